@@ -1,0 +1,88 @@
+# Greenroom: `make run` sets everything up and starts; `make test` runs everything. `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PY := $(VENV)/bin/python
+RUN_READY := $(VENV)/.run-ready
+DEV_READY := $(VENV)/.dev-ready
+WEB_READY := web/node_modules/.ready
+PAGE := src/greenroom/page/index.html
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+NPM := scripts/npm
+COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-header --no-annotate $(LOCK_FLAGS)
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 18
+
+run: $(RUN_READY) $(PAGE) ## set up what is missing, start Greenroom on loopback, print its address
+	@$(VENV)/bin/greenroom serve $(ARGS)
+
+setup: $(RUN_READY) $(DEV_READY) $(PAGE) ## everything that run and test need, without starting
+
+$(VENV)/bin/uv:
+	@scripts/system-packages python
+	@python3 -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/uv.txt
+
+$(RUN_READY): locks/run.txt pyproject.toml | $(VENV)/bin/uv
+	@scripts/system-packages speech
+	@echo "· installing Greenroom"
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes -r locks/run.txt
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV_READY): locks/dev.txt $(RUN_READY)
+	@scripts/system-packages browser
+	@echo "· installing the tools of the tests"
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes -r locks/dev.txt
+	@touch $@
+
+$(WEB_READY): web/package-lock.json | $(VENV)/bin/uv
+	@echo "· installing what builds the page"
+	@cd web && ../$(NPM) ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(PAGE): $(WEB_SOURCES) $(WEB_READY)
+	@echo "· building the page"
+	@cd web && ../$(NPM) run --silent build
+	@touch $@
+
+test: setup ## lint, types, unit tests of both languages, and the call in a real browser
+	@$(MAKE) lint
+	@$(MAKE) test-web
+	@$(PY) -m pytest
+
+test-fast: setup ## the Python tests without browser
+	@$(PY) -m pytest -m 'not e2e'
+
+test-web: $(WEB_READY) ## types and unit tests of the client and the page
+	@cd web && ../$(NPM) run --silent check && ../$(NPM) test --silent
+
+lint: setup ## ruff, mypy, import-linter
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+format: $(DEV_READY) ## let ruff put things in order
+	@$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format .
+
+wire: setup ## regenerate JSON Schema and TypeScript types from src/greenroom/wire
+	@$(PY) -m greenroom.wire.schema > web/packages/client/src/wire.schema.json
+	@cd web && ../$(NPM) run --silent wire
+
+wheel: setup ## a wheel that carries the built page, in dist/
+	@$(PY) -m build --wheel --no-isolation --outdir dist .
+
+lock: $(VENV)/bin/uv ## resolve the locks anew (versions and hashes, no addresses); LOCK_FLAGS=--upgrade for newer ones
+	@for part in uv node; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
+	@$(COMPILE) -o locks/run.txt pyproject.toml locks/build.in
+	@$(COMPILE) --group dev -c locks/run.txt -o locks/dev.txt pyproject.toml
+
+clean: ## remove what was built and installed
+	@rm -rf $(VENV) .cache dist web/node_modules src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: help run setup test test-fast test-web lint format wire wheel lock clean

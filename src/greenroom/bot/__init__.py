@@ -1,0 +1,1 @@
+"""What runs inside the bot process; the only importer of Pipecat."""

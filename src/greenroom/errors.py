@@ -1,0 +1,139 @@
+"""The error tree: every refusal and failure with a stable code, an HTTP status and a way out."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class GreenroomError(Exception):
+    """The root of everything Greenroom raises on purpose.
+
+    Attributes:
+        code: Stable, machine-readable; part of the interface.
+        status: HTTP status the API answers with.
+        retryable: Whether the same call may succeed later, unchanged.
+        message: Safe to show to anybody: no secret, no path, no transcript.
+        detail: Further facts for the caller; the same rule holds.
+    """
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, **detail: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+    def as_json(self) -> dict[str, Any]:
+        """The body of an error answer.
+
+        ``detail`` is repeated as a plain sentence because stock Pipecat clients
+        read ``info ?? detail ?? statusText``.
+        """
+        return {
+            "code": self.code,
+            "message": self.message,
+            "detail": self.message,
+            "retryable": self.retryable,
+            **({"facts": self.detail} if self.detail else {}),
+        }
+
+
+class BadRequest(GreenroomError):
+    """The request itself is wrong; sending it again changes nothing."""
+
+    code = "bad_request"
+    status = 400
+
+
+class BadOffer(BadRequest):
+    """The SDP offer cannot be used (no audio, broken, too large)."""
+
+    code = "bad_offer"
+
+
+class TooLarge(BadRequest):
+    """A body or message is over its limit."""
+
+    code = "too_large"
+    status = 413
+
+
+class Unauthorized(GreenroomError):
+    """Nobody we know is asking."""
+
+    code = "unauthorized"
+    status = 401
+
+
+class Forbidden(GreenroomError):
+    """Somebody is asking for what is not theirs, or from a place that may not ask."""
+
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(GreenroomError):
+    """No such thing, or none that the caller may know of."""
+
+    code = "not_found"
+    status = 404
+
+
+class SessionEnded(GreenroomError):
+    """The session is over; start a new one."""
+
+    code = "session_ended"
+    status = 410
+
+
+class Conflict(GreenroomError):
+    """Two writers met; the call was tried again and still lost."""
+
+    code = "conflict"
+    status = 409
+    retryable = True
+
+
+class OfferConflict(GreenroomError):
+    """The offer's id was used for another offer, or the room is somebody else's."""
+
+    code = "offer_conflict"
+    status = 409
+
+
+class Unavailable(GreenroomError):
+    """Something we depend on is not there right now."""
+
+    code = "unavailable"
+    status = 503
+    retryable = True
+
+
+class LaunchFailed(GreenroomError):
+    """The bot could not be brought to life."""
+
+    code = "launch_failed"
+    status = 502
+    retryable = True
+
+
+class BotSilent(GreenroomError):
+    """The bot did not answer in time."""
+
+    code = "bot_silent"
+    status = 504
+    retryable = True
+
+
+class Draining(Unavailable):
+    """The server is going down and takes no new sessions."""
+
+    code = "draining"
+
+
+class BadSetting(GreenroomError):
+    """A setting is missing, empty or absurd; raised at start-up, with its name."""
+
+    code = "bad_setting"

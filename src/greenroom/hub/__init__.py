@@ -1,0 +1,1 @@
+"""Waking whoever waits for a change: in memory."""

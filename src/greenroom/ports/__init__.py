@@ -1,0 +1,1 @@
+"""What the service needs from outside, as Protocols with their guarantees written down."""

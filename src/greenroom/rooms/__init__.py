@@ -1,0 +1,1 @@
+"""Rooms: where page and bot meet."""

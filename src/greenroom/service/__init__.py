@@ -1,0 +1,1 @@
+"""The use cases: commands and reports in, effects out, and a look at reality now and then."""

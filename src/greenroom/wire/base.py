@@ -1,0 +1,23 @@
+"""What every message on the wire has in common: camelCase JSON, strict fields, a version."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+WIRE_VERSION = 1
+
+
+class WireModel(BaseModel):
+    """A message on the wire: snake_case in Python, camelCase in JSON.
+
+    Unknown fields are ignored, so that a newer peer can say more than an older one knows.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True
+    )
+
+    def to_json(self) -> str:
+        """This message as compact JSON text with the names of the wire."""
+        return self.model_dump_json(by_alias=True, exclude_none=True)

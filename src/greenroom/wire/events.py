@@ -1,0 +1,167 @@
+"""Events to browsers and applications: numbered per session, gapless, each seen exactly once.
+
+JSON Schema and the TypeScript types of the client are generated from this module
+(``make wire``); a test compares what is committed with what this module says.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from greenroom.wire.base import WIRE_VERSION, WireModel
+
+
+class EventType(StrEnum):
+    """The names of our own events. Applications add ``app.*`` and ``ui.*``."""
+
+    SESSION_START = "voice.session.start"
+    SESSION_STATUS = "voice.session.status"
+    SESSION_MUTE = "voice.session.mute"
+    SESSION_PAUSE = "voice.session.pause"
+    SESSION_WARNING = "voice.session.warning"
+    SESSION_END = "voice.session.end"
+    SPEECH_START = "voice.speech.start"
+    SPEECH_END = "voice.speech.end"
+    BOT_SPEAKING = "voice.bot.speaking"
+    TRANSCRIPT = "voice.transcript"
+    ERROR = "voice.error"
+
+
+class SessionStatus(StrEnum):
+    """What people are shown; derived in `greenroom.wire.status`, never stored."""
+
+    INACTIVE = "inactive"
+    CONNECTING = "connecting"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    DISCONNECTING = "disconnecting"
+    UNAVAILABLE = "unavailable"
+
+
+class SessionStartData(WireModel):
+    """A session began; its bot is being launched."""
+
+    assistant: str
+    room: str
+
+
+class SessionStatusData(WireModel):
+    """What people are shown changed."""
+
+    status: SessionStatus
+    user_present: bool
+    bot_present: bool
+
+
+class SessionMuteData(WireModel):
+    """The user's microphone was switched. ``timestamp``: epoch ms by the page's clock."""
+
+    muted: bool
+    timestamp: int
+
+
+class SessionPauseData(WireModel):
+    """The causes that pause the session now; empty: it is not paused."""
+
+    causes: list[str]
+
+
+class SessionWarningData(WireModel):
+    """The session ends in so many seconds unless it ends before."""
+
+    ends_in_s: float
+
+
+class SessionEndData(WireModel):
+    """The session is over. ``message`` is a sentence for people."""
+
+    reason: str
+    message: str
+    duration_s: float
+
+
+class SpeechData(WireModel):
+    """The user began or stopped speaking."""
+
+
+class BotSpeakingData(WireModel):
+    """The assistant began or stopped speaking."""
+
+    speaking: bool
+    interrupted: bool = False
+
+
+class TranscriptData(WireModel):
+    """What was said. ``turn`` groups the parts of one utterance; ``final``: no more to come."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    final: bool
+    turn: int
+
+
+class ErrorData(WireModel):
+    """Something went wrong; ``code`` is stable, ``message`` is for people."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+class QuestionData(WireModel):
+    """``app.question`` of the built-in assistant: a new card. ``number`` counts from 1."""
+
+    question: str
+    number: int
+
+
+class AnswerData(WireModel):
+    """``app.answer`` of the built-in assistant: the card turns."""
+
+    question: str
+    value: int
+    correct: bool
+    expected: int
+    right: int
+    asked: int
+
+
+EVENT_DATA: dict[str, type[WireModel]] = {
+    EventType.SESSION_START: SessionStartData,
+    EventType.SESSION_STATUS: SessionStatusData,
+    EventType.SESSION_MUTE: SessionMuteData,
+    EventType.SESSION_PAUSE: SessionPauseData,
+    EventType.SESSION_WARNING: SessionWarningData,
+    EventType.SESSION_END: SessionEndData,
+    EventType.SPEECH_START: SpeechData,
+    EventType.SPEECH_END: SpeechData,
+    EventType.BOT_SPEAKING: BotSpeakingData,
+    EventType.TRANSCRIPT: TranscriptData,
+    EventType.ERROR: ErrorData,
+    "app.question": QuestionData,
+    "app.answer": AnswerData,
+}
+
+
+class Event(WireModel):
+    """One event of one session, as browsers and webhooks receive it.
+
+    Attributes:
+        id: Unique for ever; the key for whoever must not process it twice.
+        session: The session's id.
+        seq: 1, 2, 3 … within the session, without a gap.
+        time: RFC 3339, UTC, milliseconds.
+        type: One of `EventType`, or an application's own ``app.*`` / ``ui.*``.
+        data: Its shape is given by `EVENT_DATA`.
+    """
+
+    v: int = WIRE_VERSION
+    id: str
+    session: str
+    seq: int = Field(ge=1)
+    time: str
+    type: str
+    data: dict[str, Any]

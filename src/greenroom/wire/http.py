@@ -1,0 +1,166 @@
+"""Bodies of the HTTP API and the messages of ``WS /ws``, in Greenroom's own shape."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from greenroom.wire.base import WireModel
+from greenroom.wire.events import Event, SessionStatus
+from greenroom.wire.link import Candidate, IceServer
+
+MAX_SDP_CHARS = 64 * 1024
+
+
+class OfferBody(WireModel):
+    """An SDP offer. ``id`` is made by the page; the same id is the same offer."""
+
+    id: str = Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
+    participant: str = Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
+    sdp: str = Field(min_length=1, max_length=MAX_SDP_CHARS)
+
+
+class AnswerBody(WireModel):
+    """The SDP answer to the offer of this id."""
+
+    offer_id: str
+    sdp: str
+    pc_id: str
+
+
+class CandidatesBody(WireModel):
+    """Trickled candidates for an earlier offer."""
+
+    offer_id: str
+    candidates: list[Candidate] = Field(max_length=32)
+
+
+class StartBody(WireModel):
+    """``POST /api/voice/session``. With ``offer`` the answer rides along: one round trip."""
+
+    assistant: str | None = Field(default=None, max_length=128)
+    offer: OfferBody | None = None
+    body: dict[str, Any] = Field(default_factory=dict)
+
+
+class RoomBody(WireModel):
+    """Where the page connects to."""
+
+    kind: Literal["local"] = "local"
+    name: str
+    ice_servers: list[IceServer] = Field(default_factory=list)
+
+
+class SessionBody(WireModel):
+    """A session as its user sees it. Times: RFC 3339, UTC."""
+
+    session_id: str
+    assistant: str
+    status: SessionStatus
+    stage: str
+    room: RoomBody
+    muted: bool
+    pause_causes: list[str]
+    user_present: bool
+    bot_present: bool
+    started_at: str
+    active_at: str | None = None
+    ended_at: str | None = None
+    reason: str | None = None
+    message: str | None = None
+    last_seq: int
+
+
+class StartAnswer(WireModel):
+    """Answer to `StartBody`: 201 for a new session, 200 with ``reused`` for a running one."""
+
+    reused: bool
+    session: SessionBody
+    ticket: str
+    answer: AnswerBody | None = None
+
+
+class TicketAnswer(WireModel):
+    """``POST /api/voice/session/{id}/ticket``: a new one-time ticket for ``WS /ws``."""
+
+    ticket: str
+    expires_in_s: float
+
+
+class MuteBody(WireModel):
+    """``POST /api/voice/mute``. Of two, the one with the later ``timestamp`` holds."""
+
+    session_id: str
+    is_muted: bool
+    timestamp: int = Field(ge=0)
+
+
+class ConfigAnswer(WireModel):
+    """``GET /api/voice/config``: what a page needs before the click."""
+
+    assistant: str
+    title: str
+    ice_servers: list[IceServer] = Field(default_factory=list)
+    anonymous: bool
+
+
+class ErrorAnswer(WireModel):
+    """The body of every refusal."""
+
+    code: str
+    message: str
+    detail: str
+    retryable: bool
+    facts: dict[str, Any] | None = None
+
+
+# ---- WS /ws
+
+
+class Subscribe(WireModel):
+    """Page → server, first message and whenever another session is to be followed.
+
+    ``ticket`` is good once and for seconds; ``after``: the last number the page has seen.
+    """
+
+    type: Literal["subscribe"] = "subscribe"
+    ticket: str
+    after: int = Field(default=0, ge=0)
+
+
+class Subscribed(WireModel):
+    """Server → page: the ticket was good; events after ``after`` follow."""
+
+    type: Literal["subscribed"] = "subscribed"
+    session: str
+    after: int
+
+
+class EventMessage(WireModel):
+    """Server → page: one event, stored, numbered."""
+
+    type: Literal["event"] = "event"
+    event: Event
+
+
+class Heartbeat(WireModel):
+    """Server → page every `HEARTBEAT_S` seconds: the connection is alive."""
+
+    type: Literal["heartbeat"] = "heartbeat"
+
+
+class Refused(WireModel):
+    """Server → page: why the last message was refused. A refused first message also closes."""
+
+    type: Literal["refused"] = "refused"
+    code: str
+    message: str
+
+
+HEARTBEAT_S = 5.0
+TICKET_LIFETIME_S = 30.0
+# Close codes of WS /ws. A page must not reconnect with the same ticket after any of them.
+WS_BAD_TICKET = 4401
+WS_BAD_ORIGIN = 4403
+WS_TOO_SLOW = 4408

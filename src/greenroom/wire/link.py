@@ -1,0 +1,203 @@
+"""The link: what a bot and Greenroom say to each other over the WebSocket that the bot dials.
+
+The bot dials ``GET /link`` with ``Authorization: Bearer <launch secret>`` and
+``X-Greenroom-Launch: <launch id>`` and says `Hello`; Greenroom answers `Welcome`.
+From then on
+
+* the bot's `Report`s are numbered from 1 without a gap, kept until acknowledged by a
+  `ReportAck` (which covers every number up to its own) and sent again after a reconnect;
+  a number at or below ``Welcome.report_seq`` is already recorded and may be forgotten;
+* Greenroom's `Command`s carry an id, may arrive twice, and are answered by `CommandDone`
+  once carried out; the bot remembers the ids it has done;
+* an `Offer` is answered by `Answer` or `OfferRefused` with the same ``offer_id``;
+  the same offer twice gets the same answer twice.
+
+A connection closed by Greenroom with code 4001 (`LINK_FENCED`) means: a newer launch has the
+session, or the session is over. The bot must end at once and must not dial again.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from greenroom.wire.base import WIRE_VERSION, WireModel
+
+LINK_FENCED = 4001
+MAX_LINK_MESSAGE_BYTES = 256 * 1024
+
+
+class BotLevel(StrEnum):
+    """How much Greenroom can do with a bot."""
+
+    LAUNCHED = "launched"
+    OBSERVED = "observed"
+    ATTACHED = "attached"
+
+
+class ReportKind(StrEnum):
+    """What a bot reports. The shape of each ``data`` stands beside it."""
+
+    BOT_JOINED = "bot.joined"  # {}: the pipeline runs; the bot can be heard
+    USER_JOINED = "user.joined"  # {participant}: media with this page is connected
+    USER_LEFT = "user.left"  # {participant, why}: this page's media is gone
+    USER_SPEECH = "user.speech"  # {speaking: bool}
+    BOT_SPEECH = "bot.speech"  # {speaking: bool, interrupted?: bool}
+    TRANSCRIPT = "transcript"  # {role: "user"|"assistant", text, final: bool, turn: int}
+    APP = "app"  # {type: "app.…"|"ui.…", data: {…}}: an application event
+    USAGE = "usage"  # {component, quantity, unit}
+    ERROR = "error"  # {code, message, fatal: bool}
+    FAREWELL = "farewell"  # {heard: bool}: goodbye was said, and heard to its end
+
+
+class CommandKind(StrEnum):
+    """What Greenroom tells a bot. The shape of each ``data`` stands beside it."""
+
+    END = "end"  # {reason}: say nothing more, close the media, exit 0
+    MUTE = "mute"  # {muted: bool}: the user's microphone is off; stop listening
+    PAUSE = "pause"  # {paused: bool}: neither listen nor speak
+    SAY = "say"  # {text}
+    MESSAGE = "message"  # {text}: the user typed instead of speaking
+
+
+class IceServer(WireModel):
+    """A STUN or TURN server, in the browser's own shape."""
+
+    urls: list[str]
+    username: str | None = None
+    credential: str | None = None
+
+
+class RoomSpec(WireModel):
+    """Where page and bot meet."""
+
+    kind: Literal["local"] = "local"
+    name: str
+    ice_servers: list[IceServer] = Field(default_factory=list)
+    allow_loopback: bool = False
+
+
+class SessionSpec(WireModel):
+    """What a bot is told of its session."""
+
+    session_id: str
+    launch_id: str
+    assistant: str
+    room: RoomSpec
+    persistence_s: float
+    muted: bool = False
+    paused: bool = False
+    body: dict[str, Any] = Field(default_factory=dict)
+
+
+# ---- bot → Greenroom
+
+
+class Hello(WireModel):
+    """First message of a bot on every connection."""
+
+    type: Literal["hello"] = "hello"
+    v: int = WIRE_VERSION
+    launch_id: str
+    pid: int
+    level: BotLevel
+    resumed: bool = False
+
+
+class Report(WireModel):
+    """Something happened in the bot. ``at_ms``: epoch milliseconds by the bot's clock."""
+
+    type: Literal["report"] = "report"
+    seq: int = Field(ge=1)
+    at_ms: int
+    kind: ReportKind
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class Answer(WireModel):
+    """The SDP answer to an offer."""
+
+    type: Literal["answer"] = "answer"
+    offer_id: str
+    sdp: str
+    pc_id: str
+
+
+class OfferRefused(WireModel):
+    """The offer could not be taken; ``code`` is one of the error tree's."""
+
+    type: Literal["offer_refused"] = "offer_refused"
+    offer_id: str
+    code: str
+    message: str
+
+
+class CommandDone(WireModel):
+    """A command was carried out (or already had been)."""
+
+    type: Literal["done"] = "done"
+    command_id: str
+
+
+# ---- Greenroom → bot
+
+
+class Welcome(WireModel):
+    """Answer to `Hello`. ``report_seq``: the last report of this launch on record."""
+
+    type: Literal["welcome"] = "welcome"
+    v: int = WIRE_VERSION
+    report_seq: int
+    session: SessionSpec
+
+
+class ReportAck(WireModel):
+    """Every report up to ``seq`` is on record."""
+
+    type: Literal["ack"] = "ack"
+    seq: int
+
+
+class Command(WireModel):
+    """Do this. ``command_id`` makes it idempotent."""
+
+    type: Literal["command"] = "command"
+    command_id: str
+    kind: CommandKind
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class Offer(WireModel):
+    """A page wants to connect. ``participant``: the page; the newest wins."""
+
+    type: Literal["offer"] = "offer"
+    offer_id: str
+    participant: str
+    sdp: str
+
+
+class Candidate(WireModel):
+    """One trickled ICE candidate, in the browser's words."""
+
+    candidate: str
+    sdp_mid: str | None = None
+    sdp_mline_index: int | None = None
+
+
+class Candidates(WireModel):
+    """Further candidates for an offer that was sent before they were known."""
+
+    type: Literal["candidates"] = "candidates"
+    offer_id: str
+    candidates: list[Candidate]
+
+
+FromBot = Annotated[
+    Hello | Report | Answer | OfferRefused | CommandDone, Field(discriminator="type")
+]
+ToBot = Annotated[Welcome | ReportAck | Command | Offer | Candidates, Field(discriminator="type")]
+
+from_bot: TypeAdapter[Hello | Report | Answer | OfferRefused | CommandDone] = TypeAdapter(FromBot)
+to_bot: TypeAdapter[Welcome | ReportAck | Command | Offer | Candidates] = TypeAdapter(ToBot)

@@ -1,0 +1,48 @@
+"""What a launcher and the bot process it starts agree on, beside the link.
+
+A bot host is a module with two functions, named to the launcher by its dotted path:
+
+``preload(bot: str) -> None``
+    Import the bot's module and warm everything that a fork may share: no event loop, no
+    open socket, no thread of ours. Raises what the import raises.
+
+``run(spec: BotSpec, progress: Callable[[Progress], None]) -> int``
+    Runs one session in this process and returns the exit code. ``progress`` never blocks.
+
+A bot is named by a dotted module (``greenroom.bot.cards``) or a path ending in ``.py``; either
+has ``async def bot(runner_args)``, as Pipecat's own runner expects.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from greenroom.wire.base import WireModel
+
+
+class Progress(StrEnum):
+    """How far a bot process has come; reported to its launcher as it happens."""
+
+    STARTED = "started"  # the process exists and runs our code
+    LINKED = "linked"  # it has dialled the link and was welcomed
+    JOINED = "joined"  # its pipeline runs; nobody waits for it any more
+
+
+class BotSpec(WireModel):
+    """What a bot process is started with. ``secret`` never reaches an environment or a log."""
+
+    launch_id: str
+    session_id: str
+    bot: str
+    link_url: str
+    secret: str
+
+
+class ExitCode:
+    """Exit codes of a bot process that mean something to its launcher."""
+
+    OK = 0
+    BOT_RAISED = 70  # bot() raised; the traceback is the last words
+    NO_BOT = 71  # the module has no bot()
+    LINK_REFUSED = 72  # the link was refused or fenced
+    LINK_LOST = 73  # the link could not be reached for too long
