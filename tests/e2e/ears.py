@@ -1,4 +1,4 @@
-"""What the person in front of the page hears: one recording of the whole test, and questions about it."""
+"""What the person in front of the page hears: one recording, and questions about it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Ears:
         return Utterance(began_ms, ended_ms, self._pcm[first:end].copy())
 
     async def silence_after(self, at_ms: float, timeout_s: float, silence_ms: float = 400) -> float:
-        """Wait until ``silence_ms`` pass without sound; returns when the last sound before ended."""
+        """Wait for ``silence_ms`` without sound; returns when the last sound before it ended."""
         async with asyncio.timeout(timeout_s), self._news:
             while (ended_ms := self._fell_silent(at_ms, silence_ms)) is None:
                 await self._news.wait()

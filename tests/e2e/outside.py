@@ -1,4 +1,4 @@
-"""Proof that nothing left the machine: every request of the page, every connection of the processes."""
+"""Proof that nothing left the machine: the page's requests, the processes' connections."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Requests:
         requests = cls()
         context.on("request", lambda request: requests.urls.append(request.url))
         page.on("websocket", lambda websocket: requests.urls.append(websocket.url))
-        # The protocol's own events also tell of what Playwright keeps to itself (preflights, favicons).
+        # The protocol's own events also tell of what Playwright keeps to itself (favicons).
         protocol = await context.new_cdp_session(page)
         protocol.on("Network.requestWillBeSent", requests._sent)
         protocol.on("Network.webSocketCreated", requests._opened)

@@ -1,4 +1,4 @@
-"""A person in front of the page: a browser whose microphone the test feeds and whose sound it hears."""
+"""A person in front of the page: a browser with a microphone and ears that the test holds."""
 
 from __future__ import annotations
 

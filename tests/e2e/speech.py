@@ -1,4 +1,4 @@
-"""Speaking and understanding for the tests: espeak-ng in, PocketSphinx with a closed list of sentences out."""
+"""Speaking and understanding for the tests: espeak-ng, and PocketSphinx on a few sentences."""
 
 from __future__ import annotations
 

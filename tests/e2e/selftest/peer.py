@@ -25,15 +25,13 @@ _FRAME = _SPOKEN_HZ // 50
 def resampled(wav: bytes, rate_hz: int) -> Pcm:
     """The samples of a WAV file at another rate: int16, mono."""
     resampler = av.AudioResampler("s16", "mono", rate_hz)
-    pieces = []
-    with av.open(io.BytesIO(wav)) as container:
-        for frame in container.decode(audio=0):
-            pieces += [part.to_ndarray()[0] for part in resampler.resample(frame)]
-    pieces += [part.to_ndarray()[0] for part in resampler.resample(None)]
-    return np.concatenate(pieces).astype(np.int16)
+    with av.open(io.BytesIO(wav), "r") as container:
+        parts = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
+    parts += resampler.resample(None)
+    return np.concatenate([part.to_ndarray()[0] for part in parts]).astype(np.int16)
 
 
-class Mouth(MediaStreamTrack):  # type: ignore[misc]  # aiortc carries no types
+class Mouth(MediaStreamTrack):
     """An audio track: silence in real time, and speech when there is some."""
 
     kind = "audio"
@@ -103,6 +101,8 @@ class Peer:
         try:
             while True:
                 frame = await track.recv()
+                if not isinstance(frame, av.AudioFrame):
+                    raise TypeError("the page sent something else than audio")
                 self.connected.set()
                 self._pieces += [part.to_ndarray()[0] for part in resampler.resample(frame)]
         except MediaStreamError:
