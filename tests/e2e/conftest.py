@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -43,12 +45,14 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-def start_server(tmp_path: Path, request: pytest.FixtureRequest) -> StartServer:
+def start_server(request: pytest.FixtureRequest) -> Iterator[StartServer]:
     """Starts servers. When the block ends the server is stopped, and nothing of it may live."""
+    # Not tmp_path: a Unix socket in it would have too long a name.
+    state_dir = Path(tempfile.mkdtemp(prefix="greenroom-e2e-"))
 
     @asynccontextmanager
     async def start(bot: str | None = None, **settings: str) -> AsyncIterator[Server]:
-        server = Server(tmp_path / "greenroom", bot, **settings)
+        server = Server(state_dir, bot, **settings)
         _on_failure(request, lambda: ("server log", server.log))
         try:
             await server.start()
@@ -58,7 +62,8 @@ def start_server(tmp_path: Path, request: pytest.FixtureRequest) -> StartServer:
         finally:
             server.kill_family()
 
-    return start
+    yield start
+    shutil.rmtree(state_dir)
 
 
 @pytest.fixture

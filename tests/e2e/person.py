@@ -120,7 +120,7 @@ async def a_browser() -> AsyncIterator[Browser]:
 @asynccontextmanager
 async def a_person(browser: Browser, url: str) -> AsyncIterator[Person]:
     """A new visitor (own cookies, own storage) who has just opened this address."""
-    context = await browser.new_context()
+    context = await browser.new_context(permissions=["microphone"])
     context.set_default_timeout(_CALL_TIMEOUT_MS)
     try:
         ears = Ears()

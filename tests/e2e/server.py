@@ -23,6 +23,7 @@ _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 _UP_WITHIN_S = 20.0
 _DOWN_WITHIN_S = 15.0
 _LOOK_EVERY_S = 0.05
+_ZYGOTE = "greenroom.launch.zygote"
 
 
 class Server:
@@ -33,9 +34,9 @@ class Server:
     """
 
     def __init__(self, state_dir: Path, bot: str | None = None, **settings: str) -> None:
-        self.state_dir = state_dir
         self.port = 0
         self.log_path = state_dir / "server.log"
+        self._state_dir = state_dir
         self._bot = bot
         self._mark = uuid.uuid4().hex
         self._settings = settings
@@ -53,7 +54,6 @@ class Server:
 
     async def start(self) -> None:
         """Start (again: on the same port and state) and wait until it is ready to be used."""
-        self.state_dir.mkdir(parents=True, exist_ok=True)
         written = len(self.log)
         with self.log_path.open("ab") as log:
             self._process = self._spawn(log)
@@ -66,7 +66,7 @@ class Server:
         command = [str(Path(sys.executable).parent / "greenroom"), "serve"]
         command += [self._bot] if self._bot else []
         command += ["--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--state-dir", str(self.state_dir / "state")]
+        command += ["--state-dir", str(self._state_dir)]
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -116,6 +116,10 @@ class Server:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
 
+    def bots(self) -> list[psutil.Process]:
+        """The bots among them: what a zygote forked, or what was spawned for one session."""
+        return [process for process in self.family() if _is_bot(process)]
+
     async def assert_nobody_lives(self, within_s: float = 5.0) -> None:
         """After `stop`: no process of the family lives."""
         await eventually(lambda: not self.family(), within_s, f"somebody lives:\n{self.log}")
@@ -129,6 +133,17 @@ class Server:
         for process in self.family():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
+
+
+def _is_bot(process: psutil.Process) -> bool:
+    try:
+        if "greenroom.launch.spawned" in process.cmdline():
+            return True
+        parent = process.parent()
+        # A fork keeps the command line of the zygote it came from.
+        return parent is not None and _ZYGOTE in process.cmdline() and _ZYGOTE in parent.cmdline()
+    except psutil.NoSuchProcess:
+        return False
 
 
 async def eventually(is_so: Callable[[], bool], within_s: float, otherwise: str) -> None:
