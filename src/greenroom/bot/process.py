@@ -18,6 +18,9 @@ from greenroom.wire.process import BotSpec, ExitCode, Progress
 # Whatever a bot left running gets this long to end before the loop is closed over it.
 LEFTOVERS_WITHIN_S = 0.5
 
+# Inherited by forked children, which must not prewarm again.
+_preloaded: set[str] = set()
+
 
 def preload(bot: str) -> None:
     """Import everything a session needs and warm what a fork may share.
@@ -33,6 +36,8 @@ def preload(bot: str) -> None:
         NoBot: The module has no ``async def bot``.
         Exception: Whatever the import or ``prewarm()`` raises.
     """
+    if bot in _preloaded:
+        return
     _prepare()
     # Imported here, and not with this module: they take a second, and an error in them is
     # to be told as the preloading's.
@@ -45,6 +50,7 @@ def preload(bot: str) -> None:
     module = load.load(bot)
     if prewarm := getattr(module, "prewarm", None):
         prewarm()
+    _preloaded.add(bot)
 
 
 def run(spec: BotSpec, progress: Callable[[Progress], None]) -> int:
