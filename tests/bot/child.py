@@ -178,7 +178,9 @@ def _grandchild(spec: dict[str, Any], outcome: Connection, stderr: str) -> None:
 
 
 def _facts(pipe: Connection) -> dict[str, Any]:
-    links = {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _open(fd)}
+    links = {
+        fd: os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _open(fd)
+    }
     sockets = {link for link in links.values() if link.startswith("socket:")}
     return {
         "sockets": sorted(sockets - {links[str(pipe.fileno())]}),

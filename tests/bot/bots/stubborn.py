@@ -9,4 +9,4 @@ async def bot(runner_args: object) -> None:
         try:
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
-            pass  # noqa: S110 - that is what it is for
+            pass
