@@ -178,16 +178,13 @@ def _grandchild(spec: dict[str, Any], outcome: Connection, stderr: str) -> None:
 
 
 def _facts(pipe: Connection) -> dict[str, Any]:
-    links = {
-        fd: os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _open(fd)
-    }
+    links = {}
+    for entry in list(Path("/proc/self/fd").iterdir()):
+        with contextlib.suppress(FileNotFoundError):  # the directory's own descriptor
+            links[entry.name] = str(entry.readlink())
     sockets = {link for link in links.values() if link.startswith("socket:")}
     return {
         "sockets": sorted(sockets - {links[str(pipe.fileno())]}),
         "polls": [link for link in links.values() if "eventpoll" in link],
         "threads": [thread.name for thread in threading.enumerate()],
     }
-
-
-def _open(fd: str) -> bool:
-    return os.path.exists(f"/proc/self/fd/{fd}")  # noqa: PTH110

@@ -62,7 +62,7 @@ class FakeGreenroom:
         self.refuse_with: http.HTTPStatus | None = None
         self._changed = asyncio.Condition()
         self._server: Server | None = None
-        self._socket: ServerConnection | None = None
+        self.socket: ServerConnection | None = None
         self._numbers = itertools.count(1)
         self.port = 0
 
@@ -77,15 +77,15 @@ class FakeGreenroom:
         """Be gone at once, without a word, as after ``kill -9``."""
         assert self._server is not None
         self._server.close(close_connections=False)
-        if self._socket is not None:
-            self._socket.transport.abort()
-            self._socket = None
+        if self.socket is not None:
+            self.socket.transport.abort()
+            self.socket = None
         await self._server.wait_closed()
 
     async def fence(self) -> None:
         """Close the link with the code that says: never come back."""
-        assert self._socket is not None
-        await self._socket.close(LINK_FENCED)
+        assert self.socket is not None
+        await self.socket.close(LINK_FENCED)
 
     def spec(self, bot: str) -> BotSpec:
         """What a bot process is to be started with."""
@@ -160,8 +160,8 @@ class FakeGreenroom:
         return [report.kind.value for report in self.reports]
 
     async def _send(self, message: Offer | Command) -> None:
-        assert self._socket is not None
-        await self._socket.send(message.to_json())
+        assert self.socket is not None
+        await self.socket.send(message.to_json())
 
     async def _until(self, true: Callable[[], bool], within_s: float) -> None:
         async with asyncio.timeout(within_s), self._changed:
@@ -179,7 +179,7 @@ class FakeGreenroom:
         try:
             hello = from_bot.validate_json(await socket.recv())
             assert isinstance(hello, Hello)
-            self._socket = socket
+            self.socket = socket
             welcome = Welcome(report_seq=self.last_seq, session=self.session)
             await socket.send(welcome.to_json())
             await self._note(lambda: self.hellos.append(hello))

@@ -36,7 +36,7 @@ class Microphone(MediaStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._waiting: deque[Pcm] = deque()
+        self._to_say: deque[Pcm] = deque()
         self._sent = 0
         self._started_s = 0.0
         self.said = asyncio.Event()
@@ -44,7 +44,7 @@ class Microphone(MediaStreamTrack):
     def say(self, pcm: Pcm) -> None:
         """Speak; pcm: int16, (samples,), 16 kHz."""
         padded = np.pad(pcm, (0, -len(pcm) % FRAME_SAMPLES))
-        self._waiting.extend(padded.reshape(-1, FRAME_SAMPLES))
+        self._to_say.extend(padded.reshape(-1, FRAME_SAMPLES))
         self.said.clear()
 
     async def recv(self) -> AudioFrame:
@@ -52,8 +52,8 @@ class Microphone(MediaStreamTrack):
         if self._sent == 0:
             self._started_s = time.monotonic()
         await asyncio.sleep(max(0.0, self._started_s + self._sent * FRAME_S - time.monotonic()))
-        pcm = self._waiting.popleft() if self._waiting else np.zeros(FRAME_SAMPLES, np.int16)
-        if not self._waiting:
+        pcm = self._to_say.popleft() if self._waiting else np.zeros(FRAME_SAMPLES, np.int16)
+        if not self._to_say:
             self.said.set()
         frame = AudioFrame.from_ndarray(pcm[None, :], layout="mono")
         frame.sample_rate = RATE_HZ
@@ -119,6 +119,10 @@ class Page:
         """Send a Greenroom event over the data channel."""
         self._channel.send(json.dumps({"type": "greenroom", "event": event}))
 
+    def send_raw(self, text: str) -> None:
+        """Send anything over the data channel."""
+        self._channel.send(text)
+
     async def close(self) -> None:
         """Close the page as a browser does: the peer says good-bye on DTLS."""
         for task in self._tasks:
@@ -172,6 +176,7 @@ class Page:
                 frame = await track.recv()
             except MediaStreamError:
                 return
+            assert isinstance(frame, AudioFrame)
             for part in resampler.resample(frame):
                 self.heard.append((time.monotonic(), part.to_ndarray()[0]))
 

@@ -44,7 +44,7 @@ def preload(bot: str) -> None:
     from greenroom.bot import hooks, rejoin, serve, warm  # noqa: F401
 
     warm.remember_onnx_sessions()
-    rejoin.greet_once()
+    rejoin.adapt_transport()
     hooks.install()
     warm.vad()
     module = load.load(bot)

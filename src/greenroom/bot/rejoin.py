@@ -14,11 +14,19 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from aiortc import RTCIceServer
+from aiortc.mediastreams import MediaStreamTrack
+from pipecat.frames.frames import OutputAudioRawFrame
 from pipecat.transports.smallwebrtc.connection import (
-    AUDIO_TRANSCEIVER_INDEX,
+    SCREEN_VIDEO_TRANSCEIVER_INDEX,
+    VIDEO_TRANSCEIVER_INDEX,
     SmallWebRTCConnection,
+    SmallWebRTCTrack,
 )
-from pipecat.transports.smallwebrtc.transport import RawAudioTrack, SmallWebRTCTransport
+from pipecat.transports.smallwebrtc.transport import (
+    RawAudioTrack,
+    SmallWebRTCClient,
+    SmallWebRTCTransport,
+)
 
 WRITTEN_FOR_PIPECAT = "1.14.0"
 # How long a last message to a page may take to leave before its peer is closed.
@@ -61,6 +69,7 @@ class RoomConnection(SmallWebRTCConnection):
         self._cut = False
         self._ending = False
         self._greeted = False
+        self._playing: MediaStreamTrack | None = None
         super().__init__(ice_servers=ice_servers)
 
     async def answer(self, sdp: str) -> tuple[str, str]:
@@ -93,6 +102,21 @@ class RoomConnection(SmallWebRTCConnection):
         if channel.bufferedAmount:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(drained.wait(), LAST_MESSAGE_WITHIN_S)
+
+    def replace_audio_track(self, track: MediaStreamTrack) -> None:
+        """Play this track to the page. A closed peer forgets its track; we must not."""
+        self._playing = track
+        super().replace_audio_track(track)
+
+    def video_input_track(self) -> SmallWebRTCTrack | None:
+        """The camera, if the page offered one; the stock method warns each time it did not."""
+        offered = len(self._pc.getTransceivers()) > VIDEO_TRANSCEIVER_INDEX
+        return super().video_input_track() if offered else None
+
+    def screen_video_input_track(self) -> SmallWebRTCTrack | None:
+        """The shared screen, if the page offered one."""
+        offered = len(self._pc.getTransceivers()) > SCREEN_VIDEO_TRANSCEIVER_INDEX
+        return super().screen_video_input_track() if offered else None
 
     def is_connected(self) -> bool:
         """Whether audio written now can reach a page.
@@ -154,10 +178,7 @@ class RoomConnection(SmallWebRTCConnection):
     def _cut_off(self) -> None:
         """Write nothing more to the present peer, and let go of whoever waits for it to play."""
         self._cut = True
-        transceivers = self._pc.getTransceivers()
-        if not transceivers:
-            return
-        track = transceivers[AUDIO_TRANSCEIVER_INDEX].sender.track
+        track = self._playing
         if isinstance(track, RawAudioTrack):
             for _, played in track._chunk_queue:
                 if played is not None and not played.done():
@@ -165,27 +186,37 @@ class RoomConnection(SmallWebRTCConnection):
             track._chunk_queue.clear()
 
 
-def _is_ours(message: object) -> bool:
-    return isinstance(message, dict) and message.get("type") == "greenroom"
+def adapt_transport() -> None:
+    """Have Pipecat's transport bear with a page that leaves and comes back, in every bot.
 
-
-def greet_once() -> None:
-    """Have ``on_client_connected`` called for the first page only, in every bot.
-
-    A bot greets in that handler; after a reload it would greet again.
-    Side effect: replaces one method of ``SmallWebRTCTransport``, once.
+    ``on_client_connected`` is called for the first page only: a bot greets there, and would
+    greet again after a reload. What is said while no page is connected takes as long as it
+    would take to hear; the stock transport drops it as fast as the processor can.
+    Side effect: replaces two methods of the transport, once.
     """
-    stock = SmallWebRTCTransport._on_client_connected
-    if getattr(stock, "greets_once", False):
+    if getattr(SmallWebRTCTransport, "_bears_with_pages", False):
         return
+    greet = SmallWebRTCTransport._on_client_connected
+    write = SmallWebRTCClient.write_audio_frame
 
     async def _on_client_connected(
         self: SmallWebRTCTransport, connection: SmallWebRTCConnection
     ) -> None:
         if isinstance(connection, RoomConnection):
-            await connection.client_connected(lambda: stock(self, connection))
+            await connection.client_connected(lambda: greet(self, connection))
         else:
-            await stock(self, connection)
+            await greet(self, connection)
 
-    _on_client_connected.greets_once = True  # type: ignore[attr-defined]
+    async def write_audio_frame(self: SmallWebRTCClient, frame: OutputAudioRawFrame) -> bool:
+        written = await write(self, frame)
+        if not written and not self.is_closing:
+            await asyncio.sleep(frame.num_frames / frame.sample_rate)
+        return written
+
     SmallWebRTCTransport._on_client_connected = _on_client_connected  # type: ignore[method-assign]
+    SmallWebRTCClient.write_audio_frame = write_audio_frame  # type: ignore[method-assign]
+    SmallWebRTCTransport._bears_with_pages = True  # type: ignore[attr-defined]
+
+
+def _is_ours(message: object) -> bool:
+    return isinstance(message, dict) and message.get("type") == "greenroom"

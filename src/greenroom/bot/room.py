@@ -177,12 +177,15 @@ async def _check(sdp: str) -> None:
         BadOffer: It cannot be parsed, has no audio first, or cannot be answered.
     """
     try:
-        kinds = [media.kind for media in SessionDescription.parse(sdp).media]
+        media = SessionDescription.parse(sdp).media
     except Exception as error:
         raise BadOffer("The offer is not SDP.") from error
     # Pipecat takes the first transceiver for the microphone.
-    if next((kind for kind in kinds if kind != "application"), None) != "audio":
+    if next((part.kind for part in media if part.kind != "application"), None) != "audio":
         raise BadOffer("The offer has no audio, or not as its first medium.")
+    # aiortc would notice this only when the peer is up, and the page before it gone.
+    if not all(part.dtls and part.dtls.fingerprints for part in media):
+        raise BadOffer("The offer has no DTLS fingerprint.")
     probe = RTCPeerConnection()
     try:
         await probe.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
