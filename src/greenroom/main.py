@@ -16,7 +16,7 @@ import uvicorn
 
 from greenroom.api.app import Parts, build_app
 from greenroom.api.identity import Identity
-from greenroom.errors import BadSetting, GreenroomError
+from greenroom.errors import BadSetting, GreenroomError, LaunchFailed
 from greenroom.hub.memory import MemoryHub
 from greenroom.launch.local import LocalLauncher
 from greenroom.ports.launcher import Launcher
@@ -39,7 +39,7 @@ DATABASE = "greenroom.db"
 _MIB = 1024 * 1024
 # Bots are told to end, and the store is told that they did, within this after a drain.
 END_ALL_WITHIN_S = 4.0
-LAUNCHER_WITHIN_S = 5.0
+LAUNCHER_WITHIN_S = 12.0
 
 
 class SystemClock:
@@ -135,7 +135,15 @@ async def build(settings: Settings, bot: str | None, address: tuple[str, int]) -
 
     async def warm() -> None:
         for assistant in assistants.values():
-            await launcher.warm(assistant.bot)
+            try:
+                await launcher.warm(assistant.bot)
+            except LaunchFailed as error:  # the first start will say so to its page, too
+                log.error(
+                    "bot.cannot_be_loaded",
+                    bot=assistant.bot,
+                    error=error.message,
+                    last_words=str(error.__cause__ or ""),
+                )
 
     background = (dispatcher.run, timekeeper.run, reconciler.follow_exits, reconciler.run, warm)
     return House(parts, launcher, background)

@@ -19,7 +19,7 @@ from greenroom.session.matrix import (
 )
 from greenroom.session.model import Presence, Stage
 
-INPUTS = {*get_args(i.Command), *get_args(i.BotReport), i.BotExited, i.Due}
+INPUTS: set[type] = {*get_args(i.Command), *get_args(i.BotReport), i.BotExited, i.Due}
 
 
 def test_every_cell_is_decided() -> None:
@@ -31,7 +31,7 @@ def test_every_input_that_may_act_has_a_handler() -> None:
     assert acting == set(_HANDLERS)
 
 
-@pytest.mark.parametrize("kind", sorted(INPUTS, key=lambda k: k.__name__))
+@pytest.mark.parametrize("kind", sorted(INPUTS, key=str))
 def test_nothing_acts_on_an_ended_session(kind: type) -> None:
     assert RESPONSES[Stage.ENDED, kind] is not Response.ACT
 

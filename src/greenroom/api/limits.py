@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from greenroom.errors import TooLarge
 
 MAX_BODY_BYTES = 256 * 1024
-
-
-class _Exceeded(Exception):
-    """The body is larger than allowed."""
+_MESSAGE = f"The body is larger than {MAX_BODY_BYTES} bytes."
 
 
 class BodyLimit:
@@ -30,28 +28,18 @@ class BodyLimit:
             await _refuse(scope, receive, send)
             return
         read_bytes = 0
-        answered = False
 
         async def counted() -> Message:
             nonlocal read_bytes
             message = await receive()
             read_bytes += len(message.get("body", b""))
             if read_bytes > MAX_BODY_BYTES:
-                raise _Exceeded
+                raise HTTPException(TooLarge.status, _MESSAGE)
             return message
 
-        async def watched(message: Message) -> None:
-            nonlocal answered
-            answered = True
-            await send(message)
-
-        try:
-            await self._app(scope, counted, watched)
-        except _Exceeded:
-            if not answered:
-                await _refuse(scope, receive, send)
+        await self._app(scope, counted, send)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    error = TooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes.")
+    error = TooLarge(_MESSAGE)
     await JSONResponse(error.as_json(), status_code=error.status)(scope, receive, send)

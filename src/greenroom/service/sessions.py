@@ -19,7 +19,7 @@ from greenroom.errors import (
 )
 from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
-from greenroom.ports.launcher import BotExit
+from greenroom.ports.launcher import BotExit, ExitCause
 from greenroom.ports.store import AlreadyLive, NewEffect, NewEvent, StaleWrite, Store
 from greenroom.service.exits import describe_exit
 from greenroom.service.links import Link, Links
@@ -40,6 +40,7 @@ log = structlog.get_logger("greenroom.sessions")
 _MOST_ROUNDS = 20
 # A reader that waits for a link looks again this often even if nothing woke it.
 _LOOK_AGAIN_S = 1.0
+_BEFORE_ANY_SESSION = (ExitCause.IMPORT_FAILED, ExitCause.IMPORT_HUNG)
 
 
 def session_topic(session_id: str) -> str:
@@ -281,6 +282,8 @@ class Sessions:
             cause=exit_.cause.value,
             exit_code=exit_.exit_code,
             signal=exit_.signal,
+            # Before a session there is nothing confidential to a program's last words.
+            **({"last_words": exit_.last_words} if exit_.cause in _BEFORE_ANY_SESSION else {}),
         )
         try:
             await self.apply(exit_.session_id, describe_exit(exit_))
