@@ -94,5 +94,5 @@ async def interrupt_a_repetition(talk: Talk) -> float:
 
 
 def wrong_answer(card: Card) -> int:
-    """An answer of another card, as far away as there is one."""
-    return max((other.answer for other in DECK), key=lambda answer: abs(answer - card.answer))
+    """The answer of another card, as far away as there is one."""
+    return max((other.answer for other in DECK), key=lambda number: abs(number - card.answer))
