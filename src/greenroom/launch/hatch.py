@@ -115,7 +115,8 @@ class Incubation:
         self._timer.cancel()
         if not self.ready.done():
             cause = ExitCause.IMPORT_HUNG if self._overdue else ExitCause.IMPORT_FAILED
-            self.ready.set_exception(HatchFailed(cause, tail(self.log), returncode))
+            words = tail(self.log) or f"(nothing was written within {self.limit_s:g} s)"
+            self.ready.set_exception(HatchFailed(cause, words, returncode))
 
     def _dump(self) -> None:
         self._overdue = True
