@@ -90,7 +90,7 @@ class Door:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine always runs in a task
+        assert task is not None
         self._clients.add(task)
         try:
             async for line in reader:
