@@ -52,7 +52,7 @@ def an_order(
 async def eventually(look: Callable[[], T], within_s: float = PATIENCE_S) -> T:
     """Poll until `look` returns something true; fail after `within_s`."""
     async with asyncio.timeout(within_s):
-        while not (seen := look()):  # noqa: ASYNC110
+        while not (seen := look()):
             await asyncio.sleep(0.02)  # processes send no events
     return seen
 

@@ -44,7 +44,7 @@ class HatchFailed(Exception):
     """No bot came to be."""
 
     def __init__(self, cause: ExitCause, last_words: str, returncode: int | None = None) -> None:
-        super().__init__(cause)
+        super().__init__(f"{cause}: {last_words}")
         self.cause = cause
         self.last_words = last_words
         self.returncode = returncode
