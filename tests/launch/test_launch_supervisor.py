@@ -114,6 +114,36 @@ async def test_a_dying_zygote_takes_its_bots_along_and_the_next_launch_gets_a_fr
         await joined(launcher, later)
 
 
+async def test_a_zygote_that_does_not_answer_is_passed_over(launcher: LocalLauncher) -> None:
+    old, stuck, fresh = an_order(), an_order(join_within_s=0.5), an_order()
+    async with exits_of(launcher) as exits:
+        await launcher.start(old)
+        pid = (await joined(launcher, old)).pid
+        zygote = psutil.Process(pid).ppid()
+        os.kill(zygote, signal.SIGSTOP)
+        await launcher.end(old.launch_id, polite_s=0, term_s=0)
+        await launcher.start(stuck)
+        assert (await exits.of(stuck)).cause is ExitCause.JOIN_DEADLINE
+        await launcher.start(fresh)
+        assert psutil.Process((await joined(launcher, fresh)).pid).ppid() != zygote
+        # Nobody reaps it, and yet its end is known.
+        assert (await exits.of(old)).cause is ExitCause.ENDED
+        assert not is_alive(pid)
+        os.kill(zygote, signal.SIGCONT)
+        # The request it finds now is for a launch that is over: nothing may come of it.
+        await eventually(lambda: not psutil.pid_exists(zygote))
+    assert len(exits.all) == 2
+
+
+async def test_a_journal_that_was_cut_short_keeps_no_supervisor_from_starting(
+    launcher: LocalLauncher,
+) -> None:
+    (launcher.state_dir / "launches" / "cut-short.json").write_bytes(b"")
+    async with exits_of(launcher) as exits:
+        exit = await exits.of(an_order(launch_id="cut-short"))
+    assert exit.cause is ExitCause.HOST_DIED
+
+
 async def test_launchers_that_race_share_one_supervisor(launcher: LocalLauncher) -> None:
     rivals = [
         LocalLauncher(launcher.state_dir, host=HOST, preload_within_s=PRELOAD_WITHIN_S)

@@ -102,9 +102,9 @@ class Zygote:
 
     async def _fork(self, launch_id: str, line: socket.socket, log: Path) -> Bot:
         loop = asyncio.get_running_loop()
+        output = logs.open_for_append(log)
         self._forks[launch_id] = forked = loop.create_future()
         self._exits[launch_id] = exit = loop.create_future()
-        output = logs.open_for_append(log)
         try:
             packet = Fork(launch_id=launch_id).to_json().encode()
             socket.send_fds(self._control, [packet], [line.fileno(), output])
@@ -235,7 +235,10 @@ class ForkingHatchery:
             if zygote.alive:
                 zygote.retire()
         log = self._logs / f"zygote-{os.getpid()}-{next(self._numbers)}.log"
-        zygote = Zygote(self._host, bot, log, self._preload_within_s, self._reaper)
+        try:
+            zygote = Zygote(self._host, bot, log, self._preload_within_s, self._reaper)
+        except OSError as error:
+            raise HatchFailed(ExitCause.HOST_DIED, str(error)) from error
         self._zygotes[bot] = (version, zygote)
         return zygote
 

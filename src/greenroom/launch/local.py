@@ -34,6 +34,8 @@ from greenroom.launch.state import StateDir
 from greenroom.ports.launcher import BotExit, BotProcess, LaunchOrder
 
 CALL_WITHIN_S = 5.0
+# All of a call: waiting for one's turn, starting a supervisor, asking it.
+ASK_WITHIN_S = 30.0
 # The supervisor ends its bots within its own bound (SIGTERM, 5 s, SIGKILL).
 SHUTDOWN_WITHIN_S = 15.0
 # How long `exits` waits before it looks for a supervisor again after failing to.
@@ -172,15 +174,13 @@ class LocalLauncher:
 
     async def _ask(self, asked: Request, expected: type[R]) -> R:
         """Ask on the kept connection, once more on a fresh one: every call is idempotent."""
-        async with self._asking:
-            try:
+        try:
+            async with asyncio.timeout(ASK_WITHIN_S), self._asking:
+                with contextlib.suppress(OSError, TimeoutError):
+                    return await self._ask_once(asked, expected)
                 return await self._ask_once(asked, expected)
-            except (OSError, TimeoutError):
-                pass
-            try:
-                return await self._ask_once(asked, expected)
-            except (OSError, TimeoutError) as error:
-                raise Unavailable("The bots' supervisor does not answer.") from error
+        except (OSError, TimeoutError) as error:
+            raise Unavailable("The bots' supervisor does not answer.") from error
 
     async def _ask_once(self, asked: Request, expected: type[R]) -> R:
         if self._connection is None:
