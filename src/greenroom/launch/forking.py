@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from greenroom.launch import kernel, logs
-from greenroom.launch.child import DUMP_SIGNAL
 from greenroom.launch.hatch import (
     Bot,
     HatchFailed,
@@ -24,6 +23,7 @@ from greenroom.launch.hatch import (
 )
 from greenroom.launch.packets import (
     MAX_PACKET_BYTES,
+    Awake,
     Exited,
     Fork,
     Forked,
@@ -91,9 +91,9 @@ class Zygote:
             self._wanted.discard(launch_id)
             self._close_if_done()
 
-    def dump(self) -> None:
-        """Have it write to its log where it is at the moment."""
-        kernel.kill_one(self.pid, DUMP_SIGNAL)
+    def explain(self) -> Path | None:
+        """See `greenroom.launch.hatch.Hatchery.explain`."""
+        return self.log if self._incubation.explain() else None
 
     def retire(self) -> None:
         """Fork no more; end when the last bot has ended."""
@@ -138,6 +138,8 @@ class Zygote:
 
     def _take(self, packet: bytes) -> None:
         match from_zygote.validate_json(packet):
+            case Awake():
+                self._incubation.awake()
             case Ready():
                 self._incubation.succeeded()
             case Forked(launch_id=launch_id, pid=pid):
@@ -214,8 +216,7 @@ class ForkingHatchery:
             del self._zygotes[bot]
             zygote.retire()
             return None
-        zygote.dump()
-        return zygote.log
+        return zygote.explain()
 
     def close(self) -> None:
         """See `greenroom.launch.hatch.Hatchery`."""

@@ -16,6 +16,7 @@ from greenroom.errors import BadRequest, BadSetting, Unavailable
 from greenroom.launch.config import DEFAULT_HOST, DEFAULT_METHOD, Config, Method
 from greenroom.launch.connection import Connection
 from greenroom.launch.finding import Finder
+from greenroom.launch.hatch import AWAKE_WITHIN_S
 from greenroom.launch.protocol import (
     Done,
     End,
@@ -134,14 +135,15 @@ class LocalLauncher:
         await self._ask(asked, Done)
 
     async def warm(self, bot: str) -> None:
-        """See the port; returns when the bot is imported, at the latest after `preload_within_s`.
+        """See the port; returns when the bot is imported, which `preload_within_s` bounds.
 
         Raises:
             LaunchFailed: The import raised or hung; its cause carries the traceback.
         """
         connection = await self._finder.connect()
         try:
-            async with asyncio.timeout(self._config.preload_within_s + CALL_WITHIN_S):
+            within_s = AWAKE_WITHIN_S + self._config.preload_within_s + CALL_WITHIN_S
+            async with asyncio.timeout(within_s):
                 await connection.ask(Warm(bot=_located(bot)), Done)
         except (OSError, TimeoutError) as error:
             raise Unavailable("The bots' supervisor does not answer.") from error
