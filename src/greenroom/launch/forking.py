@@ -22,7 +22,7 @@ from greenroom.launch.hatch import (
     bot_environment,
     interpreter,
 )
-from greenroom.launch.protocol import (
+from greenroom.launch.packets import (
     MAX_PACKET_BYTES,
     Exited,
     Fork,

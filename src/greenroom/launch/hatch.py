@@ -44,7 +44,7 @@ class HatchFailed(Exception):
     """No bot came to be."""
 
     def __init__(self, cause: ExitCause, last_words: str, returncode: int | None = None) -> None:
-        super().__init__(cause)
+        super().__init__(f"{cause}: {last_words}")
         self.cause = cause
         self.last_words = last_words
         self.returncode = returncode
@@ -115,7 +115,8 @@ class Incubation:
         self._timer.cancel()
         if not self.ready.done():
             cause = ExitCause.IMPORT_HUNG if self._overdue else ExitCause.IMPORT_FAILED
-            self.ready.set_exception(HatchFailed(cause, tail(self.log), returncode))
+            words = tail(self.log) or f"(nothing was written within {self.limit_s:g} s)"
+            self.ready.set_exception(HatchFailed(cause, words, returncode))
 
     def _dump(self) -> None:
         self._overdue = True

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from greenroom.launch.logs import tail
-from greenroom.launch.protocol import Message
+from greenroom.launch.packets import Message
 from greenroom.launch.state import StateDir
 from greenroom.ports.launcher import BotExit, ExitCause, LaunchOrder
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -80,6 +80,11 @@ class LocalLauncher:
         self._connection: Connection | None = None
         self._asking = asyncio.Lock()
 
+    @property
+    def state_dir(self) -> Path:
+        """Where the supervisor's socket, journal and logs are."""
+        return self._state.root
+
     async def start(self, order: LaunchOrder) -> None:
         """See the port.
 
@@ -101,7 +106,7 @@ class LocalLauncher:
         """See the port. A launch whose module is still being imported is listed with pid 0."""
         return (await self._ask(List(), Living)).processes
 
-    async def exits(self) -> AsyncIterator[BotExit]:
+    async def exits(self) -> AsyncGenerator[BotExit, None]:
         """See the port. Goes on when the supervisor dies: with the next one's exits."""
         while True:
             try:

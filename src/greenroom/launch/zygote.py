@@ -21,7 +21,7 @@ import warnings
 from typing import NoReturn
 
 from greenroom.launch import child, kernel
-from greenroom.launch.protocol import MAX_PACKET_BYTES, Exited, Fork, Forked, ForkFailed, Ready
+from greenroom.launch.packets import MAX_PACKET_BYTES, Exited, Fork, Forked, ForkFailed, Ready
 from greenroom.wire.base import WireModel
 
 
