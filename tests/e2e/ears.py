@@ -65,6 +65,11 @@ class Ears:
         """How far the recording reaches."""
         return (self._origin_ms or 0.0) + len(self._pcm) / _PER_MS
 
+    async def more(self) -> None:
+        """Wait for the next chunk, whatever it holds."""
+        async with self._news:
+            await self._news.wait()
+
     def first_sound_after(self, at_ms: float) -> float | None:
         """When the first sound after this moment began, if there was one."""
         frame = self._frame(at_ms)

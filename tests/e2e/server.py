@@ -122,7 +122,17 @@ class Server:
 
     async def assert_nobody_lives(self, within_s: float = 5.0) -> None:
         """After `stop`: no process of the family lives."""
-        await eventually(lambda: not self.family(), within_s, f"somebody lives:\n{self.log}")
+        living: list[psutil.Process] = self.family()
+
+        def nobody() -> bool:
+            living[:] = self.family()
+            return not living
+
+        try:
+            await eventually(nobody, within_s, "somebody lives")
+        except AssertionError as error:
+            who = [" ".join(process.as_dict(["cmdline"])["cmdline"] or []) for process in living]
+            raise AssertionError(f"{error}: {who}") from None
 
     def kill_family(self) -> None:
         """Whatever happened: leave nothing behind on this machine."""

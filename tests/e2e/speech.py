@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import functools
 import io
+import re
 import subprocess
 import wave
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 from pocketsphinx import Decoder
 
 Pcm = npt.NDArray[np.int16]
+
+_WORD = re.compile(r"[a-z']+")
+_RULE_NAME = re.compile(r"<\w+>")
 
 HEARD_HZ = 16_000
 FRAME_MS = 10
@@ -76,27 +80,28 @@ def trimmed(pcm: Pcm, rate_hz: int = HEARD_HZ) -> Pcm:
 
 
 class Listener:
-    """Understands speech when it is one of a few sentences that are expected.
+    """Understands speech when it is one of the sentences that are expected.
 
-    The sentences are words as PocketSphinx's dictionary knows them: lower case, no digits.
+    Args:
+        rules: The bodies of JSGF rules by name; ``said`` is the one that is listened for. Their
+            words are as PocketSphinx's dictionary knows them: lower case, no digits.
     """
 
-    def __init__(self, sentences: Iterable[str]) -> None:
-        self.sentences: Sequence[str] = sorted({words_of(sentence) for sentence in sentences})
+    def __init__(self, rules: Mapping[str, str]) -> None:
         self._decoder = Decoder(lm=None, loglevel="FATAL")
-        unknown = {
-            word
-            for sentence in self.sentences
-            for word in sentence.split()
-            if self._decoder.lookup_word(word) is None
-        }
+        words = set(_WORD.findall(_RULE_NAME.sub(" ", " ".join(rules.values()))))
+        unknown = sorted(word for word in words if self._decoder.lookup_word(word) is None)
         if unknown:
-            raise ValueError(f"not in the dictionary: {sorted(unknown)}")
-        grammar = " | ".join(f"({sentence})" for sentence in self.sentences)
-        self._decoder.add_jsgf_string(
-            "said", f"#JSGF V1.0; grammar said; public <said> = {grammar};"
-        )
-        self._decoder.activate_search("said")
+            raise ValueError(f"not in the dictionary: {unknown}")
+        body = "".join(f"<{name}> = {rule};" for name, rule in rules.items() if name != "said")
+        grammar = f"#JSGF V1.0; grammar heard; {body} public <said> = {rules['said']};"
+        self._decoder.add_jsgf_string("heard", grammar)
+        self._decoder.activate_search("heard")
+
+    @classmethod
+    def of(cls, sentences: Iterable[str]) -> Listener:
+        """A listener for exactly these sentences."""
+        return cls({"said": any_of(sentences)})
 
     def understand(self, pcm: Pcm) -> str:
         """The expected sentence that was said (int16, mono, 16 kHz), or "" for none of them."""
@@ -106,6 +111,11 @@ class Listener:
         self._decoder.end_utt()
         hypothesis = self._decoder.hyp()
         return "" if hypothesis is None else str(hypothesis.hypstr)
+
+
+def any_of(sentences: Iterable[str]) -> str:
+    """The body of a JSGF rule: one of these sentences."""
+    return " | ".join(f"({words_of(sentence)})" for sentence in sentences)
 
 
 def words_of(text: str) -> str:

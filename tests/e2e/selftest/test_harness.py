@@ -26,14 +26,14 @@ async def test_the_microphone_is_heard_and_the_ears_hear() -> None:
 
         peer.mouth.say(QUESTIONS[1])
         question = await ears.utterance(10)
-        assert Listener(QUESTIONS).understand(question.pcm) == QUESTIONS[1]
+        assert Listener.of(QUESTIONS).understand(question.pcm) == QUESTIONS[1]
         assert question.duration_ms == pytest.approx(speech_ms(QUESTIONS[1]), rel=0.05)
         first_sound_ms = ears.first_sound_after(clicked_ms)
         assert first_sound_ms == question.began_ms
 
         said = await person.say("forty two")
         assert said.ended_ms - said.began_ms == pytest.approx(speech_ms("forty two"), abs=150)
-        answers = Listener(["forty two", "thirty six", "goodbye"])
+        answers = Listener.of(["forty two", "thirty six", "goodbye"])
         assert answers.understand(trimmed(peer.heard)) == "forty two"
 
         peer.mouth.say(FAREWELL)
@@ -41,7 +41,9 @@ async def test_the_microphone_is_heard_and_the_ears_hear() -> None:
         farewell = await ears.utterance(10, silence_ms=700)
         assert farewell.began_ms == began_ms
         assert farewell.duration_ms >= 0.95 * speech_ms(FAREWELL)
-        assert Listener(beginnings(FAREWELL)).understand(farewell.pcm) == beginnings(FAREWELL)[-1]
+        assert (
+            Listener.of(beginnings(FAREWELL)).understand(farewell.pcm) == beginnings(FAREWELL)[-1]
+        )
 
         assert person.requests.elsewhere(peer.url) == []
         assert await person.ice_servers() == []
@@ -58,7 +60,9 @@ async def test_a_sentence_cut_short_is_noticed() -> None:
         peer.mouth.hush()
         farewell = await person.ears.utterance(10, silence_ms=700)
         assert farewell.ended_ms - began_ms == pytest.approx(1500, abs=300)
-        assert Listener(beginnings(FAREWELL)).understand(farewell.pcm) != beginnings(FAREWELL)[-1]
+        assert (
+            Listener.of(beginnings(FAREWELL)).understand(farewell.pcm) != beginnings(FAREWELL)[-1]
+        )
 
 
 async def test_a_request_to_another_host_is_seen() -> None:

@@ -3,13 +3,8 @@
 import type { Card } from '../game.ts';
 import { CheckIcon, CrossIcon } from './icons.tsx';
 
-interface FlashCardProps {
-  card: Card | null;
-  isSpeaking: boolean;
-}
-
-export function FlashCard({ card, isSpeaking }: FlashCardProps) {
-  if (!card) return <Deck isSpeaking={isSpeaking} />;
+export function FlashCard({ card }: { card: Card | null }) {
+  if (!card) return <Deck />;
   return (
     <section
       // A new card is a new thing on the table: it is dealt, the old one does not turn back.
@@ -61,9 +56,9 @@ function Corner({ number }: { number: number }) {
 }
 
 /** The deck before the first question: the backs of the cards. */
-function Deck({ isSpeaking }: { isSpeaking: boolean }) {
+function Deck() {
   return (
-    <div className="card deck" data-speaking={isSpeaking}>
+    <div className="card deck">
       <div className="card-body">
         <div className="face back">
           <p className="deck-title">Times tables, out&nbsp;loud</p>

@@ -30,8 +30,13 @@ export function Transcript({ messages }: { messages: readonly VoiceMessage[] }) 
           follows.current = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END_PX;
         }}
       >
-        {messages.map((message) => (
-          <li key={message.id} data-role={message.role} data-final={message.final}>
+        {messages.map((message, index) => (
+          <li
+            key={message.id}
+            data-role={message.role}
+            data-final={message.final}
+            data-goes-on={messages[index - 1]?.role === message.role}
+          >
             <b>{message.role === 'user' ? 'You' : 'Greenroom'}</b>
             <span>{message.text}</span>
           </li>
