@@ -52,7 +52,7 @@ class Microphone(MediaStreamTrack):
         if self._sent == 0:
             self._started_s = time.monotonic()
         await asyncio.sleep(max(0.0, self._started_s + self._sent * FRAME_S - time.monotonic()))
-        pcm = self._to_say.popleft() if self._waiting else np.zeros(FRAME_SAMPLES, np.int16)
+        pcm = self._to_say.popleft() if self._to_say else np.zeros(FRAME_SAMPLES, np.int16)
         if not self._to_say:
             self.said.set()
         frame = AudioFrame.from_ndarray(pcm[None, :], layout="mono")
