@@ -8,11 +8,13 @@ import { Meter } from './parts/Meter.tsx';
 import { Notice } from './parts/Notice.tsx';
 import { Score } from './parts/Score.tsx';
 import { Transcript } from './parts/Transcript.tsx';
+import { useAssistant } from './useAssistant.ts';
 import { useGame, useShownCard } from './useGame.ts';
 import { statusLine, timeLeft } from './words.ts';
 
 export function App() {
   const session = useVoiceSession();
+  const assistant = useAssistant();
   const game = useGame();
   const card = useShownCard(game.card);
   const isLive = session.intent !== 'none';
@@ -32,7 +34,7 @@ export function App() {
       <div className="lamp" data-lit={session.isSpeaking} aria-hidden="true" />
       <main className="stage">
         {isLive || !(session.error || session.end || session.resumable) ? (
-          <FlashCard card={isLive ? card : null} />
+          <FlashCard card={isLive ? card : null} assistant={assistant} />
         ) : (
           <Notice session={session} game={game} />
         )}

@@ -18,5 +18,4 @@ createRoot(root).render(
     </VoiceSessionProvider>
   </StrictMode>,
 );
-void client.loadConfig().catch(() => undefined); // The click on Talk will tell.
 void client.resume();

@@ -2,6 +2,7 @@
 
 import type { VoiceEnd, VoiceState } from '@greenroom/client';
 import type { Card } from './game.ts';
+import type { Assistant } from './useAssistant.ts';
 
 /** One short line for the moment that the session is in. */
 export function statusLine(state: VoiceState, card: Card | null): string {
@@ -29,7 +30,7 @@ function activeLine(state: VoiceState, card: Card | null): string {
   if (state.isSpeaking) return 'Greenroom is speaking';
   if (state.muted) return 'Your microphone is off';
   if (state.isUserSpeaking) return 'Hearing you';
-  if (!card) return 'Here we go';
+  if (!card) return 'Listening';
   return card.state === 'question' ? 'Your turn: say the answer' : 'Another card is coming';
 }
 
@@ -110,4 +111,16 @@ export function scoreSentence(right: number, asked: number): string {
 export function timeLeft(seconds: number): string {
   if (seconds < 90) return `Ends in ${Math.round(seconds)} seconds`;
   return `Ends in about ${Math.round(seconds / 60)} minutes`;
+}
+
+/** What stands on the deck before the first card. Only the built-in assistant plays cards. */
+export function invitation(assistant: Assistant | null): { title: string; hint: string } {
+  if (!assistant) return { title: 'Let us talk', hint: 'Press the button and speak.' };
+  const playsCards = assistant.assistant === 'cards';
+  return {
+    title: assistant.title,
+    hint: playsCards
+      ? 'I ask, you answer aloud. Interrupt me whenever you like.'
+      : 'Press the button and speak. Interrupt me whenever you like.',
+  };
 }

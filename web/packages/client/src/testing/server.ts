@@ -24,7 +24,7 @@ type Reply = [status: number, body?: object];
 
 const CONFIG: ConfigAnswer = {
   assistant: 'cards',
-  title: 'Times tables, out loud',
+  title: 'Multiplication cards',
   iceServers: [],
   anonymous: true,
 };
