@@ -208,7 +208,7 @@ async def serve(settings: Settings, bot: str | None, on_ready: Callable[[str], N
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_guarded(run, house)) for run in house.background]
             group.create_task(_announce(server, on_ready, address))
-            stopping.listen(group)
+            stopping.listen(group, tasks)
             await server.serve(sockets=[listener])
             for task in tasks:
                 task.cancel()
@@ -250,8 +250,10 @@ class _Stopping:
         self._server = server
         self._hurry = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._background: Sequence[asyncio.Task[None]] = ()
 
-    def listen(self, group: asyncio.TaskGroup) -> None:
+    def listen(self, group: asyncio.TaskGroup, background: Sequence[asyncio.Task[None]]) -> None:
+        self._background = background
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal, number, group)
@@ -280,10 +282,19 @@ class _Stopping:
         except GreenroomError as error:
             log.warning("server.drain_failed", error=error.message)
         finally:
-            with contextlib.suppress(GreenroomError, TimeoutError):
-                async with asyncio.timeout(LAUNCHER_WITHIN_S):
-                    await self._house.launcher.shutdown()
+            await self._shut_launcher_down()
             self._server.should_exit = True
+
+    async def _shut_launcher_down(self) -> None:
+        # Whoever still follows the launcher would bring a new supervisor to life.
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        try:
+            async with asyncio.timeout(LAUNCHER_WITHIN_S):
+                await self._house.launcher.shutdown()
+        except (GreenroomError, TimeoutError) as error:
+            log.warning("launcher.shutdown_failed", error=str(error))
 
     async def _until_quiet(self, most_s: float) -> None:
         """Wait until no session runs; a second signal, or `most_s`, ends the wait."""

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn, Protocol, cast
 
-from greenroom.launch.protocol import Step
+from greenroom.launch.packets import Step
 from greenroom.wire.process import BotSpec, ExitCode, Progress
 
 # Asks a process to write where each of its threads is to standard error, and to go on.

@@ -97,6 +97,8 @@ class Door:
                 await self._take(line, reader, writer)
         except (OSError, TimeoutError, ValueError) as error:
             self._log.info("client.dropped", why=repr(error))
+        except Exception:
+            self._log.exception("client.failed")
         except asyncio.CancelledError:
             pass  # the door is closing; the stream machinery would report this as a failure
         finally:

@@ -6,9 +6,6 @@ import asyncio
 import contextlib
 import signal
 import socket
-import time
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import psutil
 import structlog
@@ -17,61 +14,18 @@ from greenroom.errors import Draining
 from greenroom.launch import kernel, logs
 from greenroom.launch.child import DUMP_SIGNAL
 from greenroom.launch.hatch import Bot, Hatchery, HatchFailed, RawExit
+from greenroom.launch.launch import Launch
 from greenroom.launch.ledger import Ledger
-from greenroom.launch.protocol import Step
+from greenroom.launch.packets import Step
 from greenroom.launch.reaper import Reaper
 from greenroom.launch.state import StateDir
 from greenroom.launch.watch import Measure, Now, Watch
 from greenroom.ports.launcher import BotExit, BotProcess, ExitCause, LaunchOrder
-from greenroom.wire.process import BotSpec, Progress
+from greenroom.wire.process import Progress
 
 # The wall clock cannot be awaited, only looked at: this often, at least.
 LOOK_S = 1.0
 MEASURE_S = 2.0
-# What `BotProcess.progress` says before the process has said anything.
-LAUNCHING = "launching"
-
-
-@dataclass(slots=True)
-class Launch:
-    """One launch under way. Everything else about it is derived from these."""
-
-    order: LaunchOrder
-    watch: Watch
-    log: Path
-    hatching: asyncio.Task[Bot] | None = None
-    bot: Bot | None = None
-    explained_in: Path | None = None
-    progress: str = LAUNCHING
-    private_bytes: int = 0
-    started_at_s: float = field(default_factory=time.time)
-
-    def as_process(self) -> BotProcess:
-        """For lists. The pid is 0 as long as the bot's module is being imported."""
-        return BotProcess(
-            launch_id=self.order.launch_id,
-            session_id=self.order.session_id,
-            pid=self.bot.pid if self.bot else 0,
-            started_at_s=self.started_at_s,
-            progress=self.progress,
-            private_bytes=self.private_bytes,
-        )
-
-    def as_exit(
-        self, cause: ExitCause, returncode: int | None, last_words: str | None = None
-    ) -> BotExit:
-        """Its end. The secret is struck out of the last words, should the bot have printed it."""
-        words = logs.tail(self.log) if last_words is None else last_words
-        signalled = returncode is not None and returncode < 0
-        return BotExit(
-            launch_id=self.order.launch_id,
-            session_id=self.order.session_id,
-            cause=cause,
-            exit_code=None if signalled else returncode,
-            signal=-returncode if returncode is not None and signalled else None,
-            last_words=words.replace(self.order.secret, "***") if self.order.secret else words,
-            at_s=time.time(),
-        )
 
 
 class Launches:
@@ -176,7 +130,10 @@ class Launches:
         del self._launches[launch.order.launch_id]
         if not self._launches:
             self._empty.set()
-        self._ledger.record(exit)
+        try:
+            self._ledger.record(exit)
+        except OSError:
+            self._log.exception("journal.failed", launch=exit.launch_id)
         logs.prune(self._state.logs, {other.log for other in self._launches.values()})
         self._log.info(
             "launch.ended",
@@ -194,7 +151,7 @@ class Launches:
         try:
             with theirs:
                 launch.bot = bot = await self._hatch(launch, theirs)
-            writer.write(_spec_of(launch.order).to_json().encode() + b"\n")
+            writer.write(launch.as_spec().to_json().encode() + b"\n")
             listening = asyncio.create_task(self._listen(launch, reader))
             try:
                 raw = await bot.exit
@@ -210,7 +167,7 @@ class Launches:
         if raw.host_died:
             # The kernel kills the bot; what it started in its group is ours to kill.
             kernel.kill_group(bot.pid, signal.SIGKILL)
-        return launch.as_exit(_cause_of(launch, raw), raw.returncode)
+        return launch.as_exit(launch.cause_of(raw), raw.returncode)
 
     async def _hatch(self, launch: Launch, line: socket.socket) -> Bot:
         order = launch.order
@@ -282,17 +239,28 @@ class Launches:
         """Look at every bot's private memory, its log's size, and at strays, every `MEASURE_S`."""
         while True:
             await asyncio.sleep(MEASURE_S)
-            for launch in list(self._launches.values()):
-                logs.trim(launch.log)
-                if launch.bot is None:
-                    continue
-                launch.private_bytes = await asyncio.to_thread(_private_bytes, launch.bot.pid)
-                launch.watch.saw_memory(Now.read(), launch.private_bytes)
-                if launch.watch.cause is ExitCause.MEMORY:
-                    self._changed.set()
-            living = {launch.bot.pid for launch in self._launches.values() if launch.bot}
-            if strays := self._reaper.kill_strays(living):
-                self._log.warning("strays.killed", count=strays)
+            try:
+                for launch in list(self._launches.values()):
+                    logs.trim(launch.log)
+                    await self._look_at_memory(launch)
+                self._kill_strays()
+            except OSError:
+                # A full disk, say; that must not cost anybody's call.
+                self._log.exception("measuring.failed")
+
+    async def _look_at_memory(self, launch: Launch) -> None:
+        if launch.bot is None:
+            return
+        # Up to milliseconds of walking page tables in the kernel.
+        launch.private_bytes = await asyncio.to_thread(_private_bytes, launch.bot.pid)
+        launch.watch.saw_memory(Now.read(), launch.private_bytes)
+        if launch.watch.cause is ExitCause.MEMORY:
+            self._changed.set()
+
+    def _kill_strays(self) -> None:
+        living = {launch.bot.pid for launch in self._launches.values() if launch.bot}
+        if strays := self._reaper.kill_strays(living):
+            self._log.warning("strays.killed", count=strays)
 
 
 def _private_bytes(pid: int) -> int:
@@ -301,23 +269,3 @@ def _private_bytes(pid: int) -> int:
         return int(psutil.Process(pid).memory_full_info().uss)
     except psutil.Error:
         return 0
-
-
-def _spec_of(order: LaunchOrder) -> BotSpec:
-    return BotSpec(
-        launch_id=order.launch_id,
-        session_id=order.session_id,
-        bot=order.bot,
-        link_url=order.link_url,
-        secret=order.secret,
-    )
-
-
-def _cause_of(launch: Launch, raw: RawExit) -> ExitCause:
-    if launch.watch.cause is not None:
-        return launch.watch.cause
-    if raw.host_died:
-        return ExitCause.HOST_DIED
-    if raw.returncode is None:
-        return ExitCause.UNKNOWN
-    return ExitCause.SIGNALLED if raw.returncode < 0 else ExitCause.EXITED

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from greenroom.errors import BadRequest, BadSetting, Unavailable
 from greenroom.launch.config import DEFAULT_HOST, DEFAULT_METHOD, Config, Method
 from greenroom.launch.connection import Connection
 from greenroom.launch.finding import Finder
+from greenroom.launch.hatch import AWAKE_WITHIN_S
 from greenroom.launch.protocol import (
     Done,
     End,
@@ -34,6 +35,8 @@ from greenroom.launch.state import StateDir
 from greenroom.ports.launcher import BotExit, BotProcess, LaunchOrder
 
 CALL_WITHIN_S = 5.0
+# All of a call: waiting for one's turn, starting a supervisor, asking it.
+ASK_WITHIN_S = 30.0
 # The supervisor ends its bots within its own bound (SIGTERM, 5 s, SIGKILL).
 SHUTDOWN_WITHIN_S = 15.0
 # How long `exits` waits before it looks for a supervisor again after failing to.
@@ -80,6 +83,11 @@ class LocalLauncher:
         self._connection: Connection | None = None
         self._asking = asyncio.Lock()
 
+    @property
+    def state_dir(self) -> Path:
+        """Where the supervisor's socket, journal and logs are."""
+        return self._state.root
+
     async def start(self, order: LaunchOrder) -> None:
         """See the port.
 
@@ -101,7 +109,7 @@ class LocalLauncher:
         """See the port. A launch whose module is still being imported is listed with pid 0."""
         return (await self._ask(List(), Living)).processes
 
-    async def exits(self) -> AsyncIterator[BotExit]:
+    async def exits(self) -> AsyncGenerator[BotExit, None]:
         """See the port. Goes on when the supervisor dies: with the next one's exits."""
         while True:
             try:
@@ -127,14 +135,15 @@ class LocalLauncher:
         await self._ask(asked, Done)
 
     async def warm(self, bot: str) -> None:
-        """See the port; returns when the bot is imported, at the latest after `preload_within_s`.
+        """See the port; returns when the bot is imported, which `preload_within_s` bounds.
 
         Raises:
             LaunchFailed: The import raised or hung; its cause carries the traceback.
         """
         connection = await self._finder.connect()
         try:
-            async with asyncio.timeout(self._config.preload_within_s + CALL_WITHIN_S):
+            within_s = AWAKE_WITHIN_S + self._config.preload_within_s + CALL_WITHIN_S
+            async with asyncio.timeout(within_s):
                 await connection.ask(Warm(bot=_located(bot)), Done)
         except (OSError, TimeoutError) as error:
             raise Unavailable("The bots' supervisor does not answer.") from error
@@ -167,15 +176,13 @@ class LocalLauncher:
 
     async def _ask(self, asked: Request, expected: type[R]) -> R:
         """Ask on the kept connection, once more on a fresh one: every call is idempotent."""
-        async with self._asking:
-            try:
+        try:
+            async with asyncio.timeout(ASK_WITHIN_S), self._asking:
+                with contextlib.suppress(OSError, TimeoutError):
+                    return await self._ask_once(asked, expected)
                 return await self._ask_once(asked, expected)
-            except (OSError, TimeoutError):
-                pass
-            try:
-                return await self._ask_once(asked, expected)
-            except (OSError, TimeoutError) as error:
-                raise Unavailable("The bots' supervisor does not answer.") from error
+        except (OSError, TimeoutError) as error:
+            raise Unavailable("The bots' supervisor does not answer.") from error
 
     async def _ask_once(self, asked: Request, expected: type[R]) -> R:
         if self._connection is None:

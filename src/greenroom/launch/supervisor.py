@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -114,9 +115,14 @@ def take_lock(state: StateDir) -> None:
     """Become the only supervisor of this directory, or leave."""
     give_up_at_s = time.monotonic() + LOCK_WITHIN_S
     while lock_or_none(state) is None:
-        if time.monotonic() > give_up_at_s:
+        if time.monotonic() > give_up_at_s or _somebody_serves(state):
             sys.exit(ALREADY_RUNNING)
         time.sleep(0.05)
+
+
+def _somebody_serves(state: StateDir) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(str(state.socket)) == 0
 
 
 def main() -> None:

@@ -101,6 +101,10 @@ export const STATES: Record<string, BringAbout> = {
     await played(scene, 1);
     await scene.client.mute(true);
   },
+  'time-nearly-up': async (scene) => {
+    await played(scene, 2);
+    scene.server.emit('voice.session.warning', { endsInS: 120 });
+  },
   paused: async (scene) => {
     await played(scene, 1);
     scene.server.say('paused');

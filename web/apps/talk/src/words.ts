@@ -2,9 +2,10 @@
 
 import type { VoiceEnd, VoiceState } from '@greenroom/client';
 import type { Card } from './game.ts';
+import type { Assistant } from './useAssistant.ts';
 
 /** One short line for the moment that the session is in. */
-export function statusLine(state: VoiceState): string {
+export function statusLine(state: VoiceState, card: Card | null): string {
   switch (state.sessionStatus) {
     case 'inactive':
       return state.end ? 'The room is quiet again' : 'Ready when you are';
@@ -17,18 +18,20 @@ export function statusLine(state: VoiceState): string {
     case 'paused':
       return 'Paused';
     case 'active':
-      return activeLine(state);
+      return activeLine(state, card);
   }
 }
 
-function activeLine(state: VoiceState): string {
+function activeLine(state: VoiceState, card: Card | null): string {
   if (state.microphone === 'lost') return 'The microphone is gone';
   if (state.media === 'lost') return 'The sound broke off, reconnecting';
   if (state.connection !== 'online') return 'The server is out of reach, trying again';
   if (state.media === 'connecting') return 'Connecting the sound';
   if (state.isSpeaking) return 'Greenroom is speaking';
   if (state.muted) return 'Your microphone is off';
-  return state.isUserSpeaking ? 'Hearing you' : 'Your turn: say the answer';
+  if (state.isUserSpeaking) return 'Hearing you';
+  if (!card) return 'Listening';
+  return card.state === 'question' ? 'Your turn: say the answer' : 'Another card is coming';
 }
 
 /** What stands above the reason of an end, and what to do after it. */
@@ -102,4 +105,22 @@ export function announcement(card: Card | null): string {
 /** How many of how many, as a sentence. */
 export function scoreSentence(right: number, asked: number): string {
   return `${right} of ${asked} right`;
+}
+
+/** How long a conversation may still go on; said once, so it does not count down. */
+export function timeLeft(seconds: number): string {
+  if (seconds < 90) return `Ends in ${Math.round(seconds)} seconds`;
+  return `Ends in about ${Math.round(seconds / 60)} minutes`;
+}
+
+/** What stands on the deck before the first card. Only the built-in assistant plays cards. */
+export function invitation(assistant: Assistant | null): { title: string; hint: string } {
+  if (!assistant) return { title: 'Let us talk', hint: 'Press the button and speak.' };
+  const playsCards = assistant.assistant === 'cards';
+  return {
+    title: assistant.title,
+    hint: playsCards
+      ? 'I ask, you answer aloud. Interrupt me whenever you like.'
+      : 'Press the button and speak. Interrupt me whenever you like.',
+  };
 }

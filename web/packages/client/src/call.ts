@@ -33,6 +33,7 @@ export interface CallOptions {
   ports: Ports;
   api: Api;
   streamUrl: string;
+  /** Known from the configuration; the session's own replace them once it is known. */
   iceServers: readonly IceServer[];
   /** This page; of several pages of one visitor the newest has the voice. */
   participant: string;
@@ -59,6 +60,7 @@ export class Call {
   #reconnecting = false;
   /** Whether this call made the session, so that it may also take it back. */
   #isOurs = false;
+  #iceServers: readonly IceServer[];
   #sessionId: string | null = null;
   #stream: EventStream | null = null;
   #media: MediaLink | null = null;
@@ -67,6 +69,7 @@ export class Call {
 
   constructor(options: CallOptions) {
     this.#options = options;
+    this.#iceServers = options.iceServers;
     this.#speaker = options.ports.openSpeaker();
   }
 
@@ -166,6 +169,7 @@ export class Call {
     const { ports, api, streamUrl, dispatch } = this.#options;
     if (this.isOver) return;
     this.#sessionId = session.sessionId;
+    this.#iceServers = session.room.iceServers;
     dispatch({ type: 'session', session });
     this.#applyMute();
     let unused = ticket;
@@ -209,11 +213,11 @@ export class Call {
   }
 
   #openMedia() {
-    const { ports, api, dispatch, iceServers } = this.#options;
+    const { ports, api, dispatch } = this.#options;
     this.#media?.close();
     const link = { offerId: '', connected: Promise.resolve(), media: null as unknown as MediaLink };
     link.connected = new Promise((resolve) => {
-      link.media = ports.openMedia(iceServers, {
+      link.media = ports.openMedia(this.#iceServers, {
         onConnected: () => {
           resolve();
           dispatch({ type: 'media', media: 'connected' });

@@ -34,7 +34,12 @@ export interface MediaLink {
 
 export type OpenMedia = (iceServers: readonly IceServer[], handlers: MediaHandlers) => MediaLink;
 
-/** How long an offer waits for candidates to go with it; see `bench` in the package's README. */
+/**
+ * How long an offer waits for candidates to go with it. Measured from the click to the first sound
+ * (headless Chromium, local bot, two busy cores, eight calls each): 624 ms on average without
+ * waiting, 637 ms with 50 ms, 753 ms with 200 ms. So it costs nothing to take along what is found
+ * at once, and it lets a server that knows no trickling connect.
+ */
 const GATHER_MS = 50;
 
 /** The browser's own. */

@@ -118,8 +118,8 @@ export class EventStream {
 
   /** Handles one message. Returns false when the connection is of no more use. */
   #take(data: string): boolean {
-    const message = JSON.parse(data) as ServerMessage;
-    switch (message.type) {
+    const message = parse(data);
+    switch (message?.type) {
       case 'subscribed':
         this.#failures = 0;
         this.#report('online');
@@ -127,6 +127,7 @@ export class EventStream {
       case 'event':
         return this.#takeEvent(message.event);
       case 'refused':
+      case undefined:
         return false;
       default:
         return true;
@@ -153,6 +154,14 @@ export class EventStream {
 
   #report(connection: Connection): void {
     if (!this.#life.signal.aborted) this.#options.onConnection(connection);
+  }
+}
+
+function parse(data: string): ServerMessage | null {
+  try {
+    return JSON.parse(data) as ServerMessage;
+  } catch {
+    return null;
   }
 }
 

@@ -1,15 +1,17 @@
 /** The card: it is dealt face up with a question, and turns in space when it is answered. */
 
 import type { Card } from '../game.ts';
+import type { Assistant } from '../useAssistant.ts';
+import { invitation } from '../words.ts';
 import { CheckIcon, CrossIcon } from './icons.tsx';
 
 interface FlashCardProps {
   card: Card | null;
-  isSpeaking: boolean;
+  assistant: Assistant | null;
 }
 
-export function FlashCard({ card, isSpeaking }: FlashCardProps) {
-  if (!card) return <Deck isSpeaking={isSpeaking} />;
+export function FlashCard({ card, assistant }: FlashCardProps) {
+  if (!card) return <Deck assistant={assistant} />;
   return (
     <section
       // A new card is a new thing on the table: it is dealt, the old one does not turn back.
@@ -61,13 +63,14 @@ function Corner({ number }: { number: number }) {
 }
 
 /** The deck before the first question: the backs of the cards. */
-function Deck({ isSpeaking }: { isSpeaking: boolean }) {
+function Deck({ assistant }: { assistant: Assistant | null }) {
+  const { title, hint } = invitation(assistant);
   return (
-    <div className="card deck" data-speaking={isSpeaking}>
+    <div className="card deck">
       <div className="card-body">
         <div className="face back">
-          <p className="deck-title">Times tables, out&nbsp;loud</p>
-          <p className="deck-hint">I ask, you answer. Interrupt me whenever you like.</p>
+          <p className="deck-title">{title}</p>
+          <p className="deck-hint">{hint}</p>
         </div>
       </div>
     </div>

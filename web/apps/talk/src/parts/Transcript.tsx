@@ -22,16 +22,21 @@ export function Transcript({ messages }: { messages: readonly VoiceMessage[] }) 
         ref={lines}
         className="lines"
         data-testid="transcript"
-        // Reading along is for those who look; the announcer tells the rest.
+        // Reading along is for those who look; the announcer tells the rest. Whoever has no mouse
+        // scrolls it by keyboard.
         aria-live="off"
-        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scrolling region must be reachable by keyboard
         tabIndex={0}
         onScroll={({ currentTarget: list }) => {
           follows.current = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END_PX;
         }}
       >
-        {messages.map((message) => (
-          <li key={message.id} data-role={message.role} data-final={message.final}>
+        {messages.map((message, index) => (
+          <li
+            key={message.id}
+            data-role={message.role}
+            data-final={message.final}
+            data-goes-on={messages[index - 1]?.role === message.role}
+          >
             <b>{message.role === 'user' ? 'You' : 'Greenroom'}</b>
             <span>{message.text}</span>
           </li>

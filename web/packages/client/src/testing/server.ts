@@ -5,6 +5,7 @@ import type {
   ConfigAnswer,
   ErrorAnswer,
   Event,
+  IceServer,
   SessionBody,
   SessionStatus,
   Subscribe,
@@ -23,7 +24,7 @@ type Reply = [status: number, body?: object];
 
 const CONFIG: ConfigAnswer = {
   assistant: 'cards',
-  title: 'Times tables, out loud',
+  title: 'Multiplication cards',
   iceServers: [],
   anonymous: true,
 };
@@ -46,6 +47,8 @@ export class FakeServer {
   botJoins = true;
   /** DELETE ends the session at once; else the test says when. */
   endsAtOnce = true;
+  /** Told in the configuration and in every new session. */
+  iceServers: IceServer[] = [];
   /** New voice connects as soon as it is answered. */
   voiceConnects = true;
   readonly #refusals = new Map<string, ErrorAnswer & { status: number }>();
@@ -175,7 +178,7 @@ export class FakeServer {
       assistant: CONFIG.assistant,
       status: 'connecting',
       stage: 'connecting',
-      room: { kind: 'local', name: `voice-${id}`, iceServers: [] },
+      room: { kind: 'local', name: `voice-${id}`, iceServers: this.iceServers },
       muted: false,
       pauseCauses: [],
       userPresent: false,
@@ -204,7 +207,7 @@ export class FakeServer {
     const { session } = this;
     switch (command) {
       case 'GET /api/voice/config':
-        return [200, CONFIG];
+        return [200, { ...CONFIG, iceServers: this.iceServers }];
       case 'GET /api/voice/session/current':
         return session && !session.endedAt ? [200, session] : [204];
       case 'POST /api/voice/session':

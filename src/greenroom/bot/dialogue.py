@@ -1,0 +1,244 @@
+"""The mind of the built-in bot: what it says and shows for what it hears; no sound, no clock."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from greenroom.bot.deck import (
+    Card,
+    Command,
+    command_in,
+    confirming_grammar,
+    in_words,
+    listening_grammar,
+    number_in,
+)
+from greenroom.wire.events import AnswerData, QuestionData, WireModel
+
+SURE = 0.5
+"""Confidence from which a number counts without asking back; see `sphinx.confidence_of`."""
+
+PRAISE = ("Right!", "Yes!", "Correct!", "Well done!")
+REGRET = ("Not quite.", "No.", "Sorry, no.")
+HELP = "Say a number, or repeat, skip, or goodbye."
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One utterance of the user, as far as it was understood.
+
+    Attributes:
+        text: Lower-case words; empty if something was said and nothing understood.
+        confidence: 0 to 1; `SURE` and above may be acted upon without asking back.
+    """
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Speak this. An interruptible sentence stops when the user speaks over it."""
+
+    text: str
+    interruptible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Send the page an application event, shaped as `greenroom.wire.events` says."""
+
+    type: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """Speak this to its end, whoever speaks over it, then end the session."""
+
+    text: str
+
+
+Action = Say | Show | Farewell
+
+
+class Dialogue:
+    """Asks the cards of a deck in a shuffled order, over and over, until goodbye.
+
+    Deterministic: the same deck, seed and utterances give the same actions.
+
+    Args:
+        deck: The cards; at least one.
+        seed: Decides the order of the cards and the choice of words.
+    """
+
+    def __init__(self, deck: Sequence[Card], seed: int) -> None:
+        if not deck:
+            raise ValueError("a deck has at least one card")
+        self._random = random.Random(seed)  # noqa: S311 - shuffles cards, guards nothing
+        self._cards = _without_end(deck, self._random)
+        self._card = next(self._cards)
+        self._number = 1
+        self._right = 0
+        self._asked = 0
+        self._doubted: int | None = None
+        self._misses = 0
+        self._cut_off = False
+        self._over = False
+
+    @property
+    def grammar(self) -> str:
+        """The JSGF grammar to listen with until the next action."""
+        if self._doubted is not None:
+            return confirming_grammar(self._card)
+        return listening_grammar(self._card)
+
+    def greet(self) -> list[Action]:
+        """Say hello and ask the first question."""
+        return [Say(f"Hello! {ask(self._card)}"), self._question()]
+
+    def rejoined(self) -> list[Action]:
+        """The user is back after a reload; whatever was said meanwhile was lost."""
+        if self._over:
+            return []
+        self._doubted = None
+        return [Say(f"Welcome back. I had asked: {_decapitalised(ask(self._card))}")]
+
+    def interrupted(self) -> None:
+        """The user spoke over the bot and may not have heard the question."""
+        self._cut_off = True
+
+    def heard(self, heard: Heard) -> list[Action]:
+        """Answer an utterance of the user.
+
+        Args:
+            heard: What was understood, perhaps nothing.
+
+        Returns:
+            What to do, in this order; nothing once the farewell was said.
+        """
+        if self._over:
+            return []
+        actions = self._understand(heard)
+        if actions is None:
+            return self._ask_again()
+        self._misses = 0
+        self._cut_off = False
+        return actions
+
+    def _understand(self, heard: Heard) -> list[Action] | None:
+        """The actions for a command or a number; None if it was neither."""
+        sure = heard.confidence >= SURE
+        command = command_in(heard.text)
+        number = number_in(heard.text)
+        if command is not None:
+            return self._obey(command) if sure else None
+        if number is None:
+            return None
+        if sure or number == self._doubted:
+            return self._judge(number)
+        self._doubted = number
+        return [Say(f"I heard {in_words(number)}. Is that right?")]
+
+    def _obey(self, command: Command) -> list[Action] | None:
+        doubted, self._doubted = self._doubted, None
+        match command:
+            case Command.GOODBYE:
+                self._over = True
+                return [Farewell(self._farewell())]
+            case Command.REPEAT:
+                return [Say(ask(self._card))]
+            case Command.SKIP:
+                return self._next(f"{solve(self._card)}.")
+            case Command.YES if doubted is not None:
+                return self._judge(doubted)
+            case Command.NO if doubted is not None:
+                return [Say(f"Sorry. {ask(self._card)}")]
+            case _:
+                return None
+
+    def _judge(self, value: int) -> list[Action]:
+        """Count an answer, show it, say so, and go on."""
+        card = self._card
+        correct = value == card.answer
+        self._doubted = None
+        self._asked += 1
+        self._right += correct
+        answer = AnswerData(
+            question=card.question,
+            value=value,
+            correct=correct,
+            expected=card.answer,
+            right=self._right,
+            asked=self._asked,
+        )
+        if correct:
+            verdict = self._random.choice(PRAISE)
+        else:
+            verdict = f"{self._random.choice(REGRET)} {solve(card)}."
+        return [Show("app.answer", _json(answer)), *self._next(verdict)]
+
+    def _next(self, verdict: str) -> list[Action]:
+        """Say the verdict and ask the next question in one breath."""
+        self._card = next(self._cards)
+        self._number += 1
+        return [Say(f"{verdict} {ask(self._card)}"), self._question()]
+
+    def _ask_again(self) -> list[Action]:
+        """Nothing was understood: short at first, then more and more helpful."""
+        self._misses += 1
+        if self._doubted is not None:
+            return [Say(f"Did you say {in_words(self._doubted)}? Yes or no?")]
+        if self._misses == 1 and not self._cut_off:
+            return [Say("Sorry?")]
+        self._cut_off = False
+        if self._misses % 3 == 0:
+            return [Say(f"{HELP} {ask(self._card)}")]
+        return [Say(f"Sorry? {ask(self._card)}")]
+
+    def _question(self) -> Show:
+        question = QuestionData(question=self._card.question, number=self._number)
+        return Show("app.question", _json(question))
+
+    def _farewell(self) -> str:
+        if not self._asked:
+            return "Goodbye!"
+        return f"Goodbye! You got {in_words(self._right)} of {in_words(self._asked)} right."
+
+
+def ask(card: Card) -> str:
+    """The question as it is spoken."""
+    return f"What is {card.spoken}?"
+
+
+def solve(card: Card) -> str:
+    """The card with its answer as it is spoken, without a full stop."""
+    return f"{card.spoken.capitalize()} is {in_words(card.answer)}"
+
+
+def sentences(deck: Sequence[Card]) -> list[str]:
+    """Every sentence that is said with these cards often enough to be synthesised beforehand."""
+    fixed = ["Hello!", "Sorry?", "Goodbye!", HELP, *PRAISE, *REGRET]
+    return fixed + [ask(card) for card in deck] + [f"{solve(card)}." for card in deck]
+
+
+def _without_end(deck: Sequence[Card], order: random.Random) -> Iterator[Card]:
+    """The cards shuffled, round after round, never the same card twice in a row."""
+    last: Card | None = None
+    while True:
+        cards = order.sample(deck, len(deck))
+        if cards[0] == last and len(cards) > 1:
+            cards.append(cards.pop(0))
+        yield from cards
+        last = cards[-1]
+
+
+def _decapitalised(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _json(data: WireModel) -> dict[str, Any]:
+    return data.model_dump(mode="json", by_alias=True)

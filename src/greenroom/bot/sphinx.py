@@ -1,0 +1,280 @@
+"""The ears of the built-in bot: PocketSphinx with a grammar, as an ordinary Pipecat service."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import AsyncGenerator, Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pipecat.frames.frames import DataFrame, Frame, InputAudioRawFrame, TranscriptionFrame
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.services.settings import STTSettings
+from pipecat.services.stt_service import SegmentedSTTService
+from pipecat.utils.time import time_now_iso8601
+from pocketsphinx import Decoder
+
+from greenroom.bot.dialogue import Heard
+
+RATE_HZ = 16_000
+"""The rate of PocketSphinx's English model; int16, mono."""
+
+LONGEST_SPEECH_S = 4.0
+"""Nobody needs longer for a number; more is rejected without decoding it."""
+
+DOUBTFUL_MARGIN_NATS = 30.0
+"""Lead over the runner-up at which confidence is one half. Tuned by ``bench/recognition.py``."""
+
+WORST_FIT_NATS = 8.0
+"""Mean loss a frame against the best sound there is, above which speech is no known sentence.
+
+Right numbers lie at 5.4 (99 % under 7.7), other sentences at 7.4 and above (``bench/recognition.py``).
+"""
+
+LEAST_COVERED = 0.7
+"""Part of the loud frames that the understood words must explain; the rest was something else."""
+
+DITHER_DB = -26.0
+"""Noise added, relative to the speech. The model was trained on telephones and rooms: digital
+silence between sounds confuses it, and this much noise halves its errors on clean speech."""
+
+_FRAME = RATE_HZ // 100
+_MARGIN_S = 0.25
+_LOUDNESS = 3000.0
+_NBEST = 100
+# PocketSphinx keeps the logarithm of a whole path shifted right by ten bits, that of a word not.
+_PATH_SHIFT = 1024
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Speech:
+    """The part of an utterance that was spoken. ``loud``: bool, one a frame of 10 ms."""
+
+    samples: Samples
+    loud: NDArray[np.bool_]
+
+
+class Recogniser:
+    """Understands one utterance at a time, as one of the sentences of a grammar.
+
+    Loads its model when made (about 0.1 s); may be made before a fork and used after it.
+    Not to be used by two threads at once.
+
+    Args:
+        meaning: What a sentence means; sentences that mean the same do not rival each other.
+            By default each sentence means itself.
+    """
+
+    def __init__(self, meaning: Callable[[str], Hashable] = str) -> None:
+        self._meaning = meaning
+        # Every senone is computed on every frame: only then is a path's score a loss against the
+        # best sound there is, which tells known sentences from others.
+        self._decoder = Decoder(lm=None, loglevel="FATAL", lw=1.0, wip=1.0, compallsen=True, wbeam=1e-48)
+        self._grammar: str | None = None
+        self._pcm = bytearray()
+
+    def start(self, grammar: str) -> None:
+        """Begin an utterance.
+
+        Args:
+            grammar: JSGF; every sentence that may be understood. Changing it takes about 2 ms.
+        """
+        self._pcm.clear()
+        if grammar != self._grammar:
+            self._decoder.add_jsgf_string("grammar", grammar)
+            self._decoder.activate_search("grammar")
+            self._grammar = grammar
+
+    def feed(self, pcm: bytes) -> None:
+        """Take in more of the utterance.
+
+        Args:
+            pcm: int16, mono, 16 kHz.
+        """
+        self._pcm += pcm
+
+    def finish(self) -> Heard:
+        """Decode the utterance; blocks about 40 ms for a second of speech.
+
+        Decoding waits for the end because the mean of the whole utterance is subtracted from it
+        (cepstral mean normalisation); while it goes on, only a guess of the mean is known, and
+        twice as many numbers are misheard.
+
+        Returns:
+            The sentence understood with its confidence, or an empty text.
+        """
+        speech = _find_speech(bytes(self._pcm))
+        self._pcm.clear()
+        if speech is None:
+            return Heard("", 0.0)
+        self._decoder.start_utt()
+        self._decoder.process_raw(_condition(speech), False, True)
+        self._decoder.end_utt()
+        return self._judge(speech)
+
+    def _judge(self, speech: _Speech) -> Heard:
+        best = self._decoder.hyp()
+        words = [part for part in self._decoder.seg() or () if part.word[0] not in "<[+"]
+        if best is None or not words:
+            return Heard("", 0.0)
+        frames = sum(part.end_frame - part.start_frame + 1 for part in words)
+        fit = -sum(_nats(part.ascore) for part in words) / frames
+        covered = sum(
+            int(speech.loud[part.start_frame : part.end_frame + 1].sum()) for part in words
+        ) / max(1, int(speech.loud.sum()))
+        if fit > WORST_FIT_NATS or covered < LEAST_COVERED:
+            return Heard("", 0.0)
+        return Heard(best.hypstr, confidence_of(self._lead(best.hypstr)))
+
+    def _lead(self, text: str) -> float:
+        """How far the best path lies before the best one that means something else, in nats."""
+        paths = itertools.islice(self._decoder.nbest() or (), _NBEST)
+        meant = self._meaning(text)
+        own = other = -math.inf
+        for path in paths:
+            if path is None:
+                break
+            if self._meaning(path.hypstr) == meant:
+                own = max(own, _PATH_SHIFT * _nats(path.score))
+            else:
+                other = max(other, _PATH_SHIFT * _nats(path.score))
+        return max(0.0, own - other) if own > -math.inf else 0.0
+
+
+def confidence_of(margin_nats: float) -> float:
+    """0 for a tie, one half at `DOUBTFUL_MARGIN_NATS`, towards 1 for a lead beyond doubt."""
+    return 1.0 - DOUBTFUL_MARGIN_NATS / (margin_nats + DOUBTFUL_MARGIN_NATS)
+
+
+@dataclass
+class NotUnderstoodFrame(DataFrame):
+    """The user said something and nothing was understood.
+
+    In place of an empty transcript, which would hold a user's turn open until its time-out.
+    """
+
+
+def heard_in(frame: Frame) -> Heard | None:
+    """What a frame of `SphinxSTTService` says was heard; None for any other frame."""
+    if isinstance(frame, NotUnderstoodFrame):
+        return Heard("", 0.0)
+    if isinstance(frame, TranscriptionFrame) and isinstance(frame.result, Heard):
+        return frame.result
+    return None
+
+
+@dataclass
+class SphinxSTTSettings(STTSettings):
+    """Settings of `SphinxSTTService`: none but the grammar, which `set_grammar` changes."""
+
+
+class SphinxSTTService(SegmentedSTTService):
+    """Understands each utterance between the VAD's start and stop.
+
+    Emits a final `TranscriptionFrame` with the `Heard` as its result, or a
+    `NotUnderstoodFrame`. Audio from up to a second before the VAD's start is used too.
+    While muted it hears nothing.
+
+    Args:
+        grammar: JSGF to begin with.
+        recogniser: Perhaps made before a fork; by default a new one.
+        **kwargs: As of Pipecat's `SegmentedSTTService`.
+    """
+
+    def __init__(
+        self, *, grammar: str, recogniser: Recogniser | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(
+            sample_rate=RATE_HZ,
+            trailing_silence_secs=0.0,
+            settings=SphinxSTTSettings(model="en-us", language=None),
+            ttfs_p99_latency=0.3,
+            **kwargs,
+        )
+        self._recogniser = recogniser or Recogniser()
+        self._grammar = grammar
+
+    @property
+    def wants_wav_segments(self) -> bool:
+        """False: the recogniser takes bare samples."""
+        return False
+
+    def can_generate_metrics(self) -> bool:
+        """Seconds of audio and time to the transcript are reported."""
+        return True
+
+    def set_grammar(self, grammar: str) -> None:
+        """Listen for these sentences from the next utterance that ends.
+
+        Args:
+            grammar: JSGF.
+        """
+        self._grammar = grammar
+
+    async def process_audio_frame(
+        self, frame: InputAudioRawFrame, direction: FrameDirection
+    ) -> None:
+        """Keep audio for the next utterance, unless muted; called by Pipecat."""
+        if not self.is_muted:
+            await super().process_audio_frame(frame, direction)
+
+    async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
+        """Understand one utterance; called by Pipecat.
+
+        Decodes on the event loop: PocketSphinx holds the interpreter's lock, so a thread would
+        block the loop just as long, and the user has just spoken, so nothing plays.
+
+        Args:
+            audio: int16, mono, 16 kHz.
+
+        Yields:
+            One `TranscriptionFrame` or one `NotUnderstoodFrame`.
+        """
+        self._recogniser.start(self._grammar)
+        self._recogniser.feed(audio)
+        heard = self._recogniser.finish()
+        if heard.text:
+            yield TranscriptionFrame(
+                heard.text, self._user_id, time_now_iso8601(), result=heard, finalized=True
+            )
+        else:
+            yield NotUnderstoodFrame()
+
+
+def _find_speech(pcm: bytes) -> _Speech | None:
+    """Cut the silence around speech; None for silence and for speech of absurd length."""
+    whole = np.frombuffer(pcm[: len(pcm) // (2 * _FRAME) * 2 * _FRAME], dtype="<i2")
+    frames = whole.astype(np.float32).reshape(-1, _FRAME)
+    if not len(frames):
+        return None
+    level = np.sqrt((frames**2).mean(axis=1))
+    peak = float(np.percentile(level, 95))
+    if peak < 1.0:
+        return None
+    floor = float(np.percentile(level, 5))
+    loud = level > max(0.08 * peak, min(2.0 * floor, 0.5 * peak))
+    if not loud.any() or loud.sum() * 0.01 > LONGEST_SPEECH_S:
+        return None
+    margin = int(_MARGIN_S * 100)
+    first = max(0, int(loud.argmax()) - margin)
+    last = min(len(loud), len(loud) - int(loud[::-1].argmax()) + margin)
+    return _Speech(samples=frames[first:last].reshape(-1), loud=loud[first:last])
+
+
+def _condition(speech: _Speech) -> bytes:
+    """Bring speech to one loudness and add a little noise, always the same."""
+    samples = speech.samples
+    loud = samples.reshape(-1, _FRAME)[speech.loud]
+    power = math.sqrt(float((loud**2).mean()))
+    noise = np.random.default_rng(0).standard_normal(len(samples), dtype=np.float32)
+    noisy = samples * (_LOUDNESS / power) + noise * (_LOUDNESS * 10 ** (DITHER_DB / 20))
+    return np.clip(noisy, -32768, 32767).astype("<i2").tobytes()
+
+
+def _nats(probability: float) -> float:
+    return math.log(probability) if probability > 0 else -math.inf
