@@ -18,7 +18,7 @@ StartBot = Callable[..., BotProcess]
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """One process that preloaded; every bot of these tests is forked from it."""
-    host = Host("tests.bot.bots.tone", tmp_path_factory.mktemp("bots"))
+    host = Host("greenroom.bot.cards", tmp_path_factory.mktemp("bots"))
     yield host
     host.close()
 

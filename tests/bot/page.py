@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fractions
 import json
+import math
 import time
 import uuid
 from collections import deque
@@ -146,9 +147,9 @@ class Page:
         async with asyncio.timeout(within_s):
             await self._closed.wait()
 
-    def pcm(self, *, after_s: float = 0.0) -> Pcm:
-        """All that was heard since; pcm: int16, (samples,), 16 kHz."""
-        parts = [pcm for at_s, pcm in self.heard if at_s >= after_s]
+    def pcm(self, *, from_s: float = 0.0, to_s: float = math.inf) -> Pcm:
+        """All that was heard in that time; pcm: int16, (samples,), 16 kHz."""
+        parts = [pcm for at_s, pcm in self.heard if from_s <= at_s <= to_s]
         return np.concatenate(parts) if parts else np.zeros(0, np.int16)
 
     async def _first(

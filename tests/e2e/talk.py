@@ -6,7 +6,6 @@ import re
 
 from greenroom.bot.deck import DECK, LARGEST_UNDERSTOOD, Card, in_words
 from greenroom.bot.dialogue import HELP, PRAISE, REGRET, solve
-
 from tests.e2e.person import Person
 from tests.e2e.speech import Listener, any_of, words_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from greenroom.bot.deck import DECK, Card
 
+from greenroom.bot.deck import DECK, Card
 from tests.e2e.conftest import Measured
 from tests.e2e.outside import connections_elsewhere
 from tests.e2e.person import Person

@@ -20,9 +20,9 @@ from greenroom.wire.process import Progress
 
 SECRET = "a-secret-nobody-may-see"
 HOST = "greenroom.testing.hosts"
-PRELOAD_WITHIN_S = 4.0
+PRELOAD_WITHIN_S = 2.5
 # Nothing of this takes long; a busy machine does.
-PATIENCE_S = 15.0
+PATIENCE_S = 30.0
 
 T = TypeVar("T")
 _numbers = itertools.count(1)

@@ -55,14 +55,17 @@ async def test_nothing_survives_a_killed_supervisor_and_the_next_one_accounts_fo
         # A stopped zygote must not be a refuge.
         zygote = psutil.Process(pids[1]).ppid()
         os.kill(zygote, signal.SIGSTOP)
+        # As if the machine had gone down in mid-write, too: that keeps no supervisor from starting.
+        torn = an_order()
+        (launcher.state_dir / "launches" / f"{torn.launch_id}.json").write_bytes(b"")
         killed.kill()
         await eventually(lambda: not kin_of(killed.pid), within_s=2.0)
         await eventually(lambda: not any(group_members(pid) for pid in pids), within_s=1.0)
 
-        for order in orders:
+        for order in [*orders, torn]:
             exit = await exits.of(order)
             assert (exit.cause, exit.exit_code) == (ExitCause.HOST_DIED, None)
-        assert len(exits.all) == len(orders)
+        assert len(exits.all) == len(orders) + 1
         assert _its_supervisor(launcher).pid != killed.pid
         # The launch ids stay used.
         await launcher.start(orders[0])
@@ -114,26 +117,54 @@ async def test_a_dying_zygote_takes_its_bots_along_and_the_next_launch_gets_a_fr
         await joined(launcher, later)
 
 
-async def test_launchers_that_race_share_one_supervisor(launcher: LocalLauncher) -> None:
+async def test_a_zygote_that_does_not_answer_is_passed_over(launcher: LocalLauncher) -> None:
+    old, stuck, fresh = an_order(), an_order(join_within_s=0.4), an_order()
+    async with exits_of(launcher) as exits:
+        await launcher.start(old)
+        pid = (await joined(launcher, old)).pid
+        zygote = psutil.Process(pid).ppid()
+        os.kill(zygote, signal.SIGSTOP)
+        await launcher.end(old.launch_id, polite_s=0, term_s=0)
+        await launcher.start(stuck)
+        assert (await exits.of(stuck)).cause is ExitCause.JOIN_DEADLINE
+        await launcher.start(fresh)
+        assert psutil.Process((await joined(launcher, fresh)).pid).ppid() != zygote
+        # Nobody reaps it, and yet its end is known.
+        assert (await exits.of(old)).cause is ExitCause.ENDED
+        assert not is_alive(pid)
+        os.kill(zygote, signal.SIGCONT)
+        # The request it finds now is for a launch that is over: nothing may come of it.
+        await eventually(lambda: not psutil.pid_exists(zygote))
+    assert len(exits.all) == 2
+
+
+async def test_launchers_that_race_share_one_supervisor_and_shutdown_ends_it(
+    launcher: LocalLauncher,
+) -> None:
     rivals = [
         LocalLauncher(launcher.state_dir, host=HOST, preload_within_s=PRELOAD_WITHIN_S)
         for _ in range(3)
     ]
     order = an_order()
     await asyncio.gather(*(rival.start(order) for rival in rivals))
-    await joined(launcher, order)
+    bot = await joined(launcher, order)
     assert [len(await rival.living()) for rival in rivals] == [1, 1, 1]
     await eventually(lambda: supervisors_of(launcher.state_dir) == [_its_supervisor(launcher).pid])
-    assert len(kin_of(_its_supervisor(launcher).pid)) == 2  # a zygote, a bot
+    supervisor = _its_supervisor(launcher)
+    assert len(kin_of(supervisor.pid)) == 2  # a zygote, a bot
+    await launcher.shutdown()
+    assert not is_alive(bot.pid)
+    await eventually(lambda: not is_alive(supervisor.pid))
+    await launcher.shutdown()  # of nothing
     for rival in rivals:
         await rival.close()
 
 
-async def test_only_its_user_reaches_the_supervisor(launcher: LocalLauncher) -> None:
-    await launcher.living()
-    socket = launcher.state_dir / "supervisor.sock"
+async def test_only_its_user_reaches_the_supervisor(shared: LocalLauncher) -> None:
+    await shared.living()
+    socket = shared.state_dir / "supervisor.sock"
     assert stat.S_IMODE(socket.stat().st_mode) == 0o600
-    assert os.getsid(_its_supervisor(launcher).pid) != os.getsid(0)
+    assert os.getsid(_its_supervisor(shared).pid) != os.getsid(0)
 
 
 async def test_the_servers_own_settings_do_not_reach_bots(
@@ -183,33 +214,22 @@ async def test_sigterm_ends_every_bot_politely_and_then_the_supervisor(
         assert (await exits.of(deaf)).signal == signal.SIGKILL
 
 
-async def test_shutdown_ends_every_bot_and_the_supervisor(launcher: LocalLauncher) -> None:
-    order = an_order()
-    await launcher.start(order)
-    bot = await joined(launcher, order)
-    supervisor = _its_supervisor(launcher)
-    await launcher.shutdown()
-    assert not is_alive(bot.pid)
-    await eventually(lambda: not is_alive(supervisor.pid))
-    await launcher.shutdown()  # of nothing
-
-
 async def test_a_supervisor_that_does_not_answer_is_unavailable_in_bounded_time(
-    launcher: LocalLauncher, monkeypatch: pytest.MonkeyPatch
+    shared: LocalLauncher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await launcher.living()
+    await shared.living()
     monkeypatch.setattr(local, "CALL_WITHIN_S", 0.2)
     monkeypatch.setattr("greenroom.launch.finding.START_WITHIN_S", 0.2)
-    supervisor = _its_supervisor(launcher)
+    supervisor = _its_supervisor(shared)
     supervisor.suspend()
     try:
         async with asyncio.timeout(2.0):
             with pytest.raises(Unavailable):
-                await launcher.living()
+                await shared.living()
     finally:
         supervisor.resume()
     monkeypatch.undo()
-    assert await launcher.living() == []
+    assert isinstance(await shared.living(), list)
 
 
 async def test_an_outdated_supervisor_is_replaced_once_it_has_no_bots(
@@ -233,7 +253,7 @@ async def test_an_outdated_supervisor_is_replaced_once_it_has_no_bots(
 
 
 async def test_where_fork_is_not_safe_bots_are_spawned(state_dir: Path) -> None:
-    launcher = LocalLauncher(state_dir, host=HOST, method="spawn", preload_within_s=3.0)
+    launcher = LocalLauncher(state_dir, host=HOST, method="spawn", preload_within_s=0.5)
     good, raising = an_order(), an_order(Trouble.RAISES_ON_IMPORT)
     hanging, survivor = an_order(Trouble.HANGS_ON_IMPORT), an_order(Trouble.HANGS)
     async with exits_of(launcher) as exits:

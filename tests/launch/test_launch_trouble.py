@@ -37,10 +37,12 @@ async def test_twenty_bad_launches_leave_twenty_exits_and_nothing_else(
     launcher: LocalLauncher,
 ) -> None:
     orders = [
-        an_order(trouble, join_within_s=4.0 if trouble is Trouble.NEVER_JOINS else 20.0)
+        an_order(trouble, join_within_s=1.0 if trouble is Trouble.NEVER_JOINS else 20.0)
         for trouble in BAD_LAUNCHES
         for _ in range(5)
     ]
+    # A busy machine may take longer over our own imports than these bots have to join.
+    await launcher.warm(Trouble.NEVER_JOINS)
     async with exits_of(launcher) as exits:
         await asyncio.gather(*(launcher.start(order) for order in orders))
         for order in orders:
@@ -86,11 +88,20 @@ async def test_how_it_ended_is_told_exactly(
 async def test_an_import_that_outlasts_the_join_deadline_is_explained(
     shared: LocalLauncher, exits: Exits
 ) -> None:
-    order = an_order(Trouble.HANGS_ON_IMPORT, join_within_s=2.0)
+    first, order = (an_order(Trouble.HANGS_ON_IMPORT, join_within_s=s) for s in (20.0, 0.2))
+    await shared.start(first)
+    await eventually(lambda: "this import does not end" in _logs_of_zygotes(shared))
     await shared.start(order)
     exit = await exits.of(order)
     assert exit.cause is ExitCause.IMPORT_HUNG
     assert "_hang_in_import" in exit.last_words
+    await shared.end(first.launch_id, polite_s=0, term_s=0)
+    await exits.of(first)
+
+
+def _logs_of_zygotes(launcher: LocalLauncher) -> str:
+    newest = sorted((launcher.state_dir / "logs").glob("zygote-*"), key=lambda p: p.stat().st_mtime)
+    return newest[-1].read_text()
 
 
 async def test_a_launch_can_be_ended_while_its_module_is_imported(
@@ -142,12 +153,12 @@ async def test_a_second_end_hurries(shared: LocalLauncher, exits: Exits) -> None
 
 
 async def test_no_bot_outlives_its_wall_clock(shared: LocalLauncher, exits: Exits) -> None:
-    order = an_order(Trouble.HANGS, wall_clock_s=1.5)
+    order = an_order(Trouble.HANGS, wall_clock_s=1.0)
     began_s = time.monotonic()
     await shared.start(order)
     exit = await exits.of(order)
     assert exit.cause is ExitCause.WALL_CLOCK
-    assert 1.5 <= time.monotonic() - began_s <= 3.0
+    assert 1.0 <= time.monotonic() - began_s <= 3.0
 
 
 async def test_no_bot_keeps_more_private_memory_than_it_may(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.conftest import House
 
 from greenroom.errors import Draining, Forbidden, NotFound, OfferConflict
 from greenroom.ports.launcher import ExitCause
@@ -13,6 +12,7 @@ from greenroom.service.dispatch import MOST_ATTEMPTS
 from greenroom.session import inputs as i
 from greenroom.session.model import EndReason, Stage
 from greenroom.wire.link import Offer, Report, ReportKind
+from tests.conftest import House
 
 
 async def a_call(house: House, user: str = "ada") -> str:

@@ -23,7 +23,7 @@ from greenroom.bot import warm
 from greenroom.bot.context import BotSession, current
 from greenroom.bot.conversation import Conversation, Played
 from greenroom.bot.deck import DECK, meaning
-from greenroom.bot.dialogue import Dialogue, sentences
+from greenroom.bot.dialogue import Dialogue, Say
 from greenroom.bot.espeak import Espeak, EspeakTTSService
 from greenroom.bot.gate import Gate
 from greenroom.bot.sphinx import Recogniser, SphinxSTTService
@@ -43,9 +43,14 @@ _recogniser = functools.cache(functools.partial(Recogniser, meaning))
 
 
 def prewarm() -> None:
-    """Load the recogniser and synthesise what will surely be said. No loop, no thread."""
+    """Load the recogniser and synthesise a greeting. No loop, no thread.
+
+    The other sentences take espeak-ng about 20 ms each, when the user has just stopped speaking
+    or the sentence before is still being played; together they would hold up the first launch.
+    """
     _recogniser()
-    _voice().prewarm(sentences(DECK))
+    greeting = Dialogue(DECK, seed=0).greet()
+    _voice().prewarm(action.text for action in greeting if isinstance(action, Say))
 
 
 async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from greenroom.bot.deck import in_words
 from greenroom.bot.dialogue import Action, Dialogue, Farewell, Heard, Say, Show
 from greenroom.bot.sphinx import heard_in
 from greenroom.wire.link import ReportKind
@@ -113,7 +115,7 @@ class Conversation(FrameProcessor):
         """The user typed instead of speaking."""
         if self._talking:
             await self.broadcast_interruption()
-            await self._hear(Heard(text=text, confidence=1.0))
+            await self._hear(Heard(text=_as_spoken(text), confidence=1.0))
 
     @property
     def _talking(self) -> bool:
@@ -193,3 +195,9 @@ def _last_sentence(text: str) -> tuple[str, str]:
         return "", text
     cut = max(ends) + 1
     return text[:cut], text[cut:].strip()
+
+
+def _as_spoken(typed: str) -> str:
+    """What was typed as it would have been heard: ``42.`` is ``forty two``."""
+    words = re.sub(r"[^\w' ]", " ", typed.lower()).split()
+    return " ".join(in_words(int(word)) if word.isdecimal() else word for word in words)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from pipecat.frames.frames import (
     AggregatedTextFrame,
     BotStartedSpeakingFrame,
@@ -28,6 +30,9 @@ from greenroom.wire.link import ReportKind
 # A stop this soon after an interruption is the interruption's doing: the output drops what it
 # has within a few milliseconds. Speech that may not be interrupted goes on and ends later.
 INTERRUPTED_WITHIN_NS = 250_000_000
+# The browser falls silent 70 to 130 ms after the output says that it stopped (measured). If the
+# next sentence follows within that time, nobody hears a stop, and none is reported.
+PLAYOUT_S = 0.13
 # An utterance longer than this is cut, so that a report always fits into a message.
 MAX_TEXT_CHARS = 16_000
 
@@ -48,6 +53,7 @@ class Reporter(BaseObserver):
         self._session = session
         self._user_speaking = False
         self._interrupted_at_ns: int | None = None
+        self._bot_stopping: asyncio.TimerHandle | None = None
         self._turn = 0
 
     async def on_pipeline_started(self) -> None:
@@ -67,7 +73,7 @@ class Reporter(BaseObserver):
             case InterruptionFrame():
                 self._interrupted_at_ns = at_ns
             case BotStartedSpeakingFrame():
-                self._session.report(ReportKind.BOT_SPEECH, {"speaking": True})
+                self._bot_started()
             case BotStoppedSpeakingFrame():
                 self._bot_stopped(at_ns)
             case TranscriptionFrame():
@@ -81,10 +87,25 @@ class Reporter(BaseObserver):
             case _ if isinstance(frame, _STOPS):
                 self._user_spoke(False)
 
+    def _bot_started(self) -> None:
+        if self._bot_stopping is not None:
+            self._bot_stopping.cancel()
+            self._bot_stopping = None
+        else:
+            self._session.report(ReportKind.BOT_SPEECH, {"speaking": True})
+
     def _bot_stopped(self, at_ns: int) -> None:
         cut_at_ns = self._interrupted_at_ns
         interrupted = cut_at_ns is not None and at_ns - cut_at_ns < INTERRUPTED_WITHIN_NS
-        self._session.report(ReportKind.BOT_SPEECH, {"speaking": False, "interrupted": interrupted})
+        delay_s = 0.0 if interrupted else PLAYOUT_S
+        self._bot_stopping = asyncio.get_running_loop().call_later(
+            delay_s, self._report_bot_stopped, interrupted
+        )
+
+    def _report_bot_stopped(self, interrupted: bool) -> None:
+        self._bot_stopping = None
+        data = {"speaking": False, "interrupted": interrupted}
+        self._session.report(ReportKind.BOT_SPEECH, data)
 
     def _user_spoke(self, speaking: bool) -> None:
         # The detector and the turn strategy both announce it; whichever is first counts.

@@ -17,15 +17,17 @@ does the same by ``PR_SET_PDEATHSIG``. What a bot starts (a speech synthesiser, 
 its process group; what daemonises itself is adopted by the supervisor and killed with its bot.
 
 **systemd.** ``systemctl stop`` kills every process of the unit's control group, whatever its
-session. Either give the supervisor a unit of its own, which the server then finds::
+session. One way out is a unit of its own for the supervisor, which the server then finds::
 
-    ExecStart=/…/python -m greenroom.launch.supervisor --state-dir /var/lib/greenroom
+    ExecStart=/…/python -m greenroom.launch.supervisor --state-dir=/… --idle-exit-s=inf
     Restart=always
     KillMode=mixed
 
-or set ``KillMode=process`` in the server's unit: only the server is stopped, calls go on. With the
-default (``control-group``) a restart of the server ends every call, politely: the supervisor
-answers SIGTERM by SIGTERM to all bots, and SIGKILL ``STOP_TERM_S`` seconds later.
+Restart that unit when Greenroom or the environment of its bots has changed (a supervisor that the
+server has started is replaced by itself, once no bot lives). The other way is ``KillMode=process``
+in the server's unit: only the server is stopped, calls go on. With the default,
+``control-group``, a restart of the server ends every call, politely: the supervisor answers
+SIGTERM by SIGTERM to all bots, and SIGKILL ``STOP_TERM_S`` seconds later.
 
 **Containers.** When process 1 of a container ends, the kernel kills all others in it; calls then
 last as long as the container. To restart the server without them, run the supervisor as a container

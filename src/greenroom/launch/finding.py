@@ -17,6 +17,7 @@ from greenroom.launch.state import StateDir
 
 # A fresh interpreter on a busy machine, and a predecessor that takes its time to leave.
 START_WITHIN_S = 20.0
+PING_WITHIN_S = 5.0
 LOOK_AGAIN_S = 0.03
 # One that was started and does not answer by then lost a race, or crashed.
 START_AGAIN_S = 4.0
@@ -39,7 +40,7 @@ class Finder:
             Unavailable: None answers and none could be started within `START_WITHIN_S`.
         """
         try:
-            async with self._searching, asyncio.timeout(START_WITHIN_S):
+            async with asyncio.timeout(START_WITHIN_S), self._searching:
                 return await self._search()
         except (OSError, TimeoutError) as error:
             raise Unavailable("The bots' supervisor cannot be reached or started.") from error
@@ -62,13 +63,15 @@ class Finder:
         except OSError:
             return None
         try:
-            pong = await connection.ask(Ping(), Pong)
+            async with asyncio.timeout(PING_WITHIN_S):
+                pong = await connection.ask(Ping(), Pong)
             if self._suits(pong):
                 return connection
             await connection.ask(Shutdown(), Done)
-        except OSError:
+        except ConnectionError:
             pass  # it is leaving
         except BaseException:
+            # Also when it does not answer: it holds the lock, so another would not help.
             await connection.close()
             raise
         await connection.close()

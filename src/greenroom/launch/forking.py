@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from greenroom.launch import kernel, logs
-from greenroom.launch.child import DUMP_SIGNAL
 from greenroom.launch.hatch import (
     Bot,
     HatchFailed,
@@ -24,6 +23,7 @@ from greenroom.launch.hatch import (
 )
 from greenroom.launch.packets import (
     MAX_PACKET_BYTES,
+    Awake,
     Exited,
     Fork,
     Forked,
@@ -91,9 +91,9 @@ class Zygote:
             self._wanted.discard(launch_id)
             self._close_if_done()
 
-    def dump(self) -> None:
-        """Have it write to its log where it is at the moment."""
-        kernel.kill_one(self.pid, DUMP_SIGNAL)
+    def explain(self) -> Path | None:
+        """See `greenroom.launch.hatch.Hatchery.explain`."""
+        return self.log if self._incubation.explain() else None
 
     def retire(self) -> None:
         """Fork no more; end when the last bot has ended."""
@@ -102,9 +102,9 @@ class Zygote:
 
     async def _fork(self, launch_id: str, line: socket.socket, log: Path) -> Bot:
         loop = asyncio.get_running_loop()
+        output = logs.open_for_append(log)
         self._forks[launch_id] = forked = loop.create_future()
         self._exits[launch_id] = exit = loop.create_future()
-        output = logs.open_for_append(log)
         try:
             packet = Fork(launch_id=launch_id).to_json().encode()
             socket.send_fds(self._control, [packet], [line.fileno(), output])
@@ -138,6 +138,8 @@ class Zygote:
 
     def _take(self, packet: bytes) -> None:
         match from_zygote.validate_json(packet):
+            case Awake():
+                self._incubation.awake()
             case Ready():
                 self._incubation.succeeded()
             case Forked(launch_id=launch_id, pid=pid):
@@ -214,8 +216,7 @@ class ForkingHatchery:
             del self._zygotes[bot]
             zygote.retire()
             return None
-        zygote.dump()
-        return zygote.log
+        return zygote.explain()
 
     def close(self) -> None:
         """See `greenroom.launch.hatch.Hatchery`."""
@@ -235,7 +236,10 @@ class ForkingHatchery:
             if zygote.alive:
                 zygote.retire()
         log = self._logs / f"zygote-{os.getpid()}-{next(self._numbers)}.log"
-        zygote = Zygote(self._host, bot, log, self._preload_within_s, self._reaper)
+        try:
+            zygote = Zygote(self._host, bot, log, self._preload_within_s, self._reaper)
+        except OSError as error:
+            raise HatchFailed(ExitCause.HOST_DIED, str(error)) from error
         self._zygotes[bot] = (version, zygote)
         return zygote
 

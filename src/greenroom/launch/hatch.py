@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,9 @@ from greenroom.launch.child import DUMP_SIGNAL
 from greenroom.launch.logs import tail
 from greenroom.launch.watch import DUMP_S
 from greenroom.ports.launcher import ExitCause
+
+# From the order to start a process until it runs our code: an interpreter and our own imports.
+AWAKE_WITHIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +87,31 @@ class Hatchery(Protocol):
         ...
 
 
-@dataclass(slots=True)
 class Incubation:
     """One process that imports a bot: bounded in time, and explained if it hangs.
 
-    ``ready`` is set when the import is done and fails with `HatchFailed` if it never will be.
+    The limit is the bot's: it begins when the process has done our own imports and is `awake`,
+    which a busy machine may delay.
+
+    Attributes:
+        ready: Set when the import is done; fails with `HatchFailed` if it never will be.
     """
 
-    process: subprocess.Popen[bytes]
-    log: Path
-    limit_s: float
-    ready: asyncio.Future[None] = field(init=False)
-    _overdue: bool = False
-    _timer: asyncio.TimerHandle = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, limit_s: float) -> None:
         loop = asyncio.get_running_loop()
-        self.ready = loop.create_future()
+        self.log = log
+        self.ready: asyncio.Future[None] = loop.create_future()
         self.ready.add_done_callback(_retrieve)
-        self._timer = loop.call_later(self.limit_s, self._dump)
+        self._process = process
+        self._limit_s = limit_s
+        self._awake = self._overdue = False
+        self._timer = loop.call_later(AWAKE_WITHIN_S, self._give_up)
+
+    def awake(self) -> None:
+        """The process runs our code and begins to import the bot."""
+        self._awake = True
+        self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(self._limit_s, self._give_up)
 
     def succeeded(self) -> None:
         """The import is done."""
@@ -115,16 +124,21 @@ class Incubation:
         self._timer.cancel()
         if not self.ready.done():
             cause = ExitCause.IMPORT_HUNG if self._overdue else ExitCause.IMPORT_FAILED
-            words = tail(self.log) or f"(nothing was written within {self.limit_s:g} s)"
-            self.ready.set_exception(HatchFailed(cause, words, returncode))
+            self.ready.set_exception(HatchFailed(cause, tail(self.log), returncode))
 
-    def _dump(self) -> None:
+    def explain(self) -> bool:
+        """Have the process write to its log where it is; False if it is not awake to do so."""
+        if self._awake:
+            kernel.kill_one(self._process.pid, DUMP_SIGNAL)
+        return self._awake
+
+    def _give_up(self) -> None:
         self._overdue = True
-        kernel.kill_one(self.process.pid, DUMP_SIGNAL)
+        self.explain()
         self._timer = asyncio.get_running_loop().call_later(DUMP_S, self._kill)
 
     def _kill(self) -> None:
-        kernel.kill_group(self.process.pid, signal.SIGKILL)
+        kernel.kill_group(self._process.pid, signal.SIGKILL)
 
 
 def interpreter(module: str, **arguments: str | int) -> list[str]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from greenroom.launch.logs import tail
 from greenroom.launch.packets import Message
 from greenroom.launch.state import StateDir
@@ -47,7 +49,7 @@ class Journal:
         """The exits not yet forgotten; launches that never ended died with their supervisor."""
         exits: dict[str, BotExit] = {}
         for path in sorted(self._state.launches.glob("*.json"), key=lambda p: p.stat().st_mtime):
-            entry = Entry.model_validate_json(path.read_bytes())
+            entry = _read(path)
             if entry.exit is None:
                 entry = Entry(
                     launch_id=entry.launch_id,
@@ -78,3 +80,11 @@ class Journal:
         fresh = path.with_suffix(".new")
         fresh.write_text(entry.to_json(), encoding="utf-8")
         fresh.replace(path)
+
+
+def _read(path: Path) -> Entry:
+    try:
+        return Entry.model_validate_json(path.read_bytes())
+    except ValidationError:
+        # The machine went down before the file reached the disk.
+        return Entry(launch_id=path.stem, session_id="")

@@ -130,7 +130,10 @@ class Launches:
         del self._launches[launch.order.launch_id]
         if not self._launches:
             self._empty.set()
-        self._ledger.record(exit)
+        try:
+            self._ledger.record(exit)
+        except OSError:
+            self._log.exception("journal.failed", launch=exit.launch_id)
         logs.prune(self._state.logs, {other.log for other in self._launches.values()})
         self._log.info(
             "launch.ended",
@@ -236,17 +239,28 @@ class Launches:
         """Look at every bot's private memory, its log's size, and at strays, every `MEASURE_S`."""
         while True:
             await asyncio.sleep(MEASURE_S)
-            for launch in list(self._launches.values()):
-                logs.trim(launch.log)
-                if launch.bot is None:
-                    continue
-                launch.private_bytes = await asyncio.to_thread(_private_bytes, launch.bot.pid)
-                launch.watch.saw_memory(Now.read(), launch.private_bytes)
-                if launch.watch.cause is ExitCause.MEMORY:
-                    self._changed.set()
-            living = {launch.bot.pid for launch in self._launches.values() if launch.bot}
-            if strays := self._reaper.kill_strays(living):
-                self._log.warning("strays.killed", count=strays)
+            try:
+                for launch in list(self._launches.values()):
+                    logs.trim(launch.log)
+                    await self._look_at_memory(launch)
+                self._kill_strays()
+            except OSError:
+                # A full disk, say; that must not cost anybody's call.
+                self._log.exception("measuring.failed")
+
+    async def _look_at_memory(self, launch: Launch) -> None:
+        if launch.bot is None:
+            return
+        # Up to milliseconds of walking page tables in the kernel.
+        launch.private_bytes = await asyncio.to_thread(_private_bytes, launch.bot.pid)
+        launch.watch.saw_memory(Now.read(), launch.private_bytes)
+        if launch.watch.cause is ExitCause.MEMORY:
+            self._changed.set()
+
+    def _kill_strays(self) -> None:
+        living = {launch.bot.pid for launch in self._launches.values() if launch.bot}
+        if strays := self._reaper.kill_strays(living):
+            self._log.warning("strays.killed", count=strays)
 
 
 def _private_bytes(pid: int) -> int:

@@ -31,11 +31,15 @@ class Ledger:
         self._journal.started(order)
 
     def record(self, exit: BotExit) -> None:
-        """A launch has ended; everybody who listens is told."""
-        self._journal.exited(exit)
+        """A launch has ended; everybody who listens is told, even if the journal cannot be written.
+
+        Raises:
+            OSError: The journal could not be written: this exit would not outlive the supervisor.
+        """
         self._exits[exit.launch_id] = exit
         for queue in self._subscribers:
             queue.put_nowait(exit)
+        self._journal.exited(exit)
 
     def forget(self, launch_id: str) -> None:
         """Drop an exit; the launch id stays used. An unknown one is ignored."""

@@ -16,6 +16,7 @@ from greenroom.errors import BadRequest, BadSetting, Unavailable
 from greenroom.launch.config import DEFAULT_HOST, DEFAULT_METHOD, Config, Method
 from greenroom.launch.connection import Connection
 from greenroom.launch.finding import Finder
+from greenroom.launch.hatch import AWAKE_WITHIN_S
 from greenroom.launch.protocol import (
     Done,
     End,
@@ -34,6 +35,8 @@ from greenroom.launch.state import StateDir
 from greenroom.ports.launcher import BotExit, BotProcess, LaunchOrder
 
 CALL_WITHIN_S = 5.0
+# All of a call: waiting for one's turn, starting a supervisor, asking it.
+ASK_WITHIN_S = 30.0
 # The supervisor ends its bots within its own bound (SIGTERM, 5 s, SIGKILL).
 SHUTDOWN_WITHIN_S = 15.0
 # How long `exits` waits before it looks for a supervisor again after failing to.
@@ -132,14 +135,15 @@ class LocalLauncher:
         await self._ask(asked, Done)
 
     async def warm(self, bot: str) -> None:
-        """See the port; returns when the bot is imported, at the latest after `preload_within_s`.
+        """See the port; returns when the bot is imported, which `preload_within_s` bounds.
 
         Raises:
             LaunchFailed: The import raised or hung; its cause carries the traceback.
         """
         connection = await self._finder.connect()
         try:
-            async with asyncio.timeout(self._config.preload_within_s + CALL_WITHIN_S):
+            within_s = AWAKE_WITHIN_S + self._config.preload_within_s + CALL_WITHIN_S
+            async with asyncio.timeout(within_s):
                 await connection.ask(Warm(bot=_located(bot)), Done)
         except (OSError, TimeoutError) as error:
             raise Unavailable("The bots' supervisor does not answer.") from error
@@ -172,15 +176,13 @@ class LocalLauncher:
 
     async def _ask(self, asked: Request, expected: type[R]) -> R:
         """Ask on the kept connection, once more on a fresh one: every call is idempotent."""
-        async with self._asking:
-            try:
+        try:
+            async with asyncio.timeout(ASK_WITHIN_S), self._asking:
+                with contextlib.suppress(OSError, TimeoutError):
+                    return await self._ask_once(asked, expected)
                 return await self._ask_once(asked, expected)
-            except (OSError, TimeoutError):
-                pass
-            try:
-                return await self._ask_once(asked, expected)
-            except (OSError, TimeoutError) as error:
-                raise Unavailable("The bots' supervisor does not answer.") from error
+        except (OSError, TimeoutError) as error:
+            raise Unavailable("The bots' supervisor does not answer.") from error
 
     async def _ask_once(self, asked: Request, expected: type[R]) -> R:
         if self._connection is None:

@@ -1,7 +1,7 @@
 """What supervisor, zygote and bot say to each other: JSON, one message a packet or line.
 
 Supervisor ⇄ zygote, over a Unix packet socket: `Fork` travels with two file descriptors, the bot's
-line and its log; the zygote says `Ready`, `Forked`, `ForkFailed`, `Exited`.
+line and its log; the zygote says `Awake`, `Ready`, `Forked`, `ForkFailed`, `Exited`.
 
 Supervisor ⇄ bot, over the *line*, a socket pair of its own per launch: the supervisor writes one
 `greenroom.wire.process.BotSpec`, the bot writes `Step`s. The secret travels only here, so that the
@@ -38,6 +38,12 @@ class Fork(Message):
     launch_id: str
 
 
+class Awake(Message):
+    """The zygote runs our code and begins to import the bot."""
+
+    type: Literal["awake"] = "awake"
+
+
 class Ready(Message):
     """Everything is preloaded."""
 
@@ -68,7 +74,7 @@ class Exited(Message):
     returncode: int
 
 
-FromZygote = Ready | Forked | ForkFailed | Exited
+FromZygote = Awake | Ready | Forked | ForkFailed | Exited
 from_zygote: TypeAdapter[FromZygote] = TypeAdapter(
     Annotated[FromZygote, Field(discriminator="type")]
 )

@@ -14,7 +14,7 @@ import threading
 
 from greenroom.launch import child, kernel
 
-READY = b"ready"
+AWAKE, READY = b"a", b"r"
 
 
 def _die_when_cut(line: child.Line) -> None:
@@ -38,6 +38,7 @@ def main() -> None:
     connection = socket.socket(fileno=args.line)
     connection.set_inheritable(False)
     line = child.Line(connection)
+    os.write(args.ready, AWAKE)
     host = child.import_host(args.host)
     host.preload(args.bot)
     os.write(args.ready, READY)

@@ -10,7 +10,6 @@ import subprocess
 from pathlib import Path
 
 from greenroom.launch import kernel, logs
-from greenroom.launch.child import DUMP_SIGNAL
 from greenroom.launch.hatch import (
     Bot,
     HatchFailed,
@@ -20,6 +19,7 @@ from greenroom.launch.hatch import (
     interpreter,
 )
 from greenroom.launch.reaper import Reaper
+from greenroom.launch.spawned import AWAKE, READY
 from greenroom.ports.launcher import ExitCause
 
 
@@ -69,10 +69,7 @@ class SpawningHatchery:
     def explain(self, launch_id: str, bot: str) -> Path | None:
         """See `greenroom.launch.hatch.Hatchery`."""
         incubation = self._importing.get(launch_id)
-        if incubation is None:
-            return None
-        kernel.kill_one(incubation.process.pid, DUMP_SIGNAL)
-        return incubation.log
+        return incubation.log if incubation is not None and incubation.explain() else None
 
     def close(self) -> None:
         """Nothing to do: no process only waits."""
@@ -97,7 +94,11 @@ class SpawningHatchery:
 
 
 def _read_ready(ready: int, incubation: Incubation) -> None:
-    """The pipe is readable: something was said, or the process is no more (see the reaper)."""
-    asyncio.get_running_loop().remove_reader(ready)
-    if os.read(ready, 16):
+    """Something was said, or the process is no more, which the reaper tells."""
+    said = os.read(ready, 16)
+    if AWAKE in said:
+        incubation.awake()
+    if READY in said:
         incubation.succeeded()
+    if not said or READY in said:
+        asyncio.get_running_loop().remove_reader(ready)

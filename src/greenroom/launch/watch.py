@@ -11,7 +11,7 @@ from greenroom.ports.launcher import ExitCause, LaunchOrder
 # Between asking a bot where it hangs and killing it: long enough to write a traceback.
 DUMP_S = 0.3
 # After SIGKILL: how long the process may need to disappear before we stop waiting for news.
-SETTLE_S = 5.0
+SETTLE_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)

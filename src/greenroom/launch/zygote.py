@@ -21,7 +21,15 @@ import warnings
 from typing import NoReturn
 
 from greenroom.launch import child, kernel
-from greenroom.launch.packets import MAX_PACKET_BYTES, Exited, Fork, Forked, ForkFailed, Ready
+from greenroom.launch.packets import (
+    MAX_PACKET_BYTES,
+    Awake,
+    Exited,
+    Fork,
+    Forked,
+    ForkFailed,
+    Ready,
+)
 from greenroom.wire.base import WireModel
 
 
@@ -153,6 +161,7 @@ def main() -> None:
     child.explain_on_request()
     control = socket.socket(fileno=args.control)
     control.set_inheritable(False)
+    control.send(Awake().to_json().encode())
     host = child.import_host(args.host)
     host.preload(args.bot)
     # Frozen objects are never looked at by the collector, so their pages stay shared.

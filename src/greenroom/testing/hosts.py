@@ -86,6 +86,7 @@ def _leave_at_once(spec: BotSpec) -> int:
 
 
 def _hang_in_import() -> NoReturn:
+    print("this import does not end", file=sys.stderr, flush=True)
     while True:
         time.sleep(HANGS_HERE_S)
 
