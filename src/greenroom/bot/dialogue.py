@@ -16,7 +16,8 @@ from greenroom.bot.deck import (
     listening_grammar,
     number_in,
 )
-from greenroom.wire.events import AnswerData, QuestionData, WireModel
+from greenroom.wire.base import WireModel
+from greenroom.wire.events import AnswerData, QuestionData
 
 SURE = 0.5
 """Confidence from which a number counts without asking back; see `sphinx.confidence_of`."""
