@@ -172,7 +172,11 @@ def _spoken_forms(number: int) -> str:
     words = in_words(number)
     if number < 100:
         return words
-    return " ".join(["(one | a) hundred", "[and]", *words.split()[2:]]) if number > 100 else "(one | a) hundred"
+    return (
+        " ".join(["(one | a) hundred", "[and]", *words.split()[2:]])
+        if number > 100
+        else "(one | a) hundred"
+    )
 
 
 def _weight(nats: float) -> str:

@@ -74,7 +74,9 @@ class Recogniser:
         self._meaning = meaning
         # Every senone is computed on every frame: only then is a path's score a loss against the
         # best sound there is, which tells known sentences from others.
-        self._decoder = Decoder(lm=None, loglevel="FATAL", lw=1.0, wip=1.0, compallsen=True, wbeam=1e-48)
+        self._decoder = Decoder(
+            lm=None, loglevel="FATAL", lw=1.0, wip=1.0, compallsen=True, wbeam=1e-48
+        )
         self._grammar: str | None = None
         self._pcm = bytearray()
 
