@@ -24,7 +24,7 @@ with this a right answer is nearly never lost, and a wrong one must sound like i
 Found by ``bench/recognition.py``.
 """
 
-COMMAND_NATS = 15.0
+COMMAND_NATS = 30.0
 LEAD_IN_NATS = -10.0
 
 

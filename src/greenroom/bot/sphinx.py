@@ -29,13 +29,13 @@ LONGEST_SPEECH_S = 4.0
 DOUBTFUL_MARGIN_NATS = 30.0
 """Lead over the runner-up at which confidence is one half. Tuned by ``bench/recognition.py``."""
 
-WORST_FIT_NATS = 8.0
+WORST_FIT_NATS = 7.5
 """Mean loss a frame against the best sound there is, above which speech is no known sentence.
 
 Right numbers lie at 5.4 (99 % under 7.7), other sentences at 7.4 and above (``bench/recognition.py``).
 """
 
-LEAST_COVERED = 0.7
+LEAST_COVERED = 0.75
 """Part of the loud frames that the understood words must explain; the rest was something else."""
 
 DITHER_DB = -26.0
