@@ -1,1 +1,5 @@
-"""What runs inside the bot process; the only importer of Pipecat."""
+"""What runs inside the bot's process; the only importer of Pipecat."""
+
+from greenroom.bot.context import BotSession, current
+
+__all__ = ["BotSession", "current"]

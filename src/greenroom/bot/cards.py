@@ -1,0 +1,169 @@
+"""The built-in bot: asks multiplications aloud, listens, and turns the cards."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import zlib
+from typing import Any
+
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.audio.vad_processor import VADProcessor
+from pipecat.runner.types import SmallWebRTCRunnerArguments
+from pipecat.transports.base_transport import TransportParams
+from pipecat.transports.smallwebrtc.transport import SmallWebRTCTransport
+from pipecat.turns.user_start import VADUserTurnStartStrategy
+from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
+from pipecat.turns.user_turn_processor import UserTurnProcessor
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
+from pipecat.workers.runner import WorkerRunner
+
+from greenroom.bot import warm
+from greenroom.bot.context import BotSession, current
+from greenroom.bot.conversation import Conversation, Played
+from greenroom.bot.deck import DECK, meaning
+from greenroom.bot.dialogue import Dialogue, Say
+from greenroom.bot.espeak import Espeak, EspeakTTSService
+from greenroom.bot.gate import Gate
+from greenroom.bot.sphinx import Recogniser, SphinxSTTService
+from greenroom.wire.link import BotLevel, CommandKind, ReportKind, SessionSpec
+
+GREENROOM_LEVEL = BotLevel.ATTACHED
+
+# From the farewell's first word to its end at the output; whoever hangs longer is not heard.
+FAREWELL_WITHIN_S = 10.0
+# The browser falls silent 70 to 130 ms after the output says that it stopped (measured).
+PLAYOUT_S = 0.3
+# Greenroom ends the bot after the farewell; the bot waits so long for it.
+END_WITHIN_S = 3.0
+
+_voice = functools.cache(Espeak)
+_recogniser = functools.cache(functools.partial(Recogniser, meaning))
+
+
+def prewarm() -> None:
+    """Load the recogniser and synthesise a greeting. No loop, no thread.
+
+    The other sentences take espeak-ng about 20 ms each, when the user has just stopped speaking
+    or the sentence before is still being played; together they would hold up the first launch.
+    """
+    _recogniser()
+    greeting = Dialogue(DECK, seed=0).greet()
+    _voice().prewarm(action.text for action in greeting if isinstance(action, Say))
+
+
+async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
+    """One conversation, until goodbye or until Greenroom ends it."""
+    session = current()
+    transport = SmallWebRTCTransport(
+        runner_args.webrtc_connection,
+        TransportParams(audio_in_enabled=True, audio_out_enabled=True),
+    )
+    dialogue = Dialogue(DECK, _seed(session.spec.session_id))
+    recogniser = SphinxSTTService(grammar=dialogue.grammar, recogniser=_recogniser())
+    gate = _gate(session.spec)
+    conversation = Conversation(
+        dialogue, set_grammar=recogniser.set_grammar, paused=session.spec.paused
+    )
+    played = Played(session.report)
+    worker = PipelineWorker(
+        Pipeline(
+            [
+                transport.input(),
+                gate,
+                VADProcessor(vad_analyzer=warm.vad()),
+                recogniser,
+                UserTurnProcessor(user_turn_strategies=_barge_in()),
+                conversation,
+                EspeakTTSService(espeak=_voice()),
+                transport.output(),
+                played,
+            ]
+        ),
+        params=PipelineParams(enable_usage_metrics=True),
+        enable_turn_tracking=False,
+    )
+    _obey(session, gate, conversation)
+
+    @transport.event_handler("on_client_connected")
+    async def on_client_connected(transport: Any, client: Any) -> None:
+        await conversation.meet()
+
+    await _run(session, worker, conversation, played)
+
+
+def _gate(spec: SessionSpec) -> Gate:
+    """Open, unless the session was muted or paused before this bot lived."""
+    gate = Gate()
+    if spec.muted:
+        gate.close_for("mute")
+    if spec.paused:
+        gate.close_for("pause")
+    return gate
+
+
+def _barge_in() -> UserTurnStrategies:
+    """The user's voice interrupts the bot; no model decides when a turn is over."""
+    return UserTurnStrategies(
+        start=[VADUserTurnStartStrategy()],
+        stop=[SpeechTimeoutUserTurnStopStrategy(wait_for_transcript=False)],
+    )
+
+
+def _obey(session: BotSession, gate: Gate, conversation: Conversation) -> None:
+    """Carry out Greenroom's commands, and notice a page that comes back."""
+
+    async def mute(data: dict[str, Any]) -> None:
+        (gate.close_for if data["muted"] else gate.open_for)("mute")
+
+    async def pause(data: dict[str, Any]) -> None:
+        (gate.close_for if data["paused"] else gate.open_for)("pause")
+        await conversation.pause(data["paused"])
+
+    async def say(data: dict[str, Any]) -> None:
+        await conversation.say(data["text"])
+
+    async def read(data: dict[str, Any]) -> None:
+        await conversation.read(data["text"])
+
+    session.on_command(CommandKind.MUTE, mute)
+    session.on_command(CommandKind.PAUSE, pause)
+    session.on_command(CommandKind.SAY, say)
+    session.on_command(CommandKind.MESSAGE, read)
+    session.on_return(conversation.meet_again)
+
+
+async def _run(
+    session: BotSession, worker: PipelineWorker, conversation: Conversation, played: Played
+) -> None:
+    runner = WorkerRunner(handle_sigint=False)
+    await runner.add_workers(worker)
+    parting = asyncio.create_task(_part(session, worker, conversation, played))
+    try:
+        await runner.run()
+    finally:
+        parting.cancel()
+        await asyncio.gather(parting, return_exceptions=True)
+
+
+async def _part(
+    session: BotSession, worker: PipelineWorker, conversation: Conversation, played: Played
+) -> None:
+    """After the farewell: see that it is heard, say so, and go if nobody ends us."""
+    await conversation.parting.wait()
+    try:
+        async with asyncio.timeout(FAREWELL_WITHIN_S):
+            await played.farewell.wait()
+        await asyncio.sleep(PLAYOUT_S)
+        heard = session.user_present
+    except TimeoutError:
+        heard = False
+    session.report(ReportKind.FAREWELL, {"heard": heard})
+    await asyncio.sleep(END_WITHIN_S)
+    await worker.cancel(reason="nobody ended the bot after its farewell")
+
+
+def _seed(session_id: str) -> int:
+    """Another order of the cards in every session, and the same after a restart of a test."""
+    return zlib.crc32(session_id.encode())

@@ -1,0 +1,102 @@
+"""What a bot's own code may know and do: its session, its reports, the commands it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from greenroom.wire.link import CommandKind, ReportKind, SessionSpec
+
+CommandHandler = Callable[[dict[str, Any]], Awaitable[None]]
+ReportSink = Callable[[ReportKind, dict[str, Any]], None]
+ReturnHandler = Callable[[], Awaitable[None]]
+
+
+class BotSession:
+    """The session that this process serves. One process serves one session.
+
+    Attributes:
+        spec: What Greenroom told the bot of its session when the link was first welcomed.
+    """
+
+    def __init__(
+        self,
+        spec: SessionSpec,
+        *,
+        report: ReportSink,
+        user_present: Callable[[], bool],
+        joined: Callable[[], None],
+    ) -> None:
+        self.spec = spec
+        self._report = report
+        self._user_present = user_present
+        self._joined = joined
+        self._handlers: dict[CommandKind, list[CommandHandler]] = {}
+        self._return_handlers: list[ReturnHandler] = []
+
+    @property
+    def user_present(self) -> bool:
+        """Whether media with a page is connected at this moment."""
+        return self._user_present()
+
+    def report(self, kind: ReportKind, data: dict[str, Any]) -> None:
+        """Report something to Greenroom. Never blocks; kept until it is acknowledged.
+
+        Args:
+            kind: What happened.
+            data: Its shape stands beside each `ReportKind`. JSON values only.
+
+        Raises:
+            TooLarge: The report does not fit into one message of the link.
+        """
+        self._report(kind, data)
+
+    def on_command(self, kind: CommandKind, handler: CommandHandler) -> None:
+        """Have `handler` called with the command's ``data``, one command at a time, in order.
+
+        ``end`` is carried out by the process itself and reaches no handler.
+        """
+        self._handlers.setdefault(kind, []).append(handler)
+
+    def on_return(self, handler: ReturnHandler) -> None:
+        """Have `handler` called when a page is connected again after the first time."""
+        self._return_handlers.append(handler)
+
+    async def carry_out(self, kind: CommandKind, data: dict[str, Any]) -> None:
+        """Call the handlers of a command, in the order in which they were registered."""
+        for handler in self._handlers.get(kind, []):
+            await handler(data)
+
+    async def returned(self) -> None:
+        """Call the handlers registered with `on_return`."""
+        for handler in self._return_handlers:
+            await handler()
+
+    def joined(self) -> None:
+        """The pipeline runs: tell Greenroom and the launcher. Only the first call counts."""
+        joined, self._joined = self._joined, _nothing
+        joined()
+
+
+def _nothing() -> None:
+    """Nobody is to be told again."""
+
+
+_current: BotSession | None = None
+
+
+def current() -> BotSession:
+    """The session that this process serves.
+
+    Raises:
+        RuntimeError: This process was not started by Greenroom.
+    """
+    if _current is None:
+        raise RuntimeError("no Greenroom session runs in this process")
+    return _current
+
+
+def enter(session: BotSession | None) -> None:
+    """Make `session` the current one; `None` leaves it."""
+    global _current
+    _current = session

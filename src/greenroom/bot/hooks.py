@@ -1,0 +1,35 @@
+"""What Pipecat calls for every pipeline of this process, through ``PIPECAT_SETUP_FILES``.
+
+Pipecat loads this file by its path, as a module of its own; it must keep no state.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pipecat.pipeline.worker import PipelineWorker
+from pipecat.workers.runner import WorkerRunner
+
+from greenroom.bot.context import current
+from greenroom.bot.observe import Reporter
+
+_VARIABLE = "PIPECAT_SETUP_FILES"
+
+
+def install() -> None:
+    """Add this file to the ones that Pipecat loads. Side effect: changes the environment."""
+    ours = str(Path(__file__).resolve())
+    files = [file for file in os.environ.get(_VARIABLE, "").split(os.pathsep) if file]
+    if ours not in files:
+        os.environ[_VARIABLE] = os.pathsep.join([*files, ours])
+
+
+async def setup_worker_runner(runner: WorkerRunner) -> None:
+    """Nothing; Pipecat complains about a file that lacks it."""
+
+
+async def setup_pipeline_worker(worker: PipelineWorker) -> None:
+    """Observe the pipeline, and switch Pipecat's own idle clock off: Greenroom has one."""
+    worker._cancel_on_idle_timeout = False
+    worker.add_observer(Reporter(current()))

@@ -1,0 +1,247 @@
+"""The bot's end of the link: dials Greenroom, keeps what it reports, and dials again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from loguru import logger
+from pydantic import ValidationError
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from greenroom.errors import TooLarge
+from greenroom.wire.link import (
+    LINK_FENCED,
+    MAX_LINK_MESSAGE_BYTES,
+    Answer,
+    BotLevel,
+    Candidates,
+    Command,
+    CommandDone,
+    Hello,
+    Offer,
+    OfferRefused,
+    Report,
+    ReportAck,
+    ReportKind,
+    SessionSpec,
+    Welcome,
+    to_bot,
+)
+from greenroom.wire.process import BotSpec
+
+MAX_KEPT_REPORTS = 10_000
+GIVE_UP_AFTER_S = 15 * 60.0
+FIRST_DELAY_S = 0.1
+# A restarted server must find its bots within 3 s, so they never wait longer than this.
+LONGEST_DELAY_S = 1.0
+WELCOME_WITHIN_S = 10.0
+# Refused for good: the secret is unknown, the launch is not ours, or the session is gone.
+FINAL_STATUSES = frozenset({401, 403, 410})
+# What may be lost when nobody has listened for so long that the buffer is full.
+EXPENDABLE = frozenset({ReportKind.USER_SPEECH, ReportKind.BOT_SPEECH, ReportKind.USAGE})
+
+FromGreenroom = Command | Offer | Candidates
+Reply = Answer | OfferRefused | CommandDone
+
+
+class LinkEnd(StrEnum):
+    """Why the link is over for good."""
+
+    FENCED = "fenced"  # a newer launch has the session, or the session is over
+    REFUSED = "refused"  # Greenroom does not know this launch
+    LOST = "lost"  # Greenroom could not be reached for too long
+
+
+class LinkClient:
+    """One bot's link to Greenroom, across any number of connections; made in a running loop.
+
+    Guarantees: reports are numbered without a gap, kept until acknowledged and sent again
+    after every reconnect; they are never reordered. When `MAX_KEPT_REPORTS` wait for an
+    acknowledgement, new reports that only describe the moment (speaking, usage, transcripts
+    that are not final) are not taken; all others still are.
+    Replies are sent once, on the connection that is open: whoever misses one asks again.
+    """
+
+    def __init__(
+        self,
+        spec: BotSpec,
+        *,
+        level: BotLevel,
+        pid: int,
+        received: Callable[[FromGreenroom], None],
+        give_up_after_s: float = GIVE_UP_AFTER_S,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._spec = spec
+        self._level = level
+        self._pid = pid
+        self._received = received
+        self._give_up_after_s = give_up_after_s
+        self._clock_s = clock_s
+        self._last_seq = 0
+        self._sent_seq = 0
+        self._unacked: dict[int, str] = {}
+        self._replies: deque[str] = deque()
+        self._to_send = asyncio.Event()
+        self._all_sent = asyncio.Event()
+        self._all_sent.set()
+        self._all_acked = asyncio.Event()
+        self._all_acked.set()
+        self._session: asyncio.Future[SessionSpec] = asyncio.get_running_loop().create_future()
+
+    async def welcomed(self) -> SessionSpec:
+        """Wait for the first welcome; returns what it says of the session."""
+        return await asyncio.shield(self._session)
+
+    def report(self, kind: ReportKind, data: dict[str, Any]) -> None:
+        """Number a report and send it as soon as there is a connection. Never blocks.
+
+        Raises:
+            TooLarge: It does not fit into `MAX_LINK_MESSAGE_BYTES`.
+        """
+        if len(self._unacked) >= MAX_KEPT_REPORTS and _expendable(kind, data):
+            return
+        report = Report(
+            seq=self._last_seq + 1, at_ms=time.time_ns() // 1_000_000, kind=kind, data=data
+        )
+        text = report.to_json()
+        if len(text.encode()) > MAX_LINK_MESSAGE_BYTES:
+            raise TooLarge("A report is larger than the link allows.", kind=kind.value)
+        self._last_seq = report.seq
+        self._unacked[report.seq] = text
+        self._all_acked.clear()
+        self._to_send.set()
+
+    def reply(self, message: Reply) -> None:
+        """Answer an offer or a command. Never blocks."""
+        self._replies.append(message.to_json())
+        self._all_sent.clear()
+        self._to_send.set()
+
+    async def flush(self, within_s: float) -> bool:
+        """Wait until every reply is sent and every report acknowledged, or the time is up."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._all_sent.wait()
+                await self._all_acked.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def run(self) -> LinkEnd:
+        """Dial, talk, and dial again until Greenroom refuses us or is gone for too long.
+
+        Cancellation closes the connection and ends it.
+        """
+        lost_at_s = self._clock_s()
+        delay_s = FIRST_DELAY_S
+        while True:
+            try:
+                async with self._dial() as connection:
+                    await self._greet(connection)
+                    delay_s = FIRST_DELAY_S
+                    try:
+                        await self._talk(connection)
+                    finally:
+                        lost_at_s = self._clock_s()
+            except InvalidStatus as refused:
+                if refused.response.status_code in FINAL_STATUSES:
+                    return LinkEnd.REFUSED
+            except ConnectionClosed as closed:
+                if closed.rcvd is not None and closed.rcvd.code == LINK_FENCED:
+                    return LinkEnd.FENCED
+            except (OSError, TimeoutError, WebSocketException, ValidationError):
+                pass  # not there, or not itself yet: dial again
+            if self._clock_s() - lost_at_s > self._give_up_after_s:
+                return LinkEnd.LOST
+            await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+            delay_s = min(2 * delay_s, LONGEST_DELAY_S)
+
+    def _dial(self) -> connect:
+        return connect(
+            self._spec.link_url,
+            additional_headers={
+                "Authorization": f"Bearer {self._spec.secret}",
+                "X-Greenroom-Launch": self._spec.launch_id,
+            },
+            proxy=None if _is_loopback(self._spec.link_url) else True,
+            compression=None,
+            open_timeout=WELCOME_WITHIN_S,
+            close_timeout=0.5,
+            ping_interval=10,
+            ping_timeout=10,
+            max_size=MAX_LINK_MESSAGE_BYTES,
+        )
+
+    async def _greet(self, connection: ClientConnection) -> None:
+        hello = Hello(
+            launch_id=self._spec.launch_id,
+            pid=self._pid,
+            level=self._level,
+            resumed=self._session.done(),
+        )
+        async with asyncio.timeout(WELCOME_WITHIN_S):
+            await connection.send(hello.to_json())
+            welcome = Welcome.model_validate_json(await connection.recv())
+        self._forget_up_to(welcome.report_seq)
+        self._sent_seq = min(self._unacked, default=self._last_seq + 1) - 1
+        self._replies.clear()  # whoever still waits for one asks again on this connection
+        self._to_send.set()
+        if not self._session.done():
+            self._session.set_result(welcome.session)
+
+    async def _talk(self, connection: ClientConnection) -> None:
+        """Send and receive until the connection is closed; raises `ConnectionClosed`."""
+        sender = asyncio.create_task(self._send_all(connection))
+        try:
+            while True:
+                self._take(await connection.recv())
+        finally:
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+
+    async def _send_all(self, connection: ClientConnection) -> None:
+        while True:
+            await self._to_send.wait()
+            self._to_send.clear()
+            while self._replies:
+                await connection.send(self._replies[0])
+                self._replies.popleft()
+            self._all_sent.set()
+            while (text := self._unacked.get(self._sent_seq + 1)) is not None:
+                await connection.send(text)
+                self._sent_seq += 1
+
+    def _take(self, text: str | bytes) -> None:
+        try:
+            message = to_bot.validate_json(text)
+        except ValidationError:
+            logger.warning("Greenroom sent a message that this bot does not know")
+            return
+        if isinstance(message, ReportAck):
+            self._forget_up_to(message.seq)
+        elif not isinstance(message, Welcome):
+            self._received(message)
+
+    def _forget_up_to(self, seq: int) -> None:
+        while self._unacked and (first := next(iter(self._unacked))) <= seq:
+            del self._unacked[first]
+        if not self._unacked:
+            self._all_acked.set()
+
+
+def _expendable(kind: ReportKind, data: dict[str, Any]) -> bool:
+    partial = kind is ReportKind.TRANSCRIPT and not data.get("final")
+    return partial or kind in EXPENDABLE
+
+
+def _is_loopback(url: str) -> bool:
+    return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}

@@ -1,0 +1,222 @@
+"""Lets a page leave and come back to the same bot: all that touches Pipecat's private parts.
+
+Stock Pipecat ends a bot when its peer connection closes, calls ``on_client_connected`` for
+every connection, and falls silent for good when a page reloads while the bot speaks: the
+future of the audio chunk being written is never resolved, and the output declares itself
+unusable ten seconds later. `RoomConnection` takes care of all three.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from aiortc import RTCIceServer
+from aiortc.mediastreams import MediaStreamTrack
+from pipecat.frames.frames import OutputAudioRawFrame
+from pipecat.transports.smallwebrtc.connection import (
+    SCREEN_VIDEO_TRANSCEIVER_INDEX,
+    VIDEO_TRANSCEIVER_INDEX,
+    SmallWebRTCConnection,
+    SmallWebRTCTrack,
+)
+from pipecat.transports.smallwebrtc.transport import (
+    RawAudioTrack,
+    SmallWebRTCClient,
+    SmallWebRTCTransport,
+)
+
+WRITTEN_FOR_PIPECAT = "1.14.0"
+# How long a last message to a page may take to leave before its peer is closed.
+LAST_MESSAGE_WITHIN_S = 0.1
+
+
+class PageListener(Protocol):
+    """Who is told what happens between the page and this process. Calls must not block."""
+
+    def page_connected(self) -> None:
+        """Media with the page is connected."""
+
+    def page_gone(self, why: str) -> None:
+        """The page's peer closed or failed."""
+
+    def page_pinged(self) -> None:
+        """The page sent a keep-alive."""
+
+    def page_said(self, event: str) -> None:
+        """The page sent ``{"type": "greenroom", "event": event}``."""
+
+
+class RoomConnection(SmallWebRTCConnection):
+    """One session's connection, whichever page is at its other end.
+
+    Pipecat's transport sees one connection that is sometimes mute; it never learns that a
+    page left. `returned` is awaited each time a page is connected after the first time.
+    """
+
+    def __init__(
+        self,
+        *,
+        ice_servers: list[RTCIceServer],
+        listener: PageListener,
+        returned: Callable[[], Awaitable[None]],
+    ) -> None:
+        # Before super(), which sets listeners up.
+        self._listener = listener
+        self._returned = returned
+        self._cut = False
+        self._ending = False
+        self._greeted = False
+        self._playing: MediaStreamTrack | None = None
+        super().__init__(ice_servers=ice_servers)
+
+    async def answer(self, sdp: str) -> tuple[str, str]:
+        """Connect to the page that made this offer, instead of any other.
+
+        Args:
+            sdp: The offer.
+
+        Returns:
+            The SDP answer, with all candidates, and the peer connection's id.
+
+        Raises:
+            Exception: Whatever aiortc raises for an offer it cannot use.
+        """
+        if self._answer is None:
+            await self.initialize(sdp, "offer")
+        else:
+            self._cut_off()
+            await self.renegotiate(sdp, "offer", restart_pc=True)
+        return str(self._pc.localDescription.sdp), self.pc_id
+
+    async def tell(self, event: str) -> None:
+        """Send the page a Greenroom event over the data channel, if it has one."""
+        channel = self._data_channel
+        if channel is None or channel.readyState != "open":
+            return
+        drained = asyncio.Event()
+        channel.on("bufferedamountlow", drained.set)
+        self.send_app_message({"type": "greenroom", "event": event})
+        if channel.bufferedAmount:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(drained.wait(), LAST_MESSAGE_WITHIN_S)
+
+    def replace_audio_track(self, track: MediaStreamTrack) -> None:
+        """Play this track to the page. A closed peer forgets its track; we must not."""
+        self._playing = track
+        super().replace_audio_track(track)
+
+    def video_input_track(self) -> SmallWebRTCTrack | None:
+        """The camera, if the page offered one; the stock method warns each time it did not."""
+        offered = len(self._pc.getTransceivers()) > VIDEO_TRANSCEIVER_INDEX
+        return super().video_input_track() if offered else None
+
+    def screen_video_input_track(self) -> SmallWebRTCTrack | None:
+        """The shared screen, if the page offered one."""
+        offered = len(self._pc.getTransceivers()) > SCREEN_VIDEO_TRANSCEIVER_INDEX
+        return super().screen_video_input_track() if offered else None
+
+    def is_connected(self) -> bool:
+        """Whether audio written now can reach a page.
+
+        Replaces a comparison of wall-clock times, which a clock set back would blind.
+        """
+        return self._connect_invoked and not self._cut and self._pc.connectionState == "connected"
+
+    async def disconnect(self) -> None:
+        """Close the connection for good; called by the transport when its pipeline ends."""
+        self._ending = True
+        await super().disconnect()
+
+    async def client_connected(self, first: Callable[[], Awaitable[None]]) -> None:
+        """Call `first` for the first page, and the `returned` handler for every later one."""
+        if self._greeted:
+            await self._returned()
+        else:
+            self._greeted = True
+            await first()
+
+    def _initialize(self) -> None:
+        super()._initialize()
+        self._cut = False
+
+    def _setup_listeners(self) -> None:
+        super()._setup_listeners()
+        peer = self._pc
+
+        def heard(message: object) -> None:
+            if peer is self._pc and isinstance(message, str) and message.startswith("ping"):
+                self._listener.page_pinged()
+
+        peer.on("datachannel", lambda channel: channel.on("message", heard))
+
+    async def _call_event_handler(self, event_name: str, *args: Any, **kwargs: Any) -> None:
+        if event_name == "app-message" and _is_ours(args[0]):
+            self._listener.page_said(str(args[0].get("event")))
+        else:
+            await super()._call_event_handler(event_name, *args, **kwargs)
+
+    async def _handle_new_connection_state(self) -> None:
+        state = self._pc.connectionState
+        if state in ("closed", "failed") and not self._ending:
+            await self._page_gone(state)
+            return
+        await super()._handle_new_connection_state()
+        if state == "connected":
+            self._listener.page_connected()
+
+    async def _page_gone(self, why: str) -> None:
+        """Take the page away from the transport without ending anything."""
+        self._cut_off()
+        self._pc.remove_all_listeners()
+        await self._call_event_handler("disconnected")
+        await self._close()
+        self._listener.page_gone(why)
+
+    def _cut_off(self) -> None:
+        """Write nothing more to the present peer, and let go of whoever waits for it to play."""
+        self._cut = True
+        track = self._playing
+        if isinstance(track, RawAudioTrack):
+            for _, played in track._chunk_queue:
+                if played is not None and not played.done():
+                    played.set_result(True)
+            track._chunk_queue.clear()
+
+
+def adapt_transport() -> None:
+    """Have Pipecat's transport bear with a page that leaves and comes back, in every bot.
+
+    ``on_client_connected`` is called for the first page only: a bot greets there, and would
+    greet again after a reload. What is said while no page is connected takes as long as it
+    would take to hear; the stock transport drops it as fast as the processor can.
+    Side effect: replaces two methods of the transport, once.
+    """
+    if getattr(SmallWebRTCTransport, "_bears_with_pages", False):
+        return
+    greet = SmallWebRTCTransport._on_client_connected
+    write = SmallWebRTCClient.write_audio_frame
+
+    async def _on_client_connected(
+        self: SmallWebRTCTransport, connection: SmallWebRTCConnection
+    ) -> None:
+        if isinstance(connection, RoomConnection):
+            await connection.client_connected(lambda: greet(self, connection))
+        else:
+            await greet(self, connection)
+
+    async def write_audio_frame(self: SmallWebRTCClient, frame: OutputAudioRawFrame) -> bool:
+        written = await write(self, frame)
+        if not written and not self.is_closing:
+            await asyncio.sleep(frame.num_frames / frame.sample_rate)
+        return written
+
+    SmallWebRTCTransport._on_client_connected = _on_client_connected  # type: ignore[method-assign]
+    SmallWebRTCClient.write_audio_frame = write_audio_frame  # type: ignore[method-assign]
+    SmallWebRTCTransport._bears_with_pages = True  # type: ignore[attr-defined]
+
+
+def _is_ours(message: object) -> bool:
+    return isinstance(message, dict) and message.get("type") == "greenroom"

@@ -1,0 +1,196 @@
+"""The local WebRTC room inside the bot: one connection, the newest page, who is present."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiortc import RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc.sdp import SessionDescription, candidate_from_sdp
+from loguru import logger
+
+from greenroom.bot.ice import allow_loopback
+from greenroom.bot.rejoin import RoomConnection
+from greenroom.errors import BadOffer
+from greenroom.wire.link import Answer, Candidates, Offer, OfferRefused, ReportKind, RoomSpec
+
+# The page pings once a second; aiortc itself notices a dead page only after about 30 s.
+SILENT_AFTER_S = 3.0
+LOOK_EVERY_S = 0.25
+# Gathering asks STUN and TURN servers; aioice gives each of them 5 s.
+ANSWER_WITHIN_S = 10.0
+KEPT_ANSWERS = 16
+
+
+class Room:
+    """Where page and bot meet; owns the session's only `RoomConnection`.
+
+    Offers and candidates must be given one after another. The newest page wins: the page
+    before it is told ``moved`` before its peer is closed. Presence is reported as
+    ``user.joined`` and ``user.left`` of the page that made the latest accepted offer.
+    """
+
+    def __init__(
+        self,
+        spec: RoomSpec,
+        *,
+        report: Callable[[ReportKind, dict[str, Any]], None],
+        returned: Callable[[], Awaitable[None]],
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ice_servers = [
+            RTCIceServer(urls=server.urls, username=server.username, credential=server.credential)
+            for server in spec.ice_servers
+        ]
+        self._report = report
+        self._returned = returned
+        self._clock_s = clock_s
+        self._answers: dict[str, Answer] = {}
+        self._offer: Offer | None = None
+        self._present = False
+        self._last_ping_s: float | None = None
+        self.opened = asyncio.Event()
+        allow_loopback(spec.allow_loopback)
+        self.connection = self._new_connection()
+
+    @property
+    def user_present(self) -> bool:
+        """Whether media with a page is connected at this moment."""
+        return self._present
+
+    async def take_offer(self, offer: Offer) -> Answer | OfferRefused:
+        """Answer an offer; the same ``offer_id`` gets the same answer again.
+
+        An offer that cannot be used disturbs nobody: the page before it stays connected.
+        """
+        if offer.offer_id in self._answers:
+            return self._answers[offer.offer_id]
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                await _check(offer.sdp)
+                answer = await self._connect(offer)
+        except BadOffer as bad:
+            return OfferRefused(offer_id=offer.offer_id, code=bad.code, message=bad.message)
+        except TimeoutError:
+            logger.warning("an offer could not be answered in time")
+            return OfferRefused(
+                offer_id=offer.offer_id, code="unavailable", message="The answer took too long."
+            )
+        self._answers[offer.offer_id] = answer
+        while len(self._answers) > KEPT_ANSWERS:
+            del self._answers[next(iter(self._answers))]
+        self.opened.set()
+        return answer
+
+    async def take_candidates(self, trickled: Candidates) -> None:
+        """Add candidates of the present offer; those of older offers are of no use any more."""
+        if self._offer is None or trickled.offer_id != self._offer.offer_id:
+            return
+        for candidate in trickled.candidates:
+            line = candidate.candidate.removeprefix("candidate:")
+            if not line:
+                continue  # an empty candidate only says that there are no more
+            try:
+                parsed = candidate_from_sdp(line)
+                parsed.sdpMid = candidate.sdp_mid
+                parsed.sdpMLineIndex = candidate.sdp_mline_index
+                await self.connection.add_ice_candidate(parsed)
+            except Exception as error:
+                logger.warning(f"a candidate could not be used: {type(error).__name__}")
+
+    async def watch(self) -> None:
+        """Report a page whose pings stopped as gone; runs until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            self.look()
+
+    def look(self) -> None:
+        """Compare the time of the last ping with the clock. A page that never pinged is trusted."""
+        if self._last_ping_s is not None and self._clock_s() - self._last_ping_s > SILENT_AFTER_S:
+            self._left("silent")
+
+    async def close(self) -> None:
+        """Close the connection for good."""
+        await self.connection.disconnect()
+
+    async def _connect(self, offer: Offer) -> Answer:
+        before = self._offer
+        if before is not None and before.participant != offer.participant:
+            await self.connection.tell("moved")
+            self._left("moved")
+        else:
+            self._left("replaced")
+        self._offer = offer
+        self._last_ping_s = None
+        try:
+            sdp, pc_id = await self.connection.answer(offer.sdp)
+        except Exception as error:
+            # A first offer that fails leaves a half-made peer behind; no bot uses it yet.
+            if before is None:
+                self._offer = None
+                self.connection = self._new_connection()
+            raise BadOffer("The offer cannot be answered.") from error
+        return Answer(offer_id=offer.offer_id, sdp=sdp, pc_id=pc_id)
+
+    def _new_connection(self) -> RoomConnection:
+        return RoomConnection(ice_servers=self._ice_servers, listener=self, returned=self._returned)
+
+    # ---- what the connection tells us
+
+    def page_connected(self) -> None:
+        """Media with the page that made the latest offer is connected."""
+        self._joined()
+
+    def page_gone(self, why: str) -> None:
+        """The peer closed or failed."""
+        self._left(why)
+
+    def page_pinged(self) -> None:
+        """A keep-alive; after a silence it also says that the page is back."""
+        self._last_ping_s = self._clock_s()
+        if self.connection.pc.connectionState == "connected":
+            self._joined()
+
+    def page_said(self, event: str) -> None:
+        """The page says farewell before it goes."""
+        if event == "leave":
+            self._left("left")
+
+    def _joined(self) -> None:
+        if not self._present and self._offer is not None:
+            self._present = True
+            self._report(ReportKind.USER_JOINED, {"participant": self._offer.participant})
+
+    def _left(self, why: str) -> None:
+        if self._present and self._offer is not None:
+            self._present = False
+            data = {"participant": self._offer.participant, "why": why}
+            self._report(ReportKind.USER_LEFT, data)
+
+
+async def _check(sdp: str) -> None:
+    """Try an offer on a peer of its own, so that a bad one cannot harm the living page.
+
+    Raises:
+        BadOffer: It cannot be parsed, has no audio first, or cannot be answered.
+    """
+    try:
+        media = SessionDescription.parse(sdp).media
+    except Exception as error:
+        raise BadOffer("The offer is not SDP.") from error
+    # Pipecat takes the first transceiver for the microphone.
+    if next((part.kind for part in media if part.kind != "application"), None) != "audio":
+        raise BadOffer("The offer has no audio, or not as its first medium.")
+    # aiortc would notice this only when the peer is up, and the page before it gone.
+    if not all(part.dtls and part.dtls.fingerprints for part in media):
+        raise BadOffer("The offer has no DTLS fingerprint.")
+    probe = RTCPeerConnection()
+    try:
+        await probe.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
+        await probe.createAnswer()
+    except Exception as error:
+        raise BadOffer("The offer cannot be answered.") from error
+    finally:
+        await probe.close()

@@ -1,0 +1,205 @@
+"""One session inside a bot process: link, room and bot brought together, and ended for certain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import traceback
+from collections.abc import Callable
+from enum import Enum
+from types import ModuleType
+
+from loguru import logger
+from pipecat.runner.types import SmallWebRTCRunnerArguments
+
+from greenroom.bot import load
+from greenroom.bot.context import BotSession, enter
+from greenroom.bot.link import FromGreenroom, LinkClient, LinkEnd
+from greenroom.bot.room import Room
+from greenroom.wire.link import (
+    Candidates,
+    Command,
+    CommandDone,
+    CommandKind,
+    Offer,
+    ReportKind,
+    SessionSpec,
+)
+from greenroom.wire.process import BotSpec, ExitCode, Progress
+
+SESSION_ENDS_WITHIN_S = 0.4
+ROOM_CLOSES_WITHIN_S = 0.3
+LINK_FLUSHES_WITHIN_S = 1.0
+LINK_CLOSES_WITHIN_S = 0.6
+REMEMBERED_COMMANDS = 1_000
+
+
+class Ending(Enum):
+    """Why the session ends in this process."""
+
+    ASKED = "Greenroom or the launcher asked for it"
+    BOT_RETURNED = "bot() returned"
+    BOT_RAISED = "bot() raised"
+    LINK_REFUSED = "the link was refused or fenced"
+    LINK_LOST = "the link could not be reached for too long"
+
+
+EXIT_CODES = {
+    Ending.ASKED: ExitCode.OK,
+    Ending.BOT_RETURNED: ExitCode.OK,
+    Ending.BOT_RAISED: ExitCode.BOT_RAISED,
+    Ending.LINK_REFUSED: ExitCode.LINK_REFUSED,
+    Ending.LINK_LOST: ExitCode.LINK_LOST,
+}
+LINK_ENDINGS = {
+    LinkEnd.FENCED: Ending.LINK_REFUSED,
+    LinkEnd.REFUSED: Ending.LINK_REFUSED,
+    LinkEnd.LOST: Ending.LINK_LOST,
+}
+
+
+class Serving:
+    """Runs one bot for one session; must be made inside a running event loop.
+
+    The link may come and go; the bot and its audio do not depend on it. The session ends when
+    the bot returns or raises, when Greenroom sends ``end``, fences or refuses the link, when
+    the link is gone for too long, or when `stop` is called; whichever comes first.
+    """
+
+    def __init__(
+        self, spec: BotSpec, module: ModuleType, progress: Callable[[Progress], None]
+    ) -> None:
+        self._bot = load.entry(module)
+        self._progress = progress
+        self._link = LinkClient(
+            spec, level=load.level(module), pid=os.getpid(), received=self._received
+        )
+        self._room: Room | None = None
+        self._offers: asyncio.Queue[Offer | Candidates] = asyncio.Queue()
+        self._commands: asyncio.Queue[Command] = asyncio.Queue()
+        self._carried_out: dict[str, None] = {}
+        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+
+    def stop(self) -> None:
+        """End the session, as the command ``end`` does."""
+        self._end(Ending.ASKED)
+
+    async def run(self) -> int:
+        """Serve the session to its end; returns the exit code. Bounded once it is ending."""
+        link = asyncio.create_task(self._hold_link())
+        session = asyncio.create_task(self._hold_session())
+        try:
+            return EXIT_CODES[await self._ending]
+        finally:
+            await _cancel(session, SESSION_ENDS_WITHIN_S)
+            await self._close_room()
+            # The link is last: what the others report on their way out is still to be told.
+            if not link.done():
+                await self._link.flush(LINK_FLUSHES_WITHIN_S)
+            await _cancel(link, LINK_CLOSES_WITHIN_S)
+            enter(None)
+
+    def _end(self, ending: Ending) -> None:
+        if not self._ending.done():
+            self._ending.set_result(ending)
+
+    async def _hold_link(self) -> None:
+        self._end(LINK_ENDINGS[await self._link.run()])
+
+    async def _hold_session(self) -> None:
+        spec = await self._link.welcomed()
+        self._progress(Progress.LINKED)
+        session, room = self._furnish(spec)
+        async with asyncio.TaskGroup() as helpers:
+            tasks = [
+                helpers.create_task(self._take_offers(room)),
+                helpers.create_task(self._carry_out_commands(session)),
+                helpers.create_task(room.watch()),
+            ]
+            await room.opened.wait()
+            await self._run_bot(room, spec)
+            for task in tasks:
+                task.cancel()
+
+    def _furnish(self, spec: SessionSpec) -> tuple[BotSession, Room]:
+        session = BotSession(
+            spec, report=self._link.report, user_present=self._user_present, joined=self._joined
+        )
+        enter(session)
+        self._room = Room(spec.room, report=self._link.report, returned=session.returned)
+        return session, self._room
+
+    async def _run_bot(self, room: Room, spec: SessionSpec) -> None:
+        arguments = SmallWebRTCRunnerArguments(
+            webrtc_connection=room.connection, body=spec.body, session_id=spec.session_id
+        )
+        arguments.pipeline_idle_timeout_secs = None
+        try:
+            await self._bot(arguments)
+        except (Exception, SystemExit):
+            traceback.print_exc()
+            error = {"code": "bot_raised", "message": "The bot failed.", "fatal": True}
+            self._link.report(ReportKind.ERROR, error)
+            self._end(Ending.BOT_RAISED)
+        else:
+            self._end(Ending.BOT_RETURNED)
+
+    async def _close_room(self) -> None:
+        if self._room is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ROOM_CLOSES_WITHIN_S):
+                    await self._room.close()
+
+    def _user_present(self) -> bool:
+        return self._room is not None and self._room.user_present
+
+    def _joined(self) -> None:
+        self._link.report(ReportKind.BOT_JOINED, {})
+        self._progress(Progress.JOINED)
+
+    # ---- what Greenroom says
+
+    def _received(self, message: FromGreenroom) -> None:
+        """Called for each message, in order; must not block."""
+        if not isinstance(message, Command):
+            self._offers.put_nowait(message)
+        elif message.command_id in self._carried_out:
+            self._link.reply(CommandDone(command_id=message.command_id))
+        elif message.kind is CommandKind.END:
+            self._done(message)
+            self._end(Ending.ASKED)
+        else:
+            self._commands.put_nowait(message)
+
+    async def _take_offers(self, room: Room) -> None:
+        while True:
+            message = await self._offers.get()
+            if isinstance(message, Offer):
+                self._link.reply(await room.take_offer(message))
+            else:
+                await room.take_candidates(message)
+
+    async def _carry_out_commands(self, session: BotSession) -> None:
+        while True:
+            command = await self._commands.get()
+            if command.command_id not in self._carried_out:
+                try:
+                    await session.carry_out(command.kind, command.data)
+                except Exception:
+                    logger.exception(f"the command {command.kind.value} failed in the bot")
+            self._done(command)
+
+    def _done(self, command: Command) -> None:
+        self._carried_out[command.command_id] = None
+        while len(self._carried_out) > REMEMBERED_COMMANDS:
+            del self._carried_out[next(iter(self._carried_out))]
+        self._link.reply(CommandDone(command_id=command.command_id))
+
+
+async def _cancel(task: asyncio.Task[None], within_s: float) -> None:
+    """Cancel a task and wait for it, but not for ever; a failure is told, not raised."""
+    task.cancel()
+    await asyncio.wait({task}, timeout=within_s)
+    if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+        traceback.print_exception(error)

@@ -1,0 +1,1 @@
+"""Bots for the tests: small, real Pipecat pipelines."""
