@@ -63,7 +63,10 @@ class BotExit:
 
 @dataclass(frozen=True, slots=True)
 class BotProcess:
-    """A bot process that lives. ``private_bytes``: USS at the last look, 0 before the first."""
+    """A launch under way. ``private_bytes``: USS at the last look, 0 before the first.
+
+    ``pid`` is 0, and ``progress`` ``"launching"``, as long as the bot's module is being imported.
+    """
 
     launch_id: str
     session_id: str

@@ -1,0 +1,63 @@
+"""The ASGI application: resources put together, nothing decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from greenroom import __version__
+from greenroom.api import events, health, link, voice
+from greenroom.api.errors import install_errors
+from greenroom.api.identity import Identity
+from greenroom.api.limits import BodyLimit
+from greenroom.api.page import SecurityHeaders, install_page
+from greenroom.ports.hub import Hub
+from greenroom.ports.launcher import Launcher
+from greenroom.ports.rooms import Rooms
+from greenroom.ports.store import Store
+from greenroom.service.links import Links
+from greenroom.service.metrics import Metrics
+from greenroom.service.names import Keyring
+from greenroom.service.sessions import Sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the application is made of; `greenroom.main` puts it together."""
+
+    store: Store
+    hub: Hub
+    launcher: Launcher
+    rooms: Rooms
+    links: Links
+    sessions: Sessions
+    keyring: Keyring
+    metrics: Metrics
+    identity: Identity
+    hosts: Sequence[str]
+    origins: Sequence[str]
+
+
+def build_app(parts: Parts) -> FastAPI:
+    """The application over these parts."""
+    app = FastAPI(
+        title="Greenroom",
+        version=__version__,
+        summary="The session layer for voice agents.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    for name in Parts.__dataclass_fields__:
+        setattr(app.state, name, getattr(parts, name))
+    install_errors(app, parts.metrics)
+    for resource in (voice, events, link, health):
+        app.include_router(resource.router)
+    install_page(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(SecurityHeaders)
+    # On loopback a foreign host name means that a web page rebinds its own name to us.
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(parts.hosts))
+    return app

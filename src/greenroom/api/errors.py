@@ -1,0 +1,63 @@
+"""Every error as JSON of one shape, whoever raised it."""
+
+from __future__ import annotations
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from greenroom.errors import (
+    BadRequest,
+    Forbidden,
+    GreenroomError,
+    NotFound,
+    TooLarge,
+    Unauthorized,
+)
+from greenroom.service.metrics import Metrics
+
+log = structlog.get_logger("greenroom.api")
+
+_BY_STATUS: dict[int, type[GreenroomError]] = {
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    413: TooLarge,
+}
+
+
+def install_errors(app: FastAPI, metrics: Metrics) -> None:
+    """Make every refusal and failure of the app an `ErrorAnswer`."""
+
+    async def greenroom_error(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, GreenroomError)
+        headers = {"Retry-After": "1"} if error.retryable else None
+        return JSONResponse(error.as_json(), status_code=error.status, headers=headers)
+
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        # "body" → the field's path in the sender's own words; values are never repeated.
+        path = ".".join(str(part) for part in first["loc"] if part != "body")
+        where = f"“{path}”: " if path else ""
+        refusal = BadRequest(f"{where}{first['msg']}.", field=path)
+        return JSONResponse(refusal.as_json(), status_code=refusal.status)
+
+    async def http_error(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        kind = _BY_STATUS.get(error.status_code, BadRequest)
+        body = kind(str(error.detail)).as_json()
+        return JSONResponse(body, status_code=error.status_code, headers=error.headers)
+
+    async def uncaught(request: Request, error: Exception) -> JSONResponse:
+        metrics.uncaught.labels(place="api").inc()
+        log.error("api.uncaught", path=request.url.path, exc_info=error)
+        body = GreenroomError("Something went wrong here. It was logged.").as_json()
+        return JSONResponse(body, status_code=500)
+
+    app.add_exception_handler(GreenroomError, greenroom_error)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(Exception, uncaught)

@@ -1,0 +1,95 @@
+"""Who is asking: a signed token, or on loopback a signed anonymous visitor."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Annotated
+
+import jwt
+from fastapi import Depends, Request, Response
+
+from greenroom.errors import Unauthorized
+
+COOKIE = "greenroom_visitor"
+_ALGORITHM = "HS256"
+_AUDIENCE = "greenroom"
+_COOKIE_LIFETIME_S = 90 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Issues and reads the signed names of users.
+
+    Args:
+        secret: The installation's secret; signs cookies and user tokens (JWT, HS256).
+        anonymous: Whether a visitor without a token gets a name of their own (loopback only).
+        secure: Whether the cookie travels over HTTPS only.
+    """
+
+    secret: str
+    anonymous: bool
+    secure: bool = False
+
+    def user_of(self, request: Request, response: Response) -> str:
+        """The user's id: the subject of the bearer token, or of the visitor's cookie.
+
+        Raises:
+            Unauthorized: Neither is there, or one is not good.
+        """
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token:
+            return self._subject(token)
+        if not self.anonymous:
+            raise Unauthorized("Say who you are: a user token is needed here.")
+        cookie = request.cookies.get(COOKIE)
+        if cookie:
+            try:
+                return self._subject(cookie)
+            except Unauthorized:
+                pass  # an old or foreign cookie: the visitor is simply new
+        return self._greet(response)
+
+    def token_for(self, user_id: str, lifetime_s: float) -> str:
+        """A signed token whose subject is this user."""
+        now = int(time.time())
+        claims = {"sub": user_id, "aud": _AUDIENCE, "iat": now, "exp": now + int(lifetime_s)}
+        return jwt.encode(claims, self.secret, algorithm=_ALGORITHM)
+
+    def _greet(self, response: Response) -> str:
+        user_id = f"guest-{secrets.token_hex(8)}"
+        response.set_cookie(
+            COOKIE,
+            self.token_for(user_id, _COOKIE_LIFETIME_S),
+            max_age=_COOKIE_LIFETIME_S,
+            httponly=True,
+            samesite="strict",
+            secure=self.secure,
+        )
+        return user_id
+
+    def _subject(self, token: str) -> str:
+        try:
+            claims = jwt.decode(
+                token,
+                self.secret,
+                algorithms=[_ALGORITHM],
+                audience=_AUDIENCE,
+                options={"require": ["sub", "exp"]},
+            )
+        except jwt.InvalidTokenError as error:
+            raise Unauthorized("The user token is not valid (any more).") from error
+        subject = claims["sub"]
+        if not isinstance(subject, str) or not 0 < len(subject) <= 255:
+            raise Unauthorized("The user token names no user.")
+        return subject
+
+
+def current_user(request: Request, response: Response) -> str:
+    """Dependency: the id of the user who is asking."""
+    identity: Identity = request.app.state.identity
+    return identity.user_of(request, response)
+
+
+User = Annotated[str, Depends(current_user)]

@@ -1,0 +1,181 @@
+"""``WS /link``: where bots dial in. Fenced by launch, acknowledged by number."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import structlog
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from pydantic import ValidationError
+
+from greenroom.errors import GreenroomError, NotFound
+from greenroom.ports.hub import Hub
+from greenroom.ports.rooms import Rooms
+from greenroom.service.links import Link, Links
+from greenroom.service.metrics import Metrics
+from greenroom.service.names import Keyring
+from greenroom.service.sessions import EFFECTS_TOPIC, Sessions, session_topic
+from greenroom.session.facts import Outcome
+from greenroom.session.model import Session, Stage
+from greenroom.wire.base import WireModel
+from greenroom.wire.link import (
+    LINK_FENCED,
+    MAX_LINK_MESSAGE_BYTES,
+    Answer,
+    CommandDone,
+    Hello,
+    OfferRefused,
+    Report,
+    ReportAck,
+    SessionSpec,
+    Welcome,
+    from_bot,
+)
+
+log = structlog.get_logger("greenroom.link")
+router = APIRouter()
+
+HELLO_WITHIN_S = 5.0
+SEND_WITHIN_S = 5.0
+_PROTOCOL_ERROR = 1002
+_TRY_AGAIN = 1013
+
+
+class _Fenced(Exception):
+    """This bot is not (any more) the one that its session listens to."""
+
+
+@router.websocket("/link")
+async def link(websocket: WebSocket) -> None:
+    """One bot's connection, from its hello to its end."""
+    state = websocket.app.state
+    launch_id = websocket.headers.get("x-greenroom-launch", "")
+    _, _, secret = websocket.headers.get("authorization", "").partition(" ")
+    keyring: Keyring = state.keyring
+    await websocket.accept()
+    if not keyring.is_launch_secret(launch_id, secret):
+        await websocket.close(LINK_FENCED)
+        return
+    door = _Door(websocket, launch_id, state.sessions, state.links, state.rooms, state.hub)
+    metrics: Metrics = state.metrics
+    try:
+        with metrics.links.track_inprogress():
+            await door.serve()
+    except _Fenced:
+        await _close(websocket, LINK_FENCED)
+    except (ValidationError, TimeoutError):
+        await _close(websocket, _PROTOCOL_ERROR)
+    except GreenroomError as error:
+        # The store is away, or a number is missing: the bot dials again and sends again.
+        log.warning("link.broken", launch=launch_id, error=error.message)
+        await _close(websocket, _TRY_AGAIN)
+    except (WebSocketDisconnect, OSError):
+        pass
+
+
+async def _close(websocket: WebSocket, code: int) -> None:
+    with contextlib.suppress(RuntimeError, OSError):  # it may be closed already
+        await websocket.close(code)
+
+
+class _Door:
+    """The state of one connection."""
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        launch_id: str,
+        sessions: Sessions,
+        links: Links,
+        rooms: Rooms,
+        hub: Hub,
+    ) -> None:
+        self._websocket = websocket
+        self._sessions = sessions
+        self._links = links
+        self._rooms = rooms
+        self._hub = hub
+        self._link = Link(launch_id, self._send)
+
+    async def serve(self) -> None:
+        async with asyncio.timeout(HELLO_WITHIN_S):
+            hello = await self._receive()
+        if not isinstance(hello, Hello) or hello.launch_id != self._link.launch_id:
+            raise _Fenced
+        session = await self._welcome()
+        self._links.opened(self._link)
+        try:
+            self._hub.publish(session_topic(session.id))
+            self._hub.publish(EFFECTS_TOPIC)
+            async with asyncio.TaskGroup() as group:
+                fence = group.create_task(self._until_replaced())
+                await self._listen(session)
+                fence.cancel()
+        except* (WebSocketDisconnect, GreenroomError, _Fenced, ValidationError, OSError) as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            self._links.closed(self._link)
+
+    async def _welcome(self) -> Session:
+        try:
+            session = await self._sessions.by_launch(self._link.launch_id)
+        except NotFound:
+            raise _Fenced from None
+        if session.stage is Stage.ENDED:
+            raise _Fenced
+        spec = SessionSpec(
+            session_id=session.id,
+            launch_id=session.launch_id,
+            assistant=session.assistant,
+            room=self._rooms.describe(session.room),
+            persistence_s=session.limits.persistence_s,
+            muted=session.muted,
+            paused=session.is_paused,
+        )
+        await self._send(Welcome(report_seq=session.report_seq, session=spec))
+        return session
+
+    async def _until_replaced(self) -> None:
+        await self._link.replaced.wait()
+        raise _Fenced
+
+    async def _listen(self, session: Session) -> None:
+        while True:
+            message = await self._receive()
+            match message:
+                case Report():
+                    await self._take(session, message)
+                case Answer():
+                    self._link.answered(message)
+                case OfferRefused():
+                    self._link.refused(message)
+                case CommandDone():
+                    self._link.done(message.command_id)
+                case Hello():
+                    raise _Fenced
+
+    async def _take(self, session: Session, report: Report) -> None:
+        try:
+            outcome = await self._sessions.report(session.launch_id, session.id, report)
+        except GreenroomError as error:
+            if error.retryable:
+                raise
+            # Malformed: recorded as seen, so that it does not stop those behind it.
+            log.warning("report.malformed", launch=session.launch_id, kind=report.kind.value)
+            outcome = await self._sessions.skip_report(session.launch_id, session.id, report.seq)
+        if outcome is Outcome.FENCED:
+            raise _Fenced
+        if outcome is Outcome.GAP:
+            raise NotFound("A report is missing; send again from the last one on record.")
+        await self._send(ReportAck(seq=report.seq))
+
+    async def _receive(self) -> WireModel:
+        text = await self._websocket.receive_text()
+        if len(text) > MAX_LINK_MESSAGE_BYTES:
+            raise _Fenced
+        return from_bot.validate_json(text)
+
+    async def _send(self, message: WireModel) -> None:
+        async with asyncio.timeout(SEND_WITHIN_S):
+            await self._websocket.send_text(message.to_json())

@@ -1,0 +1,157 @@
+"""``/api/voice``: starting, finding, connecting, muting and ending sessions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from greenroom.api.identity import User
+from greenroom.ports.rooms import Rooms
+from greenroom.service.sessions import Sessions
+from greenroom.session.model import Presence, Session
+from greenroom.wire import http as w
+from greenroom.wire.link import Answer, Candidates, Offer
+from greenroom.wire.messages import sentence_for
+from greenroom.wire.status import shown_status
+from greenroom.wire.translate import rfc3339
+
+router = APIRouter(prefix="/api/voice", tags=["voice"])
+
+
+def _sessions(request: Request) -> Sessions:
+    sessions: Sessions = request.app.state.sessions
+    return sessions
+
+
+def _rooms(request: Request) -> Rooms:
+    rooms: Rooms = request.app.state.rooms
+    return rooms
+
+
+SessionsDep = Annotated[Sessions, Depends(_sessions)]
+RoomsDep = Annotated[Rooms, Depends(_rooms)]
+
+
+@router.get("/config")
+async def config(sessions: SessionsDep, rooms: RoomsDep, request: Request) -> w.ConfigAnswer:
+    """What a page needs to know before the click."""
+    assistant = sessions.assistant(None)
+    return w.ConfigAnswer(
+        assistant=assistant.name,
+        title=assistant.title,
+        ice_servers=rooms.describe("").ice_servers,
+        anonymous=request.app.state.identity.anonymous,
+    )
+
+
+@router.post("/session", status_code=201)
+async def start(
+    body: w.StartBody, user: User, sessions: SessionsDep, rooms: RoomsDep, response: Response
+) -> w.StartAnswer:
+    """Start a session, or find the running one (200, ``reused``). An offer rides along."""
+    started = await sessions.start(user, body.assistant)
+    session = started.session
+    answer = None
+    if body.offer is not None:
+        answer = await sessions.connect(session.id, user, _offer(body.offer))
+        session = await sessions.get(session.id)
+    ticket = await sessions.ticket(session)
+    if started.reused:
+        response.status_code = 200
+    return w.StartAnswer(
+        reused=started.reused,
+        session=_body(session, rooms),
+        ticket=ticket,
+        answer=_answer(answer) if answer else None,
+    )
+
+
+@router.get("/session/current", responses={204: {"description": "none is running"}})
+async def current(
+    user: User, sessions: SessionsDep, rooms: RoomsDep, response: Response
+) -> w.SessionBody | None:
+    """The user's running session, for a page that was reloaded."""
+    session = await sessions.current(user, None)
+    if session is None:
+        response.status_code = 204
+        return None
+    return _body(session, rooms)
+
+
+@router.get("/session/{session_id}")
+async def get(session_id: str, user: User, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
+    """One of the user's sessions."""
+    return _body(await sessions.get(session_id, user), rooms)
+
+
+@router.delete("/session/{session_id}")
+async def stop(
+    session_id: str, user: User, sessions: SessionsDep, rooms: RoomsDep
+) -> w.SessionBody:
+    """End a session. Said again, nothing more happens."""
+    return _body(await sessions.stop(session_id, user), rooms)
+
+
+@router.post("/session/{session_id}/offer")
+async def offer(
+    session_id: str, body: w.OfferBody, user: User, sessions: SessionsDep
+) -> w.AnswerBody:
+    """Bring a page's media into the room: again after a reload, or from a newer page."""
+    return _answer(await sessions.connect(session_id, user, _offer(body)))
+
+
+@router.patch("/session/{session_id}/offer", status_code=204)
+async def trickle(
+    session_id: str, body: w.CandidatesBody, user: User, sessions: SessionsDep
+) -> None:
+    """Further ICE candidates of an earlier offer."""
+    candidates = Candidates(offer_id=body.offer_id, candidates=body.candidates)
+    await sessions.trickle(session_id, user, candidates)
+
+
+@router.post("/session/{session_id}/ticket")
+async def ticket(session_id: str, user: User, sessions: SessionsDep) -> w.TicketAnswer:
+    """A new one-time ticket for ``WS /ws``."""
+    session = await sessions.get(session_id, user)
+    return w.TicketAnswer(ticket=await sessions.ticket(session), expires_in_s=w.TICKET_LIFETIME_S)
+
+
+@router.post("/mute")
+async def mute(
+    body: w.MuteBody, user: User, sessions: SessionsDep, rooms: RoomsDep
+) -> w.SessionBody:
+    """Switch the user's microphone; of two calls the one with the later timestamp holds."""
+    session = await sessions.mute(
+        body.session_id, user, muted=body.is_muted, timestamp_ms=body.timestamp
+    )
+    return _body(session, rooms)
+
+
+def _offer(body: w.OfferBody) -> Offer:
+    return Offer(offer_id=body.id, participant=body.participant, sdp=body.sdp)
+
+
+def _answer(answer: Answer) -> w.AnswerBody:
+    return w.AnswerBody(offer_id=answer.offer_id, sdp=answer.sdp, pc_id=answer.pc_id)
+
+
+def _body(session: Session, rooms: Rooms) -> w.SessionBody:
+    room = rooms.describe(session.room)
+    return w.SessionBody(
+        session_id=session.id,
+        assistant=session.assistant,
+        status=shown_status(session.stage, paused=session.is_paused),
+        stage=session.stage.value,
+        room=w.RoomBody(name=room.name, ice_servers=room.ice_servers),
+        muted=session.muted,
+        pause_causes=sorted(session.pause_causes),
+        user_present=session.user_presence is Presence.PRESENT,
+        bot_present=session.bot_presence is Presence.PRESENT,
+        started_at=rfc3339(session.created_at),
+        active_at=rfc3339(session.active_at) if session.active_at else None,
+        ended_at=rfc3339(session.ended_at) if session.ended_at else None,
+        reason=session.reason.value if session.reason else None,
+        message=sentence_for(session.reason) if session.reason else None,
+        last_seq=session.last_seq,
+    )

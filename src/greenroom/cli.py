@@ -1,0 +1,88 @@
+"""The command ``greenroom``."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from greenroom import __version__
+from greenroom.errors import GreenroomError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="The session layer for voice agents.\n\nExample:  [bold]greenroom serve[/bold]",
+)
+_out = Console()
+_err = Console(stderr=True)
+
+
+@app.callback()
+def main() -> None:
+    """The session layer for voice agents."""
+
+
+@app.command()
+def version() -> None:
+    """Print the version.
+
+    Example:  [bold]greenroom version[/bold]
+    """
+    _out.print(__version__)
+
+
+@app.command()
+def serve(
+    bot: Annotated[
+        str | None,
+        typer.Argument(help="A Pipecat bot: a file bot.py or a module; the built-in one if none."),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one.")] = None,
+    state_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the database, the socket and the logs.")
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+) -> None:
+    """Start Greenroom and print its address. Ctrl-C ends it, and every conversation with it.
+
+    Examples:
+      [bold]greenroom serve[/bold]                        the built-in bot, on loopback
+
+      [bold]greenroom serve my/bot.py --port 0[/bold]     your bot, on a free port
+
+      [bold]GREENROOM_SECRET=… greenroom serve --host 0.0.0.0[/bold]     for other machines
+    """
+    from greenroom.logs import configure_logs
+    from greenroom.settings import read_settings
+
+    try:
+        settings = read_settings(host=host, port=port, state_dir=state_dir, log_level=log_level)
+        configure_logs(settings.log_level, as_json=settings.log_json)
+        from greenroom.main import serve as run
+
+        _run(run(settings, bot, _announce))
+    except GreenroomError as error:
+        _err.print(f"[red]✗[/red] {error.message}", highlight=False)
+        raise typer.Exit(1) from None
+
+
+def _announce(address: str) -> None:
+    _out.print(f"\n  [green]●[/green] Greenroom is up: [bold]{address}[/bold]\n", highlight=False)
+
+
+def _run(coroutine: object) -> None:
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(coroutine)  # type: ignore[arg-type]
+    else:
+        uvloop.run(coroutine)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    app()

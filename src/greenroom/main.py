@@ -1,0 +1,306 @@
+"""The composition root: the only importer of adapters. Puts the house together and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+import uvicorn
+
+from greenroom.api.app import Parts, build_app
+from greenroom.api.identity import Identity
+from greenroom.errors import BadSetting, GreenroomError, LaunchFailed
+from greenroom.hub.memory import MemoryHub
+from greenroom.launch.local import LocalLauncher
+from greenroom.ports.launcher import Launcher
+from greenroom.rooms.local import LocalRooms
+from greenroom.service.deadlines import Timekeeper
+from greenroom.service.dispatch import Dispatcher
+from greenroom.service.links import Links
+from greenroom.service.metrics import Metrics
+from greenroom.service.names import Keyring
+from greenroom.service.reconcile import Reconciler
+from greenroom.service.sessions import Assistant, Sessions
+from greenroom.session.model import EndReason
+from greenroom.settings import Settings
+from greenroom.store.sqlite import open_sqlite
+
+log = structlog.get_logger("greenroom.main")
+
+BUILT_IN_BOT = "greenroom.bot.cards"
+DATABASE = "greenroom.db"
+_MIB = 1024 * 1024
+# Bots are told to end, and the store is told that they did, within this after a drain.
+END_ALL_WITHIN_S = 4.0
+LAUNCHER_WITHIN_S = 12.0
+
+
+class SystemClock:
+    """Implements `greenroom.ports.clock.Clock`."""
+
+    def now(self) -> float:
+        """See `Clock.now`."""
+        return time.time()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handling: stopping is `_Stopping`'s."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The running parts of one server."""
+
+    parts: Parts
+    launcher: Launcher
+    background: Sequence[Callable[[], Coroutine[Any, Any, None]]]
+
+
+def bind(settings: Settings) -> socket.socket:
+    """The listening socket; bound first, because bots must be told where to dial.
+
+    Raises:
+        BadSetting: The address is taken or not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise BadSetting(
+            f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}). Is another "
+            "Greenroom running? Choose another port: greenroom serve --port 0"
+        ) from error
+    return listener
+
+
+async def build(settings: Settings, bot: str | None, address: tuple[str, int]) -> House:
+    """Put the house together.
+
+    Args:
+        settings: What the server was told.
+        bot: Module or file of the bot to serve; the built-in one if None.
+        address: Where the server listens, as bound.
+
+    Raises:
+        BadSetting: A setting or the database does not allow it.
+    """
+    keyring = Keyring(settings.installation_secret())
+    clock, hub, links, metrics = SystemClock(), MemoryHub(), Links(), Metrics()
+    store = await open_sqlite(settings.state_dir / DATABASE)
+    launcher = LocalLauncher(settings.state_dir)
+    rooms = LocalRooms(settings.ice_servers, allow_loopback=settings.allow_loopback_media)
+    assistants = _assistants(settings, bot)
+    sessions = Sessions(store, hub, clock, links, keyring, assistants, metrics)
+    dispatcher = Dispatcher(
+        store,
+        hub,
+        clock,
+        launcher,
+        rooms,
+        links,
+        keyring,
+        metrics,
+        link_url=f"ws://{_dialled(address)}/link",
+        memory_limit_bytes=settings.bot_memory_limit_mb * _MIB,
+    )
+    timekeeper = Timekeeper(store, hub, clock, sessions, metrics)
+    reconciler = Reconciler(store, clock, launcher, sessions, metrics)
+    parts = Parts(
+        store=store,
+        hub=hub,
+        launcher=launcher,
+        rooms=rooms,
+        links=links,
+        sessions=sessions,
+        keyring=keyring,
+        metrics=metrics,
+        identity=Identity(settings.installation_secret(), anonymous=settings.is_loopback),
+        hosts=_hosts(settings),
+        origins=settings.origins,
+    )
+
+    async def warm() -> None:
+        for assistant in assistants.values():
+            try:
+                await launcher.warm(assistant.bot)
+            except LaunchFailed as error:  # the first start will say so to its page, too
+                log.error(
+                    "bot.cannot_be_loaded",
+                    bot=assistant.bot,
+                    error=error.message,
+                    last_words=str(error.__cause__ or ""),
+                )
+
+    background = (dispatcher.run, timekeeper.run, reconciler.follow_exits, reconciler.run, warm)
+    return House(parts, launcher, background)
+
+
+def _assistants(settings: Settings, bot: str | None) -> dict[str, Assistant]:
+    if bot is None:
+        assistant = Assistant("cards", BUILT_IN_BOT, "Multiplication cards", settings.limits())
+    else:
+        name = bot.removesuffix(".py").replace("\\", "/").rsplit("/", 1)[-1]
+        assistant = Assistant(name, bot, name, settings.limits())
+    return {assistant.name: assistant}
+
+
+def _dialled(address: tuple[str, int]) -> str:
+    """Where bots on this machine dial: the bound address, or loopback if it is a wildcard."""
+    host, port = address
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared with, not bound to
+        host = "127.0.0.1" if host != "::" else "::1"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _hosts(settings: Settings) -> list[str]:
+    if settings.hosts:
+        return [*settings.hosts, "127.0.0.1", "localhost"]
+    # Starlette's check strips the port; an IPv6 host arrives as "[::1]".
+    return (
+        ["127.0.0.1", "localhost", "[", "[::1]", settings.host] if settings.is_loopback else ["*"]
+    )
+
+
+async def serve(settings: Settings, bot: str | None, on_ready: Callable[[str], None]) -> None:
+    """Run Greenroom until it is told to stop.
+
+    SIGTERM drains: no new sessions, running ones may finish for ``drain_s``, then they are
+    ended. SIGINT (Ctrl-C) ends them at once. A second signal of either kind hurries.
+    Either way no bot is left. Only ``kill -9`` leaves them, on purpose: the next server on the
+    same state folder finds them again.
+
+    Args:
+        settings: What the server was told.
+        bot: Module or file of the bot to serve; the built-in one if None.
+        on_ready: Called with the server's address once it listens.
+    """
+    listener = bind(settings)
+    address = listener.getsockname()[:2]
+    house = await build(settings, bot, address)
+    config = uvicorn.Config(
+        build_app(house.parts),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+        ws_max_size=256 * 1024,
+        ws_ping_interval=10.0,
+        ws_ping_timeout=10.0,
+        server_header=False,
+    )
+    server = _Server(config)
+    stopping = _Stopping(settings, house, server)
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_guarded(run, house)) for run in house.background]
+            group.create_task(_announce(server, on_ready, address))
+            stopping.listen(group, tasks)
+            await server.serve(sockets=[listener])
+            for task in tasks:
+                task.cancel()
+    finally:
+        stopping.deafen()
+        await house.launcher.close()
+        await house.parts.store.close()
+        listener.close()
+
+
+async def _guarded(run: Callable[[], Coroutine[Any, Any, None]], house: House) -> None:
+    """A background part that fails is counted, logged and started again; it takes nobody down."""
+    while True:
+        try:
+            await run()
+            return
+        except GreenroomError as error:
+            log.warning("background.failed", part=run.__qualname__, error=error.message)
+        except Exception:
+            house.parts.metrics.uncaught.labels(place="background").inc()
+            log.exception("background.uncaught", part=run.__qualname__)
+        await asyncio.sleep(1.0)
+
+
+async def _announce(
+    server: uvicorn.Server, on_ready: Callable[[str], None], address: tuple[str, int]
+) -> None:
+    while not server.started:
+        await asyncio.sleep(0.01)
+    on_ready(f"http://{_dialled(address)}")
+
+
+class _Stopping:
+    """From a signal to a server that has stopped, with nothing left behind."""
+
+    def __init__(self, settings: Settings, house: House, server: uvicorn.Server) -> None:
+        self._settings = settings
+        self._house = house
+        self._server = server
+        self._hurry = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._background: Sequence[asyncio.Task[None]] = ()
+
+    def listen(self, group: asyncio.TaskGroup, background: Sequence[asyncio.Task[None]]) -> None:
+        self._background = background
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal, number, group)
+
+    def deafen(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+    def _on_signal(self, number: signal.Signals, group: asyncio.TaskGroup) -> None:
+        if self._task is not None:
+            self._hurry.set()
+            return
+        wait_s = self._settings.drain_s if number is signal.SIGTERM else 0.0
+        self._task = group.create_task(self._stop(wait_s))
+
+    async def _stop(self, wait_s: float) -> None:
+        sessions = self._house.parts.sessions
+        sessions.refuse_new()
+        log.info("server.draining", wait_s=wait_s)
+        try:
+            await self._until_quiet(wait_s)
+            for session in await self._house.parts.store.unended():
+                await sessions.stop(session.id, None, EndReason.SERVER_DRAIN)
+            await self._until_quiet(END_ALL_WITHIN_S)
+        except GreenroomError as error:
+            log.warning("server.drain_failed", error=error.message)
+        finally:
+            await self._shut_launcher_down()
+            self._server.should_exit = True
+
+    async def _shut_launcher_down(self) -> None:
+        # Whoever still follows the launcher would bring a new supervisor to life.
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        try:
+            async with asyncio.timeout(LAUNCHER_WITHIN_S):
+                await self._house.launcher.shutdown()
+        except (GreenroomError, TimeoutError) as error:
+            log.warning("launcher.shutdown_failed", error=str(error))
+
+    async def _until_quiet(self, most_s: float) -> None:
+        """Wait until no session runs; a second signal, or `most_s`, ends the wait."""
+        try:
+            async with asyncio.timeout(most_s):
+                while await self._house.parts.store.unended() and not self._hurry.is_set():
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            pass

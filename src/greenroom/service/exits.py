@@ -1,0 +1,42 @@
+"""From how a process ended to what a session, and the person in front of it, is told."""
+
+from __future__ import annotations
+
+from greenroom.ports.launcher import BotExit, ExitCause
+from greenroom.session.inputs import BotExited
+
+_SENTENCES: dict[ExitCause, str] = {
+    ExitCause.EXITED: "The assistant stopped working.",
+    ExitCause.SIGNALLED: "The assistant stopped working all of a sudden.",
+    ExitCause.ENDED: "The assistant has left.",
+    ExitCause.JOIN_DEADLINE: "The assistant did not come in time.",
+    ExitCause.WALL_CLOCK: "The assistant was stopped because its time was up.",
+    ExitCause.MEMORY: "The assistant was stopped because it used too much memory.",
+    ExitCause.IMPORT_FAILED: "The assistant's program could not be loaded.",
+    ExitCause.IMPORT_HUNG: "The assistant's program did not finish loading.",
+    ExitCause.HOST_DIED: "The assistant's host process stopped.",
+    ExitCause.UNKNOWN: "The assistant is gone, and nobody saw how.",
+}
+# Pipecat bots end themselves with 0; anything else is a crash.
+_CLEAN_CAUSES = (ExitCause.EXITED, ExitCause.ENDED)
+
+
+def describe_exit(exit_: BotExit) -> BotExited:
+    """The core's input for the end of a process. Last words stay in the server's log."""
+    clean = exit_.cause in _CLEAN_CAUSES and exit_.exit_code == 0 and exit_.signal is None
+    return BotExited(
+        launch_id=exit_.launch_id,
+        clean=clean,
+        code=_code(exit_, clean=clean),
+        message=_SENTENCES[exit_.cause],
+    )
+
+
+def _code(exit_: BotExit, *, clean: bool) -> str:
+    match exit_.cause:
+        case ExitCause.UNKNOWN:
+            return "lost"
+        case ExitCause.EXITED | ExitCause.SIGNALLED | ExitCause.HOST_DIED:
+            return "bot_exited" if clean else "bot_crashed"
+        case cause:
+            return cause.value

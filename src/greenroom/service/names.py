@@ -1,0 +1,50 @@
+"""Ids, room names and secrets: who may be guessed and who may not."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+
+_ROOM_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+# Daily's room names are at most 128 of [A-Za-z0-9-_]; ours keep to that everywhere.
+_ROOM_USER_CHARS = 96
+
+
+def new_id(prefix: str) -> str:
+    """A new id that nobody can guess: ``prefix_`` and 96 random bits."""
+    return f"{prefix}_{secrets.token_hex(12)}"
+
+
+class Keyring:
+    """Everything derived from the installation's one secret.
+
+    Args:
+        secret: The installation's secret; whoever has it can be anybody.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._key = secret.encode()
+
+    def room_for(self, user_id: str, assistant: str) -> str:
+        """``voice-{user}-{12 hex}``: always the same for one user, guessed by nobody else."""
+        user = _ROOM_UNSAFE.sub("-", user_id)[:_ROOM_USER_CHARS]
+        return f"voice-{user}-{self._digest('room', user_id, assistant)[:12]}"
+
+    def launch_secret(self, launch_id: str) -> str:
+        """The secret of one launch; derived, so that it need not be kept."""
+        return self._digest("launch", launch_id)
+
+    def is_launch_secret(self, launch_id: str, offered: str) -> bool:
+        """Whether this is the launch's secret, compared in constant time."""
+        return hmac.compare_digest(self.launch_secret(launch_id), offered)
+
+    def _digest(self, *parts: str) -> str:
+        message = "\0".join(parts).encode()
+        return hmac.new(self._key, message, hashlib.sha256).hexdigest()
+
+
+def digest_of(ticket: str) -> str:
+    """What is kept of a one-time ticket."""
+    return hashlib.sha256(ticket.encode()).hexdigest()

@@ -1,0 +1,355 @@
+"""The use cases: every command and report goes through `Sessions.apply`, the one writer."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+import structlog
+
+from greenroom.errors import (
+    BotSilent,
+    Conflict,
+    Draining,
+    Forbidden,
+    LaunchFailed,
+    NotFound,
+    OfferConflict,
+    SessionEnded,
+)
+from greenroom.ports.clock import Clock
+from greenroom.ports.hub import Hub
+from greenroom.ports.launcher import BotExit, ExitCause
+from greenroom.ports.store import AlreadyLive, NewEffect, NewEvent, StaleWrite, Store
+from greenroom.service.exits import describe_exit
+from greenroom.service.links import Link, Links
+from greenroom.service.metrics import Metrics
+from greenroom.service.names import Keyring, digest_of, new_id
+from greenroom.session import inputs as i
+from greenroom.session.facts import Change, Outcome
+from greenroom.session.lifecycle import open_session, transition
+from greenroom.session.model import EndReason, Limits, Session, Stage
+from greenroom.wire.http import TICKET_LIFETIME_S
+from greenroom.wire.link import Answer, Candidates, Offer, Report
+from greenroom.wire.messages import sentence_for
+from greenroom.wire.translate import event_of, report_of
+
+log = structlog.get_logger("greenroom.sessions")
+
+# Two writers meet only when a report and a command cross; more than a few rounds is a defect.
+_MOST_ROUNDS = 20
+# A reader that waits for a link looks again this often even if nothing woke it.
+_LOOK_AGAIN_S = 1.0
+_BEFORE_ANY_SESSION = (ExitCause.IMPORT_FAILED, ExitCause.IMPORT_HUNG)
+
+
+def session_topic(session_id: str) -> str:
+    """The hub's topic that is published on every change of a session, and when its bot links."""
+    return f"session:{session_id}"
+
+
+EFFECTS_TOPIC = "effects"
+DEADLINES_TOPIC = "deadlines"
+
+
+@dataclass(frozen=True, slots=True)
+class Assistant:
+    """What is launched for a name."""
+
+    name: str
+    bot: str
+    title: str
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The answer to a start: a new session, or the one that runs already."""
+
+    session: Session
+    reused: bool
+
+
+class Sessions:
+    """Commands from people, reports from bots, and the transaction that each becomes.
+
+    Args:
+        store: The truth.
+        hub: Woken after every commit.
+        clock: The time.
+        links: Open links of bots.
+        keyring: Names and secrets.
+        assistants: What may be started, by name.
+        metrics: Counters.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        hub: Hub,
+        clock: Clock,
+        links: Links,
+        keyring: Keyring,
+        assistants: dict[str, Assistant],
+        metrics: Metrics,
+    ) -> None:
+        self._store = store
+        self._hub = hub
+        self._clock = clock
+        self._links = links
+        self._keyring = keyring
+        self._assistants = assistants
+        self._metrics = metrics
+        self._draining = False
+
+    # ---- commands
+
+    async def start(self, user_id: str, assistant_name: str | None) -> Started:
+        """Start a session, or find the user's running one.
+
+        Two starts at the same moment give one launch and two equal answers: the database
+        admits one live session per user and assistant.
+
+        Raises:
+            Draining: The server takes no new sessions.
+            NotFound: No such assistant.
+        """
+        assistant = self.assistant(assistant_name)
+        for _ in range(_MOST_ROUNDS):
+            live = await self._store.live_of(user_id, assistant.name)
+            if live is not None:
+                self._metrics.sessions_reused.inc()
+                return Started(live, reused=True)
+            if self._draining:
+                raise Draining("The server is being restarted. Try again in a moment.")
+            try:
+                return Started(await self._open(user_id, assistant), reused=False)
+            except AlreadyLive:
+                continue  # somebody was faster; by the next look it may even have ended
+        raise Conflict("The session could not be started. Try again.")
+
+    def assistant(self, name: str | None) -> Assistant:
+        """The assistant of this name, or the first one."""
+        if name is None:
+            return next(iter(self._assistants.values()))
+        try:
+            return self._assistants[name]
+        except KeyError:
+            raise NotFound(f"There is no assistant called “{name[:64]}”.") from None
+
+    async def _open(self, user_id: str, assistant: Assistant) -> Session:
+        change = open_session(
+            session_id=new_id("ses"),
+            user_id=user_id,
+            assistant=assistant.name,
+            bot=assistant.bot,
+            room=self._keyring.room_for(user_id, assistant.name),
+            launch_id=new_id("lau"),
+            limits=assistant.limits,
+            now=self._clock.now(),
+        )
+        session = await self._store.create(change.session, _events(change), _effects(change))
+        self._metrics.sessions_started.inc()
+        log.info("session.started", session=session.id, launch=session.launch_id)
+        self._wake(session.id, change)
+        return session
+
+    async def get(self, session_id: str, user_id: str | None = None) -> Session:
+        """A session; with ``user_id`` only if it is theirs.
+
+        Raises:
+            NotFound: There is none, or it is somebody else's.
+        """
+        session = await self._store.get(session_id)
+        if user_id is not None and session.user_id != user_id:
+            raise NotFound("There is no such session.")
+        return session
+
+    async def current(self, user_id: str, assistant_name: str | None) -> Session | None:
+        """The user's live session with this assistant, for a page that was reloaded."""
+        return await self._store.live_of(user_id, self.assistant(assistant_name).name)
+
+    async def connect(self, session_id: str, user_id: str, offer: Offer) -> Answer:
+        """Bring a page's media into the room: its offer goes to the bot, the answer comes back.
+
+        Waits until the bot is linked, at most until the session's join deadline.
+
+        Raises:
+            OfferConflict: The session is somebody else's.
+            SessionEnded: It is over.
+            LaunchFailed: It ended while we waited, because the bot did not come to life.
+            BotSilent: The bot did not answer in time.
+            BadOffer: The bot cannot use the offer.
+        """
+        session = await self._store.get(session_id)
+        if session.user_id != user_id:
+            raise OfferConflict("This session belongs to somebody else.")
+        began = self._clock.now()
+        session = await self.apply(session_id, i.Offer(offer.participant))
+        link = await self._linked(session)
+        answer = await link.answer(offer, session.limits.join_s)
+        self._metrics.answer_seconds.observe(max(0.0, self._clock.now() - began))
+        return answer
+
+    async def trickle(self, session_id: str, user_id: str, candidates: Candidates) -> None:
+        """Pass further ICE candidates on to the bot."""
+        session = await self.get(session_id, user_id)
+        if not session.stage.is_live:
+            raise SessionEnded("This session is over. Start a new one.", session=session_id)
+        link = await self._linked(session)
+        await link.trickle(candidates)
+
+    async def _linked(self, session: Session) -> Link:
+        give_up_at = self._clock.now() + session.limits.join_s
+        async with self._hub.subscribe(session_topic(session.id)) as waiter:
+            while True:
+                link = self._links.get(session.launch_id)
+                if link is not None:
+                    return link
+                session = await self._store.get(session.id)
+                if not session.stage.is_live:
+                    raise _why_it_failed(session)
+                if self._clock.now() >= give_up_at:
+                    raise BotSilent("The assistant did not answer in time. Try again.")
+                await waiter.wait(_LOOK_AGAIN_S)
+
+    async def stop(
+        self, session_id: str, user_id: str | None, reason: EndReason = EndReason.USER
+    ) -> Session:
+        """End a session; said again, nothing more happens."""
+        await self.get(session_id, user_id)
+        return await self.apply(session_id, i.Stop(reason))
+
+    async def mute(
+        self, session_id: str, user_id: str, *, muted: bool, timestamp_ms: int
+    ) -> Session:
+        """Switch the user's microphone; of two calls the later ``timestamp_ms`` holds."""
+        await self.get(session_id, user_id)
+        return await self.apply(session_id, i.Mute(muted, timestamp_ms))
+
+    async def ticket(self, session: Session) -> str:
+        """A new one-time ticket for ``WS /ws``; only its digest is kept."""
+        ticket = secrets.token_urlsafe(24)
+        until = self._clock.now() + TICKET_LIFETIME_S
+        await self._store.put_ticket(digest_of(ticket), session.id, session.user_id, until)
+        return ticket
+
+    async def redeem(self, ticket: str) -> Session:
+        """The session that a ticket opens; the ticket is used up.
+
+        Raises:
+            Forbidden: It is unknown, used, or too old.
+        """
+        taken = await self._store.take_ticket(digest_of(ticket), self._clock.now())
+        if taken is None:
+            raise Forbidden("This ticket is unknown, used or expired. Ask for a new one.")
+        session_id, user_id = taken
+        return await self.get(session_id, user_id)
+
+    def refuse_new(self) -> None:
+        """From now on no new session is begun; running ones are still found."""
+        self._draining = True
+
+    # ---- reports
+
+    async def report(self, launch_id: str, session_id: str, report: Report) -> Outcome:
+        """Record a bot's report. Returns what became of it."""
+        event = i.Reported(launch_id, report.seq, report_of(report))
+        before, change = await self._change(session_id, event)
+        self._metrics.reports.labels(outcome=change.outcome.value).inc()
+        if before.stage is Stage.CONNECTING and change.session.stage is Stage.ACTIVE:
+            joined_s = max(0.0, self._clock.now() - before.created_at)
+            self._metrics.bot_join_seconds.observe(joined_s)
+        return change.outcome
+
+    async def skip_report(self, launch_id: str, session_id: str, seq: int) -> Outcome:
+        """Count a report that cannot be understood, so that it does not stop those behind it."""
+        change = (await self._change(session_id, i.Reported(launch_id, seq, i.Unreadable())))[1]
+        self._metrics.reports.labels(outcome="malformed").inc()
+        return change.outcome
+
+    async def by_launch(self, launch_id: str) -> Session:
+        """The session of a launch. Raises `NotFound`."""
+        return await self._store.by_launch(launch_id)
+
+    async def exited(self, exit_: BotExit) -> None:
+        """A bot's process is no more."""
+        self._metrics.bot_exits.labels(cause=exit_.cause.value).inc()
+        log.info(
+            "bot.exited",
+            session=exit_.session_id,
+            launch=exit_.launch_id,
+            cause=exit_.cause.value,
+            exit_code=exit_.exit_code,
+            signal=exit_.signal,
+            # Before a session there is nothing confidential to a program's last words.
+            **({"last_words": exit_.last_words} if exit_.cause in _BEFORE_ANY_SESSION else {}),
+        )
+        try:
+            await self.apply(exit_.session_id, describe_exit(exit_))
+        except NotFound:
+            log.warning("bot.exit.unknown_session", session=exit_.session_id)
+
+    # ---- the one writer
+
+    async def apply(self, session_id: str, event: i.Input) -> Session:
+        """Let something happen to a session: read, decide, commit; again if somebody was faster."""
+        _, change = await self._change(session_id, event)
+        return change.session
+
+    async def _change(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
+        for _ in range(_MOST_ROUNDS):
+            before = await self._store.get(session_id)
+            now = self._clock.now()
+            change = transition(before, event, now)
+            if change.session == before:
+                return before, change
+            try:
+                after = await self._store.commit(
+                    before, change.session, _events(change), _effects(change), now
+                )
+            except StaleWrite:
+                continue
+            self._note_end(before, after)
+            self._wake(session_id, change)
+            return before, Change(after, change.facts, change.effects, change.outcome)
+        raise Conflict("The session is changing too fast. Try again.")
+
+    def _note_end(self, before: Session, after: Session) -> None:
+        if before.stage is Stage.ENDED or after.stage is not Stage.ENDED:
+            return
+        assert after.reason is not None
+        assert after.ended_at is not None
+        duration_s = after.duration_s(after.ended_at)
+        self._metrics.sessions_ended.labels(reason=after.reason.value).inc()
+        self._metrics.session_seconds.observe(duration_s)
+        log.info(
+            "session.ended",
+            session=after.id,
+            launch=after.launch_id,
+            reason=after.reason.value,
+            duration_s=round(duration_s, 1),
+        )
+
+    def _wake(self, session_id: str, change: Change) -> None:
+        self._hub.publish(session_topic(session_id))
+        self._hub.publish(DEADLINES_TOPIC)
+        if change.effects:
+            self._hub.publish(EFFECTS_TOPIC)
+
+
+def _events(change: Change) -> list[NewEvent]:
+    return [NewEvent(*event_of(fact)) for fact in change.facts]
+
+
+def _effects(change: Change) -> list[NewEffect]:
+    return [NewEffect(effect.kind, effect.payload) for effect in change.effects]
+
+
+def _why_it_failed(session: Session) -> LaunchFailed | SessionEnded:
+    failures = (EndReason.LAUNCH_FAILED, EndReason.BOT_NEVER_JOINED, EndReason.BOT_CRASHED)
+    if session.reason in failures:
+        return LaunchFailed(
+            sentence_for(session.reason), session=session.id, reason=session.reason.value
+        )
+    return SessionEnded("This session is over. Start a new one.", session=session.id)

@@ -1,0 +1,155 @@
+"""What a change tells the world and asks of it: facts (they become events) and effects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from greenroom.session.model import EndReason, PauseCause, Presence, Session, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A session began."""
+
+    assistant: str
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged:
+    """What people are shown changed; derived by comparing before and after."""
+
+    stage: Stage
+    paused: bool
+    user: Presence
+    bot: Presence
+
+
+@dataclass(frozen=True, slots=True)
+class Muted:
+    """The user's microphone was switched."""
+
+    muted: bool
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The causes of pause changed; empty: running again."""
+
+    causes: tuple[PauseCause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """The hard limit is near."""
+
+    ends_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class UserSpoke:
+    """The user began or stopped speaking."""
+
+    speaking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BotSpoke:
+    """The assistant began or stopped speaking."""
+
+    speaking: bool
+    interrupted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Words of one side."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    final: bool
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppHappened:
+    """An event of the application."""
+
+    type: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Something went wrong that the page should say."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The session is over."""
+
+    reason: EndReason
+    duration_s: float
+
+
+Fact = (
+    Started
+    | StatusChanged
+    | Muted
+    | Paused
+    | Warned
+    | UserSpoke
+    | BotSpoke
+    | Said
+    | AppHappened
+    | Failed
+    | Ended
+)
+
+
+class EffectKind(StrEnum):
+    """What may have to be done outside after a change. Each is idempotent.
+
+    The shape of each payload stands beside it.
+    """
+
+    ENSURE_ROOM = "ensure_room"  # {room}
+    LAUNCH_BOT = "launch_bot"  # {launch_id, bot, join_s, wall_clock_s}
+    TELL_BOT = "tell_bot"  # {launch_id, kind, data}
+    END_BOT = "end_bot"  # {launch_id, polite_s, term_s}
+    CLOSE_ROOM = "close_room"  # {room}
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One thing to be done outside, committed together with the change that wants it."""
+
+    kind: EffectKind
+    payload: dict[str, Any] = field(default_factory=dict)
+
+
+class Outcome(StrEnum):
+    """What became of an input."""
+
+    APPLIED = "applied"
+    IGNORED = "ignored"  # the stage has no use for it
+    DUPLICATE = "duplicate"  # a report that is on record already
+    FENCED = "fenced"  # from a launch that is not this session's (any more)
+    GAP = "gap"  # a report whose predecessor never came: send again from the last one
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The result of a transition: the new record, what to tell, what to do."""
+
+    session: Session
+    facts: tuple[Fact, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    outcome: Outcome = Outcome.APPLIED

@@ -1,0 +1,186 @@
+"""Everything that can happen to a session: commands, reports, exits, and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from greenroom.session.model import DeadlineKind, EndReason, PauseCause
+
+# ---- commands: somebody wants something
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A page wants to bring its media. The newest page wins the session."""
+
+    participant: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The session shall end. Said again while it ends: hurry."""
+
+    reason: EndReason = EndReason.USER
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """The user's microphone was switched; of two, the later ``timestamp_ms`` holds."""
+
+    muted: bool
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A cause to pause appears."""
+
+    cause: PauseCause
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """A cause to pause is lifted."""
+
+    cause: PauseCause
+
+
+# ---- reports: the bot says what happened
+
+
+@dataclass(frozen=True, slots=True)
+class BotJoined:
+    """The bot's pipeline runs: it can be heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserJoined:
+    """The media of this page is connected."""
+
+    participant: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserLeft:
+    """The media of this page is gone."""
+
+    participant: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserSpeech:
+    """The user began or stopped speaking."""
+
+    speaking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BotSpeech:
+    """The assistant began or stopped speaking."""
+
+    speaking: bool
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Words of one side; ``final``: no more will come for this ``turn``."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    final: bool
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppReport:
+    """An event of the application that the bot runs (``app.…``, ``ui.…``)."""
+
+    type: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the bot used of a paid component, for the bill."""
+
+    component: str
+    quantity: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class BotError:
+    """Something went wrong inside the bot; ``fatal``: it cannot go on."""
+
+    code: str
+    message: str
+    fatal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """Goodbye was said. ``heard``: to its end."""
+
+    heard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A report that nobody understands: counted, and otherwise without effect."""
+
+
+BotReport = (
+    BotJoined
+    | UserJoined
+    | UserLeft
+    | UserSpeech
+    | BotSpeech
+    | Transcript
+    | AppReport
+    | Usage
+    | BotError
+    | Farewell
+    | Unreadable
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A report with what fences and orders it: its launch, and its number within the launch."""
+
+    launch_id: str
+    seq: int
+    report: BotReport
+
+
+# ---- the world outside
+
+
+@dataclass(frozen=True, slots=True)
+class BotExited:
+    """The bot's process is no more. ``code`` is an error code for people's software.
+
+    Attributes:
+        launch_id: Which launch; an older one changes nothing.
+        clean: It ended by itself, without an error.
+        code: ``bot_exited``, ``bot_crashed``, ``import_failed`` …
+        message: One sentence, safe to show.
+    """
+
+    launch_id: str
+    clean: bool
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A deadline's time has come."""
+
+    kind: DeadlineKind
+
+
+Command = Offer | Stop | Mute | Pause | Resume
+Input = Command | Reported | BotExited | Due

@@ -1,0 +1,381 @@
+"""The only code that changes a session: `transition(session, input, now) -> Change`, pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from greenroom.errors import SessionEnded
+from greenroom.session import facts as f
+from greenroom.session import inputs as i
+from greenroom.session.deadlines import deadlines
+from greenroom.session.matrix import IGNORED_WHILE_MUTED, RESPONSES, Response
+from greenroom.session.model import DeadlineKind, EndReason, Limits, Presence, Session, Stage
+
+# A bot outlives every deadline of its session by this much before the launcher kills it blindly.
+WALL_CLOCK_SLACK_S = 30.0
+
+
+class _Draft:
+    """A session being changed, with what the change will tell and ask."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.facts: list[f.Fact] = []
+        self.effects: list[f.Effect] = []
+
+    def set(self, **changes: Any) -> None:
+        self.session = replace(self.session, **changes)
+
+    def tell(self, fact: f.Fact) -> None:
+        self.facts.append(fact)
+
+    def want(self, effect: f.EffectKind, /, **payload: Any) -> None:
+        self.effects.append(f.Effect(effect, payload))
+
+    def tell_bot(self, kind: str, **data: Any) -> None:
+        launch_id = self.session.launch_id
+        self.want(f.EffectKind.TELL_BOT, launch_id=launch_id, kind=kind, data=data)
+
+
+def open_session(
+    *,
+    session_id: str,
+    user_id: str,
+    assistant: str,
+    bot: str,
+    room: str,
+    launch_id: str,
+    limits: Limits,
+    now: float,
+) -> f.Change:
+    """The first change of a session: it is connecting, its room and bot are asked for."""
+    session = Session(
+        id=session_id,
+        user_id=user_id,
+        assistant=assistant,
+        bot=bot,
+        room=room,
+        stage=Stage.CONNECTING,
+        launch_id=launch_id,
+        created_at=now,
+        limits=limits,
+    )
+    draft = _Draft(session)
+    draft.tell(f.Started(assistant=assistant, room=room))
+    draft.tell(_status(session))
+    draft.want(f.EffectKind.ENSURE_ROOM, room=room)
+    draft.want(
+        f.EffectKind.LAUNCH_BOT,
+        launch_id=launch_id,
+        bot=bot,
+        join_s=limits.join_s,
+        wall_clock_s=_longest_life_s(limits),
+    )
+    return f.Change(session, tuple(draft.facts), tuple(draft.effects))
+
+
+def transition(session: Session, event: i.Input, now: float) -> f.Change:
+    """What becomes of a session when something happens to it.
+
+    Args:
+        session: The record as it stands.
+        event: A command, a report, an exit, or a deadline come due.
+        now: Seconds since the epoch. A clock set back makes nothing due and harms nothing.
+
+    Returns:
+        The changed record with its facts and effects, or the same record and why not.
+
+    Raises:
+        SessionEnded: A command that needs a running session came after its end.
+    """
+    fenced = _fence(session, event)
+    if fenced is not None:
+        return f.Change(session, outcome=fenced)
+    content = event.report if isinstance(event, i.Reported) else event
+    match RESPONSES[session.stage, type(content)]:
+        case Response.REFUSE:
+            raise SessionEnded("This session is over. Start a new one.", session=session.id)
+        case Response.IGNORE:
+            return f.Change(_counted(session, event), outcome=f.Outcome.IGNORED)
+        case Response.ACT:
+            pass
+    if session.muted and type(content) in IGNORED_WHILE_MUTED:
+        return f.Change(_counted(session, event), outcome=f.Outcome.IGNORED)
+    draft = _Draft(_counted(session, event))
+    _HANDLERS[type(content)](draft, content, now)
+    return _finished(session, draft)
+
+
+def _fence(session: Session, event: i.Input) -> f.Outcome | None:
+    """Why this input is not this session's to hear, if so."""
+    if isinstance(event, i.Reported | i.BotExited) and event.launch_id != session.launch_id:
+        return f.Outcome.FENCED
+    if isinstance(event, i.Reported):
+        if event.seq <= session.report_seq:
+            return f.Outcome.DUPLICATE
+        if event.seq > session.report_seq + 1:
+            return f.Outcome.GAP
+    if isinstance(event, i.Mute) and event.timestamp_ms <= session.muted_at_ms:
+        return f.Outcome.DUPLICATE
+    return None
+
+
+def _counted(session: Session, event: i.Input) -> Session:
+    """A numbered report is on record once it was looked at, obeyed or not."""
+    return replace(session, report_seq=event.seq) if isinstance(event, i.Reported) else session
+
+
+def _finished(before: Session, draft: _Draft) -> f.Change:
+    if _status(before) != _status(draft.session):
+        draft.facts.append(_status(draft.session))
+    if draft.session.stage is Stage.ENDED and before.stage is not Stage.ENDED:
+        assert draft.session.reason is not None
+        assert draft.session.ended_at is not None
+        duration_s = draft.session.duration_s(draft.session.ended_at)
+        draft.facts.append(f.Ended(draft.session.reason, duration_s))
+    return f.Change(draft.session, tuple(draft.facts), tuple(draft.effects))
+
+
+def _status(session: Session) -> f.StatusChanged:
+    return f.StatusChanged(
+        session.stage, session.is_paused, session.user_presence, session.bot_presence
+    )
+
+
+# ---- commands
+
+
+def _offer(draft: _Draft, offer: i.Offer, now: float) -> None:
+    draft.set(participant=offer.participant)
+
+
+def _stop(draft: _Draft, stop: i.Stop, now: float) -> None:
+    if draft.session.stage is Stage.ENDING:
+        _end_bot(draft, polite_s=0.0)
+    elif draft.session.stage is Stage.QUEUED:
+        _end(draft, stop.reason, now)
+        _over(draft, now)
+    else:
+        _end(draft, stop.reason, now)
+
+
+def _mute(draft: _Draft, mute: i.Mute, now: float) -> None:
+    changed = mute.muted != draft.session.muted
+    draft.set(muted=mute.muted, muted_at_ms=mute.timestamp_ms)
+    _acted(draft, now)
+    if changed:
+        draft.tell(f.Muted(mute.muted, mute.timestamp_ms))
+        draft.tell_bot("mute", muted=mute.muted)
+
+
+def _pause(draft: _Draft, pause: i.Pause, now: float) -> None:
+    if pause.cause in draft.session.pause_causes:
+        return
+    was_paused = draft.session.is_paused
+    # Each new cause starts the pause clock anew (DESIGN's table of deadlines).
+    draft.set(pause_causes=draft.session.pause_causes | {pause.cause}, paused_at=now)
+    _tell_causes(draft)
+    if not was_paused:
+        draft.tell_bot("pause", paused=True)
+
+
+def _resume(draft: _Draft, resume: i.Resume, now: float) -> None:
+    if resume.cause not in draft.session.pause_causes:
+        return
+    draft.set(pause_causes=draft.session.pause_causes - {resume.cause})
+    _tell_causes(draft)
+    if not draft.session.is_paused:
+        draft.set(paused_at=None)
+        _acted(draft, now)
+        draft.tell_bot("pause", paused=False)
+
+
+def _tell_causes(draft: _Draft) -> None:
+    draft.tell(f.Paused(tuple(sorted(draft.session.pause_causes))))
+
+
+# ---- reports
+
+
+def _bot_joined(draft: _Draft, report: i.BotJoined, now: float) -> None:
+    draft.set(bot_presence=Presence.PRESENT)
+    _activate_when_both(draft, now)
+
+
+def _user_joined(draft: _Draft, report: i.UserJoined, now: float) -> None:
+    draft.set(user_presence=Presence.PRESENT, participant=report.participant, left_at=None)
+    _acted(draft, now)
+    if draft.session.stage is Stage.LINGERING:
+        draft.set(stage=Stage.ACTIVE)
+    _activate_when_both(draft, now)
+
+
+def _activate_when_both(draft: _Draft, now: float) -> None:
+    session = draft.session
+    both = session.bot_presence is session.user_presence is Presence.PRESENT
+    if session.stage is Stage.CONNECTING and both:
+        draft.set(stage=Stage.ACTIVE, active_at=now, last_activity_at=now)
+
+
+def _user_left(draft: _Draft, report: i.UserLeft, now: float) -> None:
+    if report.participant != draft.session.participant:
+        return  # an older page left; the newer one is what counts
+    draft.set(user_presence=Presence.GONE)
+    if draft.session.stage is not Stage.ACTIVE:
+        return
+    draft.set(stage=Stage.LINGERING, left_at=now)
+    if draft.session.limits.persistence_s <= 0:
+        _end(draft, EndReason.LEFT, now)
+
+
+def _user_speech(draft: _Draft, report: i.UserSpeech, now: float) -> None:
+    _acted(draft, now)
+    draft.tell(f.UserSpoke(report.speaking))
+
+
+def _bot_speech(draft: _Draft, report: i.BotSpeech, now: float) -> None:
+    _acted(draft, now)
+    draft.tell(f.BotSpoke(report.speaking, report.interrupted))
+
+
+def _transcript(draft: _Draft, report: i.Transcript, now: float) -> None:
+    if draft.session.muted and report.role == "user":
+        return
+    _acted(draft, now)
+    draft.tell(f.Said(report.role, report.text, report.final, report.turn))
+
+
+def _app_report(draft: _Draft, report: i.AppReport, now: float) -> None:
+    _acted(draft, now)
+    draft.tell(f.AppHappened(report.type, report.data))
+
+
+def _usage(draft: _Draft, report: i.Usage, now: float) -> None:
+    """Counted by the cost book, which reads reports as they are recorded; nothing to tell."""
+
+
+def _bot_error(draft: _Draft, report: i.BotError, now: float) -> None:
+    draft.tell(f.Failed(report.code, report.message, retryable=report.fatal))
+    if report.fatal:
+        failed_early = draft.session.stage is Stage.CONNECTING
+        _end(draft, EndReason.LAUNCH_FAILED if failed_early else EndReason.BOT_CRASHED, now)
+
+
+def _farewell(draft: _Draft, report: i.Farewell, now: float) -> None:
+    _end(draft, EndReason.GOODBYE, now)
+
+
+def _acted(draft: _Draft, now: float) -> None:
+    """Somebody spoke, typed or acted: the idle clock starts anew. Packets do not count."""
+    if draft.session.active_at is not None:
+        draft.set(last_activity_at=max(now, draft.session.last_activity_at or now))
+
+
+# ---- the world outside
+
+
+def _bot_exited(draft: _Draft, exited: i.BotExited, now: float) -> None:
+    draft.set(bot_presence=Presence.GONE)
+    if draft.session.stage is not Stage.ENDING:
+        reason = _reason_of_exit(draft.session, exited)
+        if reason is not EndReason.BOT_LEFT:
+            draft.tell(f.Failed(exited.code, exited.message, retryable=True))
+        draft.set(stage=Stage.ENDING, reason=reason, ending_at=now)
+    _over(draft, now)
+
+
+def _reason_of_exit(session: Session, exited: i.BotExited) -> EndReason:
+    if exited.code == "lost":
+        return EndReason.LOST
+    if exited.code == "join_deadline":
+        return EndReason.BOT_NEVER_JOINED
+    if session.stage is Stage.CONNECTING:
+        return EndReason.LAUNCH_FAILED
+    return EndReason.BOT_LEFT if exited.clean else EndReason.BOT_CRASHED
+
+
+def _due(draft: _Draft, due: i.Due, now: float) -> None:
+    at = deadlines(draft.session).get(due.kind)
+    if at is None or at > now:
+        return  # it was moved or cancelled after somebody saw it due
+    match due.kind:
+        case DeadlineKind.WARNING:
+            _warn(draft, now)
+        case DeadlineKind.JOIN:
+            _end(draft, _who_is_missing(draft.session), now)
+        case DeadlineKind.HARD:
+            _end(draft, EndReason.MAX_DURATION, now)
+        case DeadlineKind.IDLE:
+            _end(draft, EndReason.IDLE, now)
+        case DeadlineKind.PAUSE:
+            _end(draft, EndReason.PAUSED_TOO_LONG, now)
+        case DeadlineKind.LINGER:
+            _end(draft, EndReason.LEFT, now)
+        case DeadlineKind.ENDING:
+            _end_bot(draft, polite_s=0.0)
+            _over(draft, now)
+
+
+def _warn(draft: _Draft, now: float) -> None:
+    hard_at = deadlines(draft.session)[DeadlineKind.HARD]
+    draft.set(warned_at=now)
+    draft.tell(f.Warned(ends_in_s=max(0.0, hard_at - now)))
+
+
+def _who_is_missing(session: Session) -> EndReason:
+    if session.bot_presence is Presence.PRESENT:
+        return EndReason.NO_SHOW
+    return EndReason.BOT_NEVER_JOINED
+
+
+# ---- ending: one path for every reason
+
+
+def _end(draft: _Draft, reason: EndReason, now: float) -> None:
+    if draft.session.stage in (Stage.ENDING, Stage.ENDED):
+        return
+    draft.set(stage=Stage.ENDING, reason=reason, ending_at=now)
+    draft.tell_bot("end", reason=reason.value)
+    _end_bot(draft, polite_s=draft.session.limits.polite_s)
+
+
+def _end_bot(draft: _Draft, *, polite_s: float) -> None:
+    draft.want(
+        f.EffectKind.END_BOT,
+        launch_id=draft.session.launch_id,
+        polite_s=polite_s,
+        term_s=draft.session.limits.term_s,
+    )
+
+
+def _over(draft: _Draft, now: float) -> None:
+    gone = Presence.GONE
+    draft.set(stage=Stage.ENDED, ended_at=now, user_presence=gone, bot_presence=gone)
+    draft.want(f.EffectKind.CLOSE_ROOM, room=draft.session.room)
+
+
+def _longest_life_s(limits: Limits) -> float:
+    return limits.join_s + limits.max_duration_s + limits.ending_s + WALL_CLOCK_SLACK_S
+
+
+_HANDLERS: dict[type, Callable[[_Draft, Any, float], None]] = {
+    i.Offer: _offer,
+    i.Stop: _stop,
+    i.Mute: _mute,
+    i.Pause: _pause,
+    i.Resume: _resume,
+    i.BotJoined: _bot_joined,
+    i.UserJoined: _user_joined,
+    i.UserLeft: _user_left,
+    i.UserSpeech: _user_speech,
+    i.BotSpeech: _bot_speech,
+    i.Transcript: _transcript,
+    i.AppReport: _app_report,
+    i.Usage: _usage,
+    i.BotError: _bot_error,
+    i.Farewell: _farewell,
+    i.BotExited: _bot_exited,
+    i.Due: _due,
+}

@@ -1,0 +1,146 @@
+"""The matrix: stage × input → response, and what runs, is billed and may speak in each state.
+
+This is the specification. `lifecycle.transition` asks it before it does anything, the tests
+walk every cell, and ARCHITECTURE.md carries what ``python -m greenroom.session.matrix`` prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from greenroom.session import inputs as i
+from greenroom.session.model import DeadlineKind, Presence, Stage
+
+
+class Response(StrEnum):
+    """What a stage does with an input."""
+
+    ACT = "act"  # the handler runs
+    IGNORE = "ignore"  # nothing changes; the caller is told so
+    REFUSE = "refuse"  # the caller gets an error
+
+
+_A, _I, _R = Response.ACT, Response.IGNORE, Response.REFUSE
+_STAGES = tuple(Stage)
+
+# Columns: queued, connecting, active, lingering, ending, ended.
+_ROWS: dict[type, tuple[Response, ...]] = {
+    i.Offer: (_R, _A, _A, _A, _R, _R),
+    i.Stop: (_A, _A, _A, _A, _A, _I),
+    i.Mute: (_A, _A, _A, _A, _I, _I),
+    i.Pause: (_I, _A, _A, _A, _I, _I),
+    i.Resume: (_I, _A, _A, _A, _I, _I),
+    i.BotJoined: (_I, _A, _I, _I, _I, _I),
+    i.UserJoined: (_I, _A, _A, _A, _I, _I),
+    i.UserLeft: (_I, _A, _A, _I, _A, _I),
+    i.UserSpeech: (_I, _A, _A, _A, _I, _I),
+    i.BotSpeech: (_I, _A, _A, _A, _A, _I),
+    i.Transcript: (_I, _A, _A, _A, _A, _I),
+    i.AppReport: (_I, _A, _A, _A, _A, _I),
+    i.Usage: (_I, _A, _A, _A, _A, _I),
+    i.BotError: (_I, _A, _A, _A, _I, _I),
+    i.Farewell: (_I, _I, _A, _A, _I, _I),
+    i.Unreadable: (_I, _I, _I, _I, _I, _I),
+    i.BotExited: (_I, _A, _A, _A, _A, _I),
+    i.Due: (_A, _A, _A, _A, _A, _I),
+}
+
+RESPONSES: dict[tuple[Stage, type], Response] = {
+    (stage, kind): responses[column]
+    for kind, responses in _ROWS.items()
+    for column, stage in enumerate(_STAGES)
+}
+
+# What the user says while muted is nobody's business: such reports change nothing.
+IGNORED_WHILE_MUTED: frozenset[type] = frozenset({i.UserSpeech})
+
+
+def running_deadlines(stage: Stage, *, paused: bool) -> frozenset[DeadlineKind]:
+    """Which clocks run in a stage (the warning until it was given)."""
+    match stage:
+        case Stage.CONNECTING:
+            return frozenset({DeadlineKind.JOIN})
+        case Stage.ACTIVE:
+            third = DeadlineKind.PAUSE if paused else DeadlineKind.IDLE
+            return frozenset({DeadlineKind.HARD, DeadlineKind.WARNING, third})
+        case Stage.LINGERING:
+            kinds = {DeadlineKind.HARD, DeadlineKind.WARNING, DeadlineKind.LINGER}
+            return frozenset(kinds | {DeadlineKind.PAUSE} if paused else kinds)
+        case Stage.ENDING:
+            return frozenset({DeadlineKind.ENDING})
+        case Stage.QUEUED | Stage.ENDED:
+            return frozenset()
+
+
+def billed(stage: Stage) -> tuple[str, ...]:
+    """What costs money in a stage: a process, and once people talk, its services."""
+    match stage:
+        case Stage.CONNECTING | Stage.LINGERING | Stage.ENDING:
+            return ("container", "room")
+        case Stage.ACTIVE:
+            return ("container", "room", "services")
+        case Stage.QUEUED | Stage.ENDED:
+            return ()
+
+
+def may_speak(stage: Stage, user: Presence, *, paused: bool, muted: bool) -> tuple[str, ...]:
+    """Who is heard: the assistant while its farewell lasts, the user unless muted."""
+    if paused or user is not Presence.PRESENT:
+        return ()
+    match stage:
+        case Stage.ACTIVE:
+            return ("assistant",) if muted else ("assistant", "user")
+        case Stage.ENDING:
+            return ("assistant",)
+        case _:
+            return ()
+
+
+def _response_table() -> Iterator[str]:
+    yield "| input | " + " | ".join(_STAGES) + " |"
+    yield "| --- |" + " --- |" * len(_STAGES)
+    marks = {_A: "act", _I: "·", _R: "refuse"}
+    for kind, responses in _ROWS.items():
+        yield f"| {kind.__name__} | " + " | ".join(marks[r] for r in responses) + " |"
+
+
+def _state_table() -> Iterator[str]:
+    yield "| stage | paused | user | deadlines | billed | may speak |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for stage in _STAGES:
+        pausable = stage in (Stage.CONNECTING, Stage.ACTIVE, Stage.LINGERING)
+        for paused in (False, True) if pausable else (False,):
+            for user in _presences(stage):
+                deadlines = running_deadlines(stage, paused=paused)
+                speakers = may_speak(stage, user, paused=paused, muted=False)
+                cells = (
+                    stage.value,
+                    "yes" if paused else "no",
+                    user.value,
+                    ", ".join(k for k in DeadlineKind if k in deadlines) or "–",
+                    ", ".join(billed(stage)) or "–",
+                    ", ".join(speakers) or "nobody",
+                )
+                yield "| " + " | ".join(cells) + " |"
+
+
+def _presences(stage: Stage) -> tuple[Presence, ...]:
+    match stage:
+        case Stage.QUEUED:
+            return (Presence.AWAITED,)
+        case Stage.CONNECTING | Stage.ENDING:
+            return (Presence.AWAITED, Presence.PRESENT, Presence.GONE)
+        case Stage.ACTIVE:
+            return (Presence.PRESENT,)
+        case Stage.LINGERING | Stage.ENDED:
+            return (Presence.GONE,)
+
+
+def as_markdown() -> str:
+    """Both tables, as ARCHITECTURE.md shows them."""
+    return "\n".join([*_response_table(), "", *_state_table()])
+
+
+if __name__ == "__main__":
+    print(as_markdown())

@@ -1,0 +1,155 @@
+"""The session record and its vocabulary: stages, presences, causes, reasons, limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """Where a session is in its life. It only moves forward, but for active ⇄ lingering."""
+
+    QUEUED = "queued"
+    CONNECTING = "connecting"
+    ACTIVE = "active"
+    LINGERING = "lingering"
+    ENDING = "ending"
+    ENDED = "ended"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a session in this stage counts as its user's running session."""
+        return self not in (Stage.ENDING, Stage.ENDED)
+
+
+class Presence(StrEnum):
+    """Whether a participant is in the room."""
+
+    AWAITED = "awaited"
+    PRESENT = "present"
+    GONE = "gone"
+
+
+class PauseCause(StrEnum):
+    """Why a session is paused. Lifting one cause never lifts another."""
+
+    USER = "user"
+    GROUP_CALL = "group_call"
+
+
+class EndReason(StrEnum):
+    """Why a session ended. Part of the interface; `greenroom.wire.messages` has the sentences."""
+
+    USER = "user"
+    GOODBYE = "goodbye"
+    IDLE = "idle"
+    MAX_DURATION = "max_duration"
+    PAUSED_TOO_LONG = "paused_too_long"
+    LEFT = "left"
+    NO_SHOW = "no_show"
+    KICKED = "kicked"
+    EMERGENCY = "emergency"
+    SERVER_DRAIN = "server_drain"
+    LAUNCH_FAILED = "launch_failed"
+    BOT_NEVER_JOINED = "bot_never_joined"
+    BOT_LEFT = "bot_left"
+    BOT_CRASHED = "bot_crashed"
+    LOST = "lost"
+
+
+class DeadlineKind(StrEnum):
+    """The clocks that may run for a session; `greenroom.session.deadlines` says when."""
+
+    JOIN = "join"
+    WARNING = "warning"
+    HARD = "hard"
+    IDLE = "idle"
+    PAUSE = "pause"
+    LINGER = "linger"
+    ENDING = "ending"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a session may do what. All in seconds; fixed when the session starts.
+
+    The defaults are the product's own (hard, idle and warning from the field's usual advice
+    against forgotten sessions: ten minutes, two minutes, eighty per cent).
+    """
+
+    join_s: float = 30.0
+    max_duration_s: float = 600.0
+    warning_share: float = 0.8
+    idle_s: float = 120.0
+    pause_s: float = 600.0
+    persistence_s: float = 300.0
+    ending_s: float = 5.0
+    polite_s: float = 1.0
+    term_s: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session, from the click to the end. Only `lifecycle.transition` makes a changed one.
+
+    Times (``…_at``) are seconds since the epoch; ``None`` until it happened.
+
+    Attributes:
+        id: ``ses_…``; never reused.
+        user_id: Who talks. The server's own knowledge, never the browser's word.
+        assistant: The assistant's name.
+        bot: Module or file of the bot that is launched for it.
+        room: The room's name.
+        stage: See `Stage`.
+        limits: What was promised at the start.
+        launch_id: The launch whose reports are believed.
+        report_seq: The last report of that launch on record.
+        bot_presence: Whether the bot is in the room.
+        user_presence: Whether the user is.
+        participant: The page whose media counts: the newest that offered.
+        muted: The user's microphone is off.
+        muted_at_ms: The page's clock at the last accepted mute or unmute.
+        pause_causes: Why it is paused; empty: it is not.
+        last_activity_at: When somebody last spoke, typed or acted.
+        reason: Why it ends or ended.
+        last_seq: The number of its newest event.
+        version: Counts commits; two writers cannot both follow the same one.
+    """
+
+    id: str
+    user_id: str
+    assistant: str
+    bot: str
+    room: str
+    stage: Stage
+    launch_id: str
+    created_at: float
+    limits: Limits = field(default_factory=Limits)
+    report_seq: int = 0
+    bot_presence: Presence = Presence.AWAITED
+    user_presence: Presence = Presence.AWAITED
+    participant: str | None = None
+    muted: bool = False
+    muted_at_ms: int = 0
+    pause_causes: frozenset[PauseCause] = frozenset()
+    active_at: float | None = None
+    last_activity_at: float | None = None
+    paused_at: float | None = None
+    left_at: float | None = None
+    warned_at: float | None = None
+    ending_at: float | None = None
+    ended_at: float | None = None
+    reason: EndReason | None = None
+    last_seq: int = 0
+    version: int = 0
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether any cause pauses the session."""
+        return bool(self.pause_causes)
+
+    def duration_s(self, now: float) -> float:
+        """Seconds of conversation so far (0 before the bot joined)."""
+        if self.active_at is None:
+            return 0.0
+        return max(0.0, (self.ended_at or now) - self.active_at)

@@ -1,0 +1,124 @@
+"""From the core's facts to events, and from a bot's reports to the core's inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from greenroom.errors import BadRequest
+from greenroom.session import facts as f
+from greenroom.session import inputs as i
+from greenroom.session.model import Presence
+from greenroom.wire import events as e
+from greenroom.wire.base import WireModel
+from greenroom.wire.link import Report, ReportKind
+from greenroom.wire.messages import sentence_for
+from greenroom.wire.status import shown_status
+
+# A bot may call its own events these; everything else is Greenroom's to say.
+APP_PREFIXES = ("app.", "ui.")
+MAX_TEXT_CHARS = 10_000
+
+
+def rfc3339(at_s: float) -> str:
+    """Seconds since the epoch as RFC 3339 in UTC, with milliseconds."""
+    moment = datetime.fromtimestamp(at_s, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def event_of(fact: f.Fact) -> tuple[str, dict[str, Any]]:
+    """The event that tells of a fact: its type and its data as JSON."""
+    if isinstance(fact, f.AppHappened):
+        return fact.type, fact.data
+    kind, data = _typed(fact)
+    return kind.value, data.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _typed(fact: f.Fact) -> tuple[e.EventType, WireModel]:
+    kind = e.EventType
+    match fact:
+        case f.Started(assistant, room):
+            return kind.SESSION_START, e.SessionStartData(assistant=assistant, room=room)
+        case f.StatusChanged(stage, paused, user, bot):
+            return kind.SESSION_STATUS, e.SessionStatusData(
+                status=shown_status(stage, paused=paused),
+                user_present=user is Presence.PRESENT,
+                bot_present=bot is Presence.PRESENT,
+            )
+        case f.Muted(muted, timestamp_ms):
+            return kind.SESSION_MUTE, e.SessionMuteData(muted=muted, timestamp=timestamp_ms)
+        case f.Paused(causes):
+            return kind.SESSION_PAUSE, e.SessionPauseData(causes=[c.value for c in causes])
+        case f.Warned(ends_in_s):
+            return kind.SESSION_WARNING, e.SessionWarningData(ends_in_s=ends_in_s)
+        case f.UserSpoke(speaking):
+            return (kind.SPEECH_START if speaking else kind.SPEECH_END), e.SpeechData()
+        case f.BotSpoke(speaking, interrupted):
+            return kind.BOT_SPEAKING, e.BotSpeakingData(speaking=speaking, interrupted=interrupted)
+        case f.Said(role, text, final, turn):
+            return kind.TRANSCRIPT, e.TranscriptData(role=role, text=text, final=final, turn=turn)
+        case f.Failed(code, message, retryable):
+            return kind.ERROR, e.ErrorData(code=code, message=message, retryable=retryable)
+        case f.Ended(reason, duration_s):
+            return kind.SESSION_END, e.SessionEndData(
+                reason=reason.value, message=sentence_for(reason), duration_s=round(duration_s, 3)
+            )
+        case f.AppHappened():
+            raise AssertionError("application events are passed on as they are")
+
+
+def report_of(report: Report) -> i.BotReport:
+    """The core's input for a bot's report.
+
+    Raises:
+        BadRequest: The report's data has not the shape that its kind asks for.
+    """
+    try:
+        return _READERS[report.kind](report.data)
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
+        raise BadRequest(f"A report of kind {report.kind.value} is malformed.") from error
+
+
+def _app(data: dict[str, Any]) -> i.AppReport:
+    kind = _text(data, "type", 128)
+    if not kind.startswith(APP_PREFIXES):
+        raise ValueError(kind)
+    return i.AppReport(type=kind, data=dict(data.get("data") or {}))
+
+
+def _transcript(data: dict[str, Any]) -> i.Transcript:
+    role = data["role"]
+    if role not in ("user", "assistant"):
+        raise ValueError(role)
+    text = _text(data, "text", MAX_TEXT_CHARS)
+    return i.Transcript(role=role, text=text, final=bool(data["final"]), turn=int(data["turn"]))
+
+
+def _text(data: dict[str, Any], name: str, most_chars: int) -> str:
+    value = data[name]
+    if not isinstance(value, str):
+        raise TypeError(name)
+    return value[:most_chars]
+
+
+_READERS: dict[ReportKind, Callable[[dict[str, Any]], i.BotReport]] = {
+    ReportKind.BOT_JOINED: lambda d: i.BotJoined(),
+    ReportKind.USER_JOINED: lambda d: i.UserJoined(_text(d, "participant", 64)),
+    ReportKind.USER_LEFT: lambda d: i.UserLeft(_text(d, "participant", 64)),
+    ReportKind.USER_SPEECH: lambda d: i.UserSpeech(bool(d["speaking"])),
+    ReportKind.BOT_SPEECH: lambda d: i.BotSpeech(
+        bool(d["speaking"]), bool(d.get("interrupted", False))
+    ),
+    ReportKind.TRANSCRIPT: _transcript,
+    ReportKind.APP: _app,
+    ReportKind.USAGE: lambda d: i.Usage(
+        _text(d, "component", 64), float(d["quantity"]), _text(d, "unit", 32)
+    ),
+    ReportKind.ERROR: lambda d: i.BotError(
+        _text(d, "code", 64), _text(d, "message", 1_000), bool(d["fatal"])
+    ),
+    ReportKind.FAREWELL: lambda d: i.Farewell(bool(d["heard"])),
+}

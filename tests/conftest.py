@@ -1,0 +1,131 @@
+"""A whole server for tests: real store, hub, service and API; clock and launcher are fakes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from greenroom.api.app import Parts, build_app
+from greenroom.api.identity import Identity
+from greenroom.hub.memory import MemoryHub
+from greenroom.rooms.local import LocalRooms
+from greenroom.service.deadlines import Timekeeper
+from greenroom.service.dispatch import Dispatcher
+from greenroom.service.links import Links
+from greenroom.service.metrics import Metrics
+from greenroom.service.names import Keyring
+from greenroom.service.reconcile import Reconciler
+from greenroom.service.sessions import Assistant, Sessions
+from greenroom.session.model import Limits, Session
+from greenroom.store.sqlite import open_sqlite
+from greenroom.testing.clock import FakeClock
+from greenroom.testing.launcher import FakeLauncher
+
+SECRET = "s" * 32
+
+
+@dataclass
+class House:
+    """The parts, and what a test does with them."""
+
+    parts: Parts
+    clock: FakeClock
+    launcher: FakeLauncher
+    timekeeper: Timekeeper
+    reconciler: Reconciler
+    address: str = ""
+
+    @property
+    def sessions(self) -> Sessions:
+        return self.parts.sessions
+
+    async def session(self, session_id: str) -> Session:
+        return await self.parts.store.get(session_id)
+
+    async def until(self, condition: Callable[[Session], bool], session_id: str) -> Session:
+        """Wait until the session is as wanted; woken by the hub, never by time."""
+        async with self.parts.hub.subscribe(f"session:{session_id}") as waiter:
+            while not condition(session := await self.session(session_id)):
+                assert await waiter.wait(10), f"still {session}"
+        return session
+
+    async def until_true(self, condition: Callable[[], bool]) -> None:
+        """Wait for something that nobody announces; bounded."""
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    def client(self, **headers: str) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.address, headers=headers, trust_env=False)
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """A house whose background parts run; nothing listens yet (see `server`)."""
+    store = await open_sqlite(tmp_path / "greenroom.db")
+    clock, launcher, links, hub = FakeClock(), FakeLauncher(), Links(), MemoryHub()
+    metrics, keyring = Metrics(), Keyring(SECRET)
+    rooms = LocalRooms([], allow_loopback=True)
+    assistants = {"cards": Assistant("cards", "greenroom.bot.cards", "Cards", Limits())}
+    sessions = Sessions(store, hub, clock, links, keyring, assistants, metrics)
+    dispatcher = Dispatcher(
+        store,
+        hub,
+        clock,
+        launcher,
+        rooms,
+        links,
+        keyring,
+        metrics,
+        link_url="ws://127.0.0.1:1/link",
+        memory_limit_bytes=1 << 29,
+    )
+    timekeeper = Timekeeper(store, hub, clock, sessions, metrics)
+    reconciler = Reconciler(store, clock, launcher, sessions, metrics)
+    parts = Parts(
+        store=store,
+        hub=hub,
+        launcher=launcher,
+        rooms=rooms,
+        links=links,
+        sessions=sessions,
+        keyring=keyring,
+        metrics=metrics,
+        identity=Identity(SECRET, anonymous=True),
+        hosts=["127.0.0.1"],
+        origins=["https://app.example"],
+    )
+    house = House(parts, clock, launcher, timekeeper, reconciler)
+    background = [asyncio.create_task(run()) for run in (dispatcher.run, reconciler.follow_exits)]
+    yield house
+    for task in background:
+        task.cancel()
+    await asyncio.gather(*background, return_exceptions=True)
+    await store.close()
+
+
+@pytest.fixture
+async def server(house: House) -> AsyncIterator[House]:
+    """The house, listening on loopback."""
+    config = uvicorn.Config(
+        build_app(house.parts), port=0, log_config=None, lifespan="off", ws_max_size=256 * 1024
+    )
+    server = uvicorn.Server(config)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(10):
+        while not server.started:
+            await asyncio.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    house.address = f"http://127.0.0.1:{port}"
+    yield house
+    server.should_exit = True
+    server.force_exit = True
+    await serving

@@ -1,0 +1,109 @@
+"""What every whole-call test needs: a server of its own, a browser, and words on failure."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.e2e.person import Person, a_browser, a_person
+from tests.e2e.server import Server
+from tests.e2e.speech import HEARD_HZ, wav_bytes
+
+StartServer = Callable[..., AbstractAsyncContextManager[Server]]
+_WITNESSES = pytest.StashKey[list[Callable[[], tuple[str, str]]]]()
+Measured = Callable[[str, float, str], None]
+_FIGURES = pytest.StashKey[list[str]]()
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """When a test fails, let its fixtures tell what they saw."""
+    if call.when == "call" and call.excinfo is not None:
+        item.stash[_FAILED] = True
+        for witness in item.stash.get(_WITNESSES, []):
+            item.add_report_section("call", *witness())
+    return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the calls measured, also when all is well."""
+    figures = terminalreporter.config.stash.get(_FIGURES, [])
+    if figures:
+        terminalreporter.section("measured in whole calls")
+        for figure in figures:
+            terminalreporter.line(figure)
+
+
+@pytest.fixture
+def measured(pytestconfig: pytest.Config) -> Measured:
+    """Notes a figure (its name, value and unit) for the end of the test run."""
+    figures = pytestconfig.stash.setdefault(_FIGURES, [])
+    return lambda name, value, unit: figures.append(f"{name}: {value:.0f} {unit}")
+
+
+def _on_failure(request: pytest.FixtureRequest, witness: Callable[[], tuple[str, str]]) -> None:
+    request.node.stash.setdefault(_WITNESSES, []).append(witness)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """A headless Chromium that can reach nothing but loopback."""
+    async with a_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def start_server(request: pytest.FixtureRequest) -> Iterator[StartServer]:
+    """Starts servers. When the block ends the server is stopped, and nothing of it may live."""
+    # Not tmp_path: a Unix socket in it would have too long a name.
+    state_dir = Path(tempfile.mkdtemp(prefix="greenroom-e2e-"))
+
+    @asynccontextmanager
+    async def start(bot: str | None = None, **settings: str) -> AsyncIterator[Server]:
+        server = Server(state_dir, bot, **settings)
+        _on_failure(request, lambda: ("server log", server.log))
+        try:
+            await server.start()
+            yield server
+            await server.stop()
+            await server.assert_nobody_lives()
+        finally:
+            server.kill_family()
+
+    yield start
+    shutil.rmtree(state_dir)
+
+
+@pytest.fixture
+async def server(start_server: StartServer) -> AsyncIterator[Server]:
+    """A server with the built-in bot."""
+    async with start_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def person(
+    browser: Browser, server: Server, request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[Person]:
+    """Somebody who has just opened the page. What they heard and saw is kept when it fails."""
+    async with a_person(browser, server.url) as person:
+
+        def told() -> tuple[str, str]:
+            heard = tmp_path / "heard.wav"
+            heard.write_bytes(wav_bytes(person.ears.recording(), HEARD_HZ))
+            return "page", "\n".join([f"heard and seen: {tmp_path}", *person.console])
+
+        _on_failure(request, told)
+        yield person
+        if request.node.stash.get(_FAILED, False):
+            await person.page.screenshot(path=tmp_path / "page.png")

@@ -1,0 +1,78 @@
+"""A call survives a reload of its page, and the sudden death of its server."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.e2e.conftest import Measured
+from tests.e2e.person import Person
+from tests.e2e.server import Server, eventually
+from tests.e2e.talk import REPLY_WITHIN_S, Talk
+
+pytestmark = pytest.mark.e2e
+
+DELETE_WITHIN_S = 3.0
+BACK_WITHIN_S = 10.0
+
+
+async def current_session(person: Person, server: Server) -> str:
+    """The id of the person's running session, as the server says."""
+    answer = await person.page.request.get(f"{server.url}/api/voice/session/current")
+    assert answer.status == 200
+    return str((await answer.json())["sessionId"])
+
+
+async def test_a_reload_finds_the_same_bot_and_goes_on(server: Server, person: Person) -> None:
+    talk = Talk(person)
+    await person.click("talk")
+    first = await talk.hear_question()
+    second = await talk.answer(first.answer)
+    session_id = await current_session(person, server)
+    (bot,) = server.bots()
+
+    await person.page.reload()
+    person.ears.attention_ms = time.time() * 1000
+    assert await talk.hear_question() == second, "the bot asks again what was asked before"
+    assert "welcome back" in " ".join(talk.said)
+    await person.see("status", status="active")
+    await person.see("score", right=1, asked=1)
+    assert await current_session(person, server) == session_id
+    assert server.bots() == [bot]
+
+    await talk.answer(second.answer)
+    await person.see("score", right=2, asked=2)
+    await person.click("stop|end")
+    await person.see("notice", code="user")
+    await eventually(lambda: not server.bots(), 5, "the bot still lives")
+    assert "Traceback" not in server.log
+
+
+async def test_a_call_goes_on_without_its_server(
+    server: Server, person: Person, measured: Measured
+) -> None:
+    talk = Talk(person)
+    await person.click("talk")
+    first = await talk.hear_question()
+    session_id = await current_session(person, server)
+    (bot,) = server.bots()
+
+    await server.kill9()
+    killed_ms = time.time() * 1000
+    second = await talk.answer(first.answer)  # heard, understood and answered by nobody but the bot
+    assert person.ears.sound_ms_between(killed_ms, person.ears.recorded_until_ms) > 1000
+    assert second != first
+
+    began_s = time.monotonic()
+    await server.start()
+    answer = await person.page.request.delete(f"{server.url}/api/voice/session/{session_id}")
+    took_s = time.monotonic() - began_s
+    assert answer.status == 200
+    await eventually(lambda: not bot.is_running(), DELETE_WITHIN_S, "the bot still lives")
+    measured("restart → DELETE answered", took_s * 1000, "ms")
+    assert took_s <= DELETE_WITHIN_S
+
+    # What happened while the server was away is not lost.
+    await person.see("notice", timeout_s=BACK_WITHIN_S, code="user")
+    await person.see("score", timeout_s=REPLY_WITHIN_S, right=1, asked=1)

@@ -1,0 +1,1 @@
+"""The launcher for this machine, with real processes."""

@@ -1,0 +1,176 @@
+"""The use cases on a real store: starts that meet, effects that fail, bots that vanish."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from greenroom.errors import Draining, Forbidden, NotFound, OfferConflict
+from greenroom.ports.launcher import ExitCause
+from greenroom.service.dispatch import MOST_ATTEMPTS
+from greenroom.session import inputs as i
+from greenroom.session.model import EndReason, Stage
+from greenroom.wire.link import Offer, Report, ReportKind
+from tests.conftest import House
+
+
+async def a_call(house: House, user: str = "ada") -> str:
+    """A session in which both are in the room; its id."""
+    session = (await house.sessions.start(user, None)).session
+    await house.until_true(lambda: session.launch_id in house.launcher.orders)
+    kinds = [(ReportKind.BOT_JOINED, {}), (ReportKind.USER_JOINED, {"participant": "page-0001"})]
+    for seq, (kind, data) in enumerate(kinds, start=1):
+        report = Report(seq=seq, at_ms=0, kind=kind, data=data)
+        await house.sessions.report(session.launch_id, session.id, report)
+    return session.id
+
+
+async def test_two_starts_at_once_are_one_launch_and_two_equal_answers(house: House) -> None:
+    started = await asyncio.gather(*(house.sessions.start("ada", None) for _ in range(10)))
+    assert len({s.session.id for s in started}) == 1
+    assert sorted(s.reused for s in started) == [False] + [True] * 9
+    await house.until_true(lambda: bool(house.launcher.orders))
+    assert len(house.launcher.orders) == 1
+
+
+async def test_a_start_while_the_bot_is_cold_launches_no_second_bot(house: House) -> None:
+    first = await house.sessions.start("ada", None)
+    await house.until_true(lambda: bool(house.launcher.orders))
+    second = await house.sessions.start("ada", None)
+    assert second.reused
+    assert second.session.launch_id == first.session.launch_id
+    assert len(house.launcher.orders) == 1
+
+
+async def test_a_start_while_the_last_session_ends_is_a_new_session(house: House) -> None:
+    first = await a_call(house)
+    await house.sessions.stop(first, "ada")
+    second = await house.sessions.start("ada", None)
+    assert not second.reused
+    assert second.session.id != first
+    assert second.session.room == (await house.session(first)).room
+
+
+async def test_the_launch_order_carries_the_launchs_own_secret(house: House) -> None:
+    await house.sessions.start("ada", None)
+    await house.until_true(lambda: bool(house.launcher.orders))
+    (order,) = house.launcher.orders.values()
+    assert house.parts.keyring.is_launch_secret(order.launch_id, order.secret)
+    assert not house.parts.keyring.is_launch_secret("lau_other", order.secret)
+
+
+async def test_a_launcher_that_is_away_is_tried_again(house: House) -> None:
+    house.launcher.broken = True
+    session = (await house.sessions.start("ada", None)).session
+    failed = house.parts.metrics.effects_failed.labels(kind="launch_bot")
+    await house.until_true(lambda: failed._value.get() >= 1)
+    house.launcher.broken = False
+    house.clock.advance(5)
+    house.parts.hub.publish("effects")
+    await house.until_true(lambda: session.launch_id in house.launcher.orders)
+
+
+async def test_an_effect_that_always_fails_is_buried_in_sight(house: House) -> None:
+    house.launcher.broken = True
+    await house.sessions.start("ada", None)
+    dead = house.parts.metrics.effects_dead.labels(kind="launch_bot")
+    failed = house.parts.metrics.effects_failed.labels(kind="launch_bot")
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        await house.until_true(lambda attempt=attempt: failed._value.get() >= attempt)  # type: ignore[misc]
+        house.clock.advance(15)
+        house.parts.hub.publish("effects")
+    await house.until_true(lambda: dead._value.get() == 1)
+
+
+async def test_a_hung_bot_does_not_keep_its_own_end_waiting(house: House) -> None:
+    """No link is up, so the command to end cannot be told; the process is ended all the same."""
+    session_id = await a_call(house)
+    await house.sessions.stop(session_id, "ada")
+    await house.until_true(lambda: bool(house.launcher.ended))
+    assert house.launcher.ended[0][1:] == (1.0, 0.5)
+
+
+async def test_the_exit_of_a_bot_ends_the_session_and_is_forgotten(house: House) -> None:
+    session_id = await a_call(house)
+    launch_id = (await house.session(session_id)).launch_id
+    await house.launcher.exit(launch_id, ExitCause.SIGNALLED, None)
+    session = await house.until(lambda s: s.stage is Stage.ENDED, session_id)
+    assert session.reason is EndReason.BOT_CRASHED
+    await house.until_true(lambda: not house.launcher._exits)
+
+
+async def test_deadlines_are_carried_out_by_the_clock_alone(house: House) -> None:
+    session_id = await a_call(house)
+    assert await house.timekeeper.tick() == 0
+    house.clock.advance(120)
+    assert await house.timekeeper.tick() == 1
+    assert (await house.session(session_id)).reason is EndReason.IDLE
+
+
+async def test_a_laptop_that_slept_finds_its_session_over(house: House) -> None:
+    session_id = await a_call(house)
+    house.clock.advance(3600)
+    await house.timekeeper.tick()
+    assert (await house.session(session_id)).stage is Stage.ENDING
+    house.clock.advance(5)
+    await house.timekeeper.tick()
+    assert (await house.session(session_id)).stage is Stage.ENDED
+
+
+async def test_a_bot_that_vanished_without_a_word_is_lost(house: House) -> None:
+    session_id = await a_call(house)
+    house.launcher.vanish((await house.session(session_id)).launch_id)
+    await house.reconciler.look()
+    assert (await house.session(session_id)).stage is Stage.ACTIVE, "its exit may be on its way"
+    await house.reconciler.look()
+    session = await house.session(session_id)
+    assert (session.stage, session.reason) == (Stage.ENDED, EndReason.LOST)
+
+
+async def test_a_process_without_a_session_is_ended(house: House) -> None:
+    session_id = await a_call(house)
+    launch_id = (await house.session(session_id)).launch_id
+    gone = i.BotExited(launch_id, clean=True, code="bot_exited", message="")
+    await house.sessions.apply(session_id, gone)
+    await house.reconciler.look()
+    assert [call[0] for call in house.launcher.ended] == [launch_id]
+
+
+async def test_nobody_becomes_another_user_by_saying_so(house: House) -> None:
+    session_id = await a_call(house)
+    with pytest.raises(NotFound):
+        await house.sessions.get(session_id, "eve")
+    with pytest.raises(NotFound):
+        await house.sessions.stop(session_id, "eve")
+    offer = Offer(offer_id="offer-0001", participant="page-0002", sdp="v=0")
+    with pytest.raises(OfferConflict):
+        await house.sessions.connect(session_id, "eve", offer)
+
+
+async def test_a_ticket_opens_one_session_once(house: House) -> None:
+    session_id = await a_call(house)
+    ticket = await house.sessions.ticket(await house.session(session_id))
+    assert (await house.sessions.redeem(ticket)).id == session_id
+    with pytest.raises(Forbidden):
+        await house.sessions.redeem(ticket)
+    old = await house.sessions.ticket(await house.session(session_id))
+    house.clock.advance(60)
+    with pytest.raises(Forbidden):
+        await house.sessions.redeem(old)
+
+
+async def test_while_draining_running_sessions_are_found_and_none_is_begun(house: House) -> None:
+    session_id = await a_call(house)
+    house.sessions.refuse_new()
+    assert (await house.sessions.start("ada", None)).session.id == session_id
+    with pytest.raises(Draining):
+        await house.sessions.start("bob", None)
+
+
+async def test_rooms_are_the_same_for_one_user_and_nobody_elses(house: House) -> None:
+    keyring = house.parts.keyring
+    assert keyring.room_for("ada", "cards") == keyring.room_for("ada", "cards")
+    assert keyring.room_for("ada", "cards") != keyring.room_for("adb", "cards")
+    assert keyring.room_for("ada/../é", "cards").startswith("voice-ada-")
+    assert len(keyring.room_for("x" * 255, "cards")) <= 128

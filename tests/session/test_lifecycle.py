@@ -1,0 +1,263 @@
+"""One test for each promise that a transition makes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from greenroom.errors import SessionEnded
+from greenroom.session import facts as f
+from greenroom.session import inputs as i
+from greenroom.session.deadlines import deadlines
+from greenroom.session.lifecycle import open_session, transition
+from greenroom.session.model import (
+    DeadlineKind,
+    EndReason,
+    Limits,
+    PauseCause,
+    Presence,
+    Session,
+    Stage,
+)
+
+NOW = 1_800_000_000.0
+LIMITS = Limits()
+
+
+def opened(limits: Limits = LIMITS) -> f.Change:
+    return open_session(
+        session_id="ses_1",
+        user_id="ada",
+        assistant="cards",
+        bot="greenroom.bot.cards",
+        room="voice-ada-0123456789ab",
+        launch_id="lau_1",
+        limits=limits,
+        now=NOW,
+    )
+
+
+def after(session: Session, *events: i.Input | i.BotReport, now: float = NOW) -> Session:
+    """The session after these, reports numbered as they come."""
+    for event in events:
+        session = transition(session, numbered(session, event), now).session
+    return session
+
+
+def numbered(session: Session, event: i.Input | i.BotReport) -> i.Input:
+    if isinstance(event, i.BotReport):
+        return i.Reported(session.launch_id, session.report_seq + 1, event)
+    return event
+
+
+def connected(limits: Limits = LIMITS) -> Session:
+    """A session in which both are in the room."""
+    return after(opened(limits).session, i.Offer("page-1"), i.BotJoined(), i.UserJoined("page-1"))
+
+
+def kinds(change: f.Change) -> list[f.EffectKind]:
+    return [effect.kind for effect in change.effects]
+
+
+def test_a_new_session_asks_for_room_and_bot() -> None:
+    change = opened()
+    assert change.session.stage is Stage.CONNECTING
+    assert kinds(change) == [f.EffectKind.ENSURE_ROOM, f.EffectKind.LAUNCH_BOT]
+    assert isinstance(change.facts[0], f.Started)
+
+
+def test_active_only_when_both_are_there() -> None:
+    session = opened().session
+    bot_first = after(session, i.BotJoined())
+    user_first = after(session, i.UserJoined("page-1"))
+    assert bot_first.stage is user_first.stage is Stage.CONNECTING
+    assert after(bot_first, i.UserJoined("page-1")).stage is Stage.ACTIVE
+    assert after(user_first, i.BotJoined()).stage is Stage.ACTIVE
+
+
+def test_a_report_from_an_older_launch_is_fenced() -> None:
+    session = connected()
+    change = transition(session, i.Reported("lau_0", 99, i.Farewell(heard=True)), NOW)
+    assert (change.outcome, change.session) == (f.Outcome.FENCED, session)
+
+
+def test_a_report_that_comes_twice_changes_nothing() -> None:
+    session = connected()
+    change = transition(session, i.Reported("lau_1", session.report_seq, i.BotJoined()), NOW)
+    assert (change.outcome, change.session) == (f.Outcome.DUPLICATE, session)
+
+
+def test_a_report_whose_predecessor_is_missing_is_not_taken() -> None:
+    session = connected()
+    report = i.Reported("lau_1", session.report_seq + 2, i.UserSpeech(speaking=True))
+    change = transition(session, report, NOW)
+    assert (change.outcome, change.session) == (f.Outcome.GAP, session)
+
+
+def test_a_reload_lingers_and_comes_back() -> None:
+    away = after(connected(), i.UserLeft("page-1"), now=NOW + 10)
+    assert away.stage is Stage.LINGERING
+    assert deadlines(away)[DeadlineKind.LINGER] == NOW + 10 + 300
+    back = after(away, i.Offer("page-2"), i.UserJoined("page-2"), now=NOW + 20)
+    assert back.stage is Stage.ACTIVE
+    assert DeadlineKind.LINGER not in deadlines(back)
+    assert back.active_at == NOW
+
+
+def test_an_older_page_that_leaves_changes_nothing() -> None:
+    session = after(connected(), i.Offer("page-2"), i.UserJoined("page-2"))
+    assert after(session, i.UserLeft("page-1")).stage is Stage.ACTIVE
+
+
+def test_without_persistence_leaving_ends_at_once() -> None:
+    session = connected(replace(LIMITS, persistence_s=0))
+    change = transition(session, numbered(session, i.UserLeft("page-1")), NOW)
+    assert change.session.stage is Stage.ENDING
+    assert change.session.reason is EndReason.LEFT
+
+
+def test_stop_ends_politely_and_again_in_a_hurry() -> None:
+    change = transition(connected(), i.Stop(), NOW)
+    assert change.session.stage is Stage.ENDING
+    assert kinds(change) == [f.EffectKind.TELL_BOT, f.EffectKind.END_BOT]
+    assert change.effects[1].payload["polite_s"] == 1.0
+    again = transition(change.session, i.Stop(), NOW)
+    assert kinds(again) == [f.EffectKind.END_BOT]
+    assert again.effects[0].payload["polite_s"] == 0.0
+
+
+def test_the_exit_of_the_bot_ends_an_ending_session_once() -> None:
+    ending = after(connected(), i.Stop(), now=NOW + 60)
+    exited = i.BotExited("lau_1", clean=True, code="bot_exited", message="gone")
+    change = transition(ending, exited, NOW + 61)
+    assert change.session.stage is Stage.ENDED
+    assert change.session.reason is EndReason.USER
+    assert change.facts[-1] == f.Ended(EndReason.USER, 61.0)
+    assert transition(change.session, exited, NOW + 62).outcome is f.Outcome.IGNORED
+
+
+def test_goodbye_is_a_reason_of_its_own() -> None:
+    assert after(connected(), i.Farewell(heard=True)).reason is EndReason.GOODBYE
+
+
+@pytest.mark.parametrize(
+    ("exited", "reason"),
+    [
+        (i.BotExited("lau_1", clean=True, code="bot_exited", message=""), EndReason.BOT_LEFT),
+        (i.BotExited("lau_1", clean=False, code="bot_crashed", message=""), EndReason.BOT_CRASHED),
+        (i.BotExited("lau_1", clean=False, code="lost", message=""), EndReason.LOST),
+    ],
+)
+def test_a_bot_that_goes_away_is_told_apart(exited: i.BotExited, reason: EndReason) -> None:
+    assert after(connected(), exited).reason is reason
+
+
+def test_a_bot_that_never_came_to_life_is_a_failed_launch_and_the_page_is_told() -> None:
+    exited = i.BotExited("lau_1", clean=False, code="import_failed", message="could not be loaded")
+    change = transition(opened().session, exited, NOW)
+    assert change.session.reason is EndReason.LAUNCH_FAILED
+    assert f.Failed("import_failed", "could not be loaded", retryable=True) in change.facts
+
+
+def test_who_did_not_come_is_named() -> None:
+    due = i.Due(DeadlineKind.JOIN)
+    assert after(opened().session, due, now=NOW + 30).reason is EndReason.BOT_NEVER_JOINED
+    waiting = after(opened().session, i.BotJoined())
+    assert after(waiting, due, now=NOW + 30).reason is EndReason.NO_SHOW
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds", "reason"),
+    [
+        (DeadlineKind.IDLE, 120, EndReason.IDLE),
+        (DeadlineKind.HARD, 600, EndReason.MAX_DURATION),
+    ],
+)
+def test_deadlines_end_a_session(kind: DeadlineKind, seconds: float, reason: EndReason) -> None:
+    session = connected()
+    early = after(session, i.Due(kind), now=NOW + seconds - 0.001)
+    assert early == session
+    assert after(session, i.Due(kind), now=NOW + seconds).reason is reason
+
+
+def test_the_warning_comes_once() -> None:
+    session = connected()
+    change = transition(session, i.Due(DeadlineKind.WARNING), NOW + 480)
+    assert change.facts == (f.Warned(ends_in_s=120.0),)
+    assert DeadlineKind.WARNING not in deadlines(change.session)
+
+
+def test_speaking_restarts_the_idle_clock() -> None:
+    spoke = after(connected(), i.UserSpeech(speaking=True), now=NOW + 100)
+    assert deadlines(spoke)[DeadlineKind.IDLE] == NOW + 220
+
+
+def test_a_clock_set_back_does_not_shorten_the_idle_clock() -> None:
+    spoke = after(connected(), i.UserSpeech(speaking=True), now=NOW - 3600)
+    assert deadlines(spoke)[DeadlineKind.IDLE] == NOW + 120
+
+
+def test_mute_is_ordered_by_the_pages_clock() -> None:
+    muted = after(connected(), i.Mute(muted=True, timestamp_ms=20))
+    late = transition(muted, i.Mute(muted=False, timestamp_ms=10), NOW)
+    assert (late.outcome, late.session.muted) == (f.Outcome.DUPLICATE, True)
+    assert not after(muted, i.Mute(muted=False, timestamp_ms=21)).muted
+
+
+def test_what_a_muted_user_says_changes_nothing() -> None:
+    muted = after(connected(), i.Mute(muted=True, timestamp_ms=1))
+    for report in (i.UserSpeech(speaking=True), i.Transcript("user", "hello", final=True, turn=1)):
+        change = transition(muted, numbered(muted, report), NOW + 50)
+        assert change.facts == ()
+        assert deadlines(change.session) == deadlines(muted)
+        assert change.session.report_seq == muted.report_seq + 1
+
+
+def test_causes_of_pause_are_lifted_one_by_one() -> None:
+    user, call = PauseCause.USER, PauseCause.GROUP_CALL
+    paused = after(connected(), i.Pause(call), now=NOW + 10)
+    both = after(paused, i.Pause(user), now=NOW + 20)
+    assert deadlines(both)[DeadlineKind.PAUSE] == NOW + 20 + 600
+    assert DeadlineKind.IDLE not in deadlines(both)
+    still = after(both, i.Resume(call), now=NOW + 30)
+    assert still.pause_causes == {user}
+    running = transition(still, i.Resume(user), NOW + 400)
+    assert running.effects[0].payload["data"] == {"paused": False}
+    assert deadlines(running.session)[DeadlineKind.IDLE] == NOW + 400 + 120
+
+
+def test_a_pause_survives_lingering() -> None:
+    paused = after(connected(), i.Pause(PauseCause.USER), i.UserLeft("page-1"))
+    assert paused.stage is Stage.LINGERING
+    back = after(paused, i.UserJoined("page-1"))
+    assert back.is_paused
+
+
+def test_a_fatal_error_of_the_bot_ends_and_tells_why() -> None:
+    session = connected()
+    error = i.BotError("bot_raised", "The assistant failed.", fatal=True)
+    change = transition(session, numbered(session, error), NOW)
+    assert change.session.reason is EndReason.BOT_CRASHED
+    assert change.facts[0] == f.Failed("bot_raised", "The assistant failed.", retryable=True)
+
+
+def test_an_offer_after_the_end_is_refused() -> None:
+    ending = after(connected(), i.Stop())
+    with pytest.raises(SessionEnded):
+        transition(ending, i.Offer("page-2"), NOW)
+
+
+def test_what_still_drains_while_ending_is_told() -> None:
+    ending = after(connected(), i.Farewell(heard=True))
+    said = i.Transcript("assistant", "Goodbye!", final=True, turn=9)
+    change = transition(ending, numbered(ending, said), NOW)
+    assert change.facts == (f.Said("assistant", "Goodbye!", final=True, turn=9),)
+
+
+def test_an_end_that_takes_too_long_is_forced() -> None:
+    ending = after(connected(), i.Stop())
+    change = transition(ending, i.Due(DeadlineKind.ENDING), NOW + 5)
+    assert change.session.stage is Stage.ENDED
+    assert kinds(change) == [f.EffectKind.END_BOT, f.EffectKind.CLOSE_ROOM]
+    assert change.session.bot_presence is Presence.GONE

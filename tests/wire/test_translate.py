@@ -1,0 +1,124 @@
+"""Facts become events of a known shape, reports become inputs, and nothing else gets through."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenroom.errors import BadRequest
+from greenroom.session import facts as f
+from greenroom.session import inputs as i
+from greenroom.session.model import EndReason, PauseCause, Presence, Stage
+from greenroom.wire.events import EVENT_DATA, SessionStatus
+from greenroom.wire.link import Report, ReportKind
+from greenroom.wire.messages import sentence_for
+from greenroom.wire.status import shown_status
+from greenroom.wire.translate import event_of, report_of, rfc3339
+
+FACTS: list[f.Fact] = [
+    f.Started("cards", "room"),
+    f.StatusChanged(Stage.ACTIVE, False, Presence.PRESENT, Presence.PRESENT),
+    f.Muted(True, 1),
+    f.Paused((PauseCause.USER,)),
+    f.Warned(120.0),
+    f.UserSpoke(True),
+    f.UserSpoke(False),
+    f.BotSpoke(True, False),
+    f.Said("user", "hello", True, 1),
+    f.Failed("bot_crashed", "It stopped.", True),
+    f.Ended(EndReason.GOODBYE, 61.23456),
+]
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: type(fact).__name__)
+def test_every_fact_is_an_event_of_its_shape(fact: f.Fact) -> None:
+    kind, data = event_of(fact)
+    assert EVENT_DATA[kind].model_validate(data)
+
+
+def test_no_fact_is_forgotten() -> None:
+    tested = {type(fact) for fact in FACTS} | {f.AppHappened}
+    assert tested == set(get_args(f.Fact))
+
+
+def test_an_applications_event_passes_as_it_is() -> None:
+    assert event_of(f.AppHappened("app.answer", {"a": 1})) == ("app.answer", {"a": 1})
+
+
+@pytest.mark.parametrize("reason", EndReason)
+def test_every_reason_has_a_sentence(reason: EndReason) -> None:
+    assert sentence_for(reason).endswith(".")
+
+
+@pytest.mark.parametrize("stage", Stage)
+@pytest.mark.parametrize("paused", [True, False])
+def test_every_stage_is_shown(stage: Stage, paused: bool) -> None:
+    shown = shown_status(stage, paused=paused)
+    assert (shown is SessionStatus.PAUSED) == (paused and stage in (Stage.ACTIVE, Stage.LINGERING))
+
+
+READABLE: dict[ReportKind, tuple[dict[str, Any], i.BotReport]] = {
+    ReportKind.BOT_JOINED: ({}, i.BotJoined()),
+    ReportKind.USER_JOINED: ({"participant": "p"}, i.UserJoined("p")),
+    ReportKind.USER_LEFT: ({"participant": "p", "why": "silent"}, i.UserLeft("p")),
+    ReportKind.USER_SPEECH: ({"speaking": True}, i.UserSpeech(True)),
+    ReportKind.BOT_SPEECH: ({"speaking": False, "interrupted": True}, i.BotSpeech(False, True)),
+    ReportKind.TRANSCRIPT: (
+        {"role": "user", "text": "hi", "final": True, "turn": 2},
+        i.Transcript("user", "hi", True, 2),
+    ),
+    ReportKind.APP: ({"type": "app.x", "data": {"a": 1}}, i.AppReport("app.x", {"a": 1})),
+    ReportKind.USAGE: (
+        {"component": "tts", "quantity": 12, "unit": "characters"},
+        i.Usage("tts", 12.0, "characters"),
+    ),
+    ReportKind.ERROR: (
+        {"code": "c", "message": "m", "fatal": True},
+        i.BotError("c", "m", fatal=True),
+    ),
+    ReportKind.FAREWELL: ({"heard": True}, i.Farewell(heard=True)),
+}
+
+
+@pytest.mark.parametrize("kind", ReportKind)
+def test_every_kind_of_report_is_read(kind: ReportKind) -> None:
+    data, expected = READABLE[kind]
+    assert report_of(Report(seq=1, at_ms=0, kind=kind, data=data)) == expected
+
+
+@pytest.mark.parametrize("kind", [k for k in ReportKind if READABLE[k][0]])
+def test_a_report_without_its_data_is_refused(kind: ReportKind) -> None:
+    with pytest.raises(BadRequest):
+        report_of(Report(seq=1, at_ms=0, kind=kind, data={}))
+
+
+@pytest.mark.parametrize("type_", ["voice.session.end", "app", "", "x.app.y"])
+def test_a_bot_cannot_say_what_is_greenrooms_to_say(type_: str) -> None:
+    with pytest.raises(BadRequest):
+        report_of(Report(seq=1, at_ms=0, kind=ReportKind.APP, data={"type": type_}))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(
+    ["type", "data", "role", "text", "final", "turn", "participant", "speaking", "code", "fatal"]
+)
+
+
+@given(kind=st.sampled_from(ReportKind), data=st.dictionaries(NAMES, JSON))
+def test_whatever_a_bot_sends_is_read_or_refused(kind: ReportKind, data: dict[str, Any]) -> None:
+    try:
+        report = report_of(Report(seq=1, at_ms=0, kind=kind, data=data))
+    except BadRequest:
+        return
+    assert isinstance(report, i.BotReport)
+
+
+def test_times_are_utc_with_milliseconds() -> None:
+    assert rfc3339(1_800_000_000.1234) == "2027-01-15T08:00:00.123Z"

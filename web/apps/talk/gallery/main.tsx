@@ -1,0 +1,28 @@
+/** The gallery's page: `#name` brings the page into the state of that name, on a fake server. */
+
+import { createVoiceClient } from '@greenroom/client';
+import { VoiceSessionProvider } from '@greenroom/client/react';
+import { FakeServer } from '@greenroom/client/testing';
+import { createRoot } from 'react-dom/client';
+import { App } from '../src/App.tsx';
+import '../src/style.css';
+import { STATES } from './states.ts';
+
+const bringAbout = STATES[decodeURIComponent(location.hash.slice(1))] ?? STATES.inactive;
+const server = new FakeServer();
+const client = createVoiceClient({ ports: server.ports });
+const root = document.getElementById('root');
+
+if (root && bringAbout) {
+  createRoot(root).render(
+    <VoiceSessionProvider client={client}>
+      <App />
+    </VoiceSessionProvider>,
+  );
+  // After the first paint, so that the page has subscribed to what will happen.
+  setTimeout(async () => {
+    await bringAbout({ server, client });
+    document.documentElement.dataset.ready = 'true';
+  }, 50);
+}
+Object.assign(window, { gallery: Object.keys(STATES) });

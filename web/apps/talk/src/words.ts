@@ -1,0 +1,126 @@
+/** What the page says: of its status, of an end, of a card. */
+
+import type { VoiceEnd, VoiceState } from '@greenroom/client';
+import type { Card } from './game.ts';
+import type { Assistant } from './useAssistant.ts';
+
+/** One short line for the moment that the session is in. */
+export function statusLine(state: VoiceState, card: Card | null): string {
+  switch (state.sessionStatus) {
+    case 'inactive':
+      return state.end ? 'The room is quiet again' : 'Ready when you are';
+    case 'unavailable':
+      return state.intent === 'none' ? 'Nobody is here right now' : 'Out of reach, still trying';
+    case 'connecting':
+      return state.microphone === 'asking' ? 'Please allow the microphone' : 'Lights up in a moment';
+    case 'disconnecting':
+      return 'Closing the conversation';
+    case 'paused':
+      return 'Paused';
+    case 'active':
+      return activeLine(state, card);
+  }
+}
+
+function activeLine(state: VoiceState, card: Card | null): string {
+  if (state.microphone === 'lost') return 'The microphone is gone';
+  if (state.media === 'lost') return 'The sound broke off, reconnecting';
+  if (state.connection !== 'online') return 'The server is out of reach, trying again';
+  if (state.media === 'connecting') return 'Connecting the sound';
+  if (state.isSpeaking) return 'Greenroom is speaking';
+  if (state.muted) return 'Your microphone is off';
+  if (state.isUserSpeaking) return 'Hearing you';
+  if (!card) return 'Listening';
+  return card.state === 'question' ? 'Your turn: say the answer' : 'Another card is coming';
+}
+
+/** What stands above the reason of an end, and what to do after it. */
+interface Farewell {
+  heading: string;
+  whatToDo: string;
+}
+
+const AGAIN = 'Press Talk for another round.';
+const LATER = 'Press Talk to try again.';
+const FAREWELLS: Record<string, Farewell> = {
+  goodbye: { heading: 'Goodbye!', whatToDo: AGAIN },
+  user: { heading: 'That was it', whatToDo: AGAIN },
+  idle: { heading: 'It went quiet', whatToDo: AGAIN },
+  max_duration: { heading: 'Time is up', whatToDo: AGAIN },
+  paused_too_long: { heading: 'A long pause', whatToDo: AGAIN },
+  left: { heading: 'You were away', whatToDo: AGAIN },
+  no_show: {
+    heading: 'No sound came through',
+    whatToDo: 'A firewall or VPN may be in the way. Press Talk to try again.',
+  },
+  kicked: { heading: 'Shown the door', whatToDo: 'Ask whoever runs this server.' },
+  emergency: { heading: 'Everything was stopped', whatToDo: 'Come back later.' },
+  server_drain: { heading: 'The server restarts', whatToDo: 'Wait a moment, then press Talk.' },
+  launch_failed: { heading: 'No assistant today', whatToDo: LATER },
+  bot_never_joined: { heading: 'Nobody came', whatToDo: LATER },
+  bot_left: { heading: 'The assistant left', whatToDo: AGAIN },
+  bot_crashed: { heading: 'The assistant broke down', whatToDo: LATER },
+  lost: { heading: 'Lost on the way', whatToDo: LATER },
+};
+const UNKNOWN_END: Farewell = { heading: 'The conversation is over', whatToDo: AGAIN };
+
+export function farewell(end: VoiceEnd): Farewell {
+  return FAREWELLS[end.reason] ?? UNKNOWN_END;
+}
+
+const TROUBLES: Record<string, string> = {
+  microphone_refused: 'May I hear you?',
+  microphone_missing: 'No microphone',
+  microphone_busy: 'The microphone is taken',
+  microphone_lost: 'The microphone is gone',
+  insecure_page: 'Not a secure page',
+  unreachable: 'Nobody answers',
+  too_slow: 'Nobody answers',
+  media_failed: 'No sound came through',
+  moved: 'You moved',
+  launch_failed: 'No assistant today',
+  bot_silent: 'Nobody came',
+  draining: 'The server restarts',
+};
+
+/** What stands above a problem. */
+export function trouble(code: string): string {
+  return TROUBLES[code] ?? 'Something went wrong';
+}
+
+/** A question as it is read out: `7 × 8` is “7 times 8”. */
+export function spoken(question: string): string {
+  return question.replace(/\s*[×x*]\s*/g, ' times ');
+}
+
+/** What a screen reader is told of a card: the question, then the result. */
+export function announcement(card: Card | null): string {
+  if (!card) return '';
+  if (card.state === 'question' || !card.answer)
+    return `Question ${card.number}: ${spoken(card.question)}?`;
+  const result = `${spoken(card.question)} is ${card.answer.expected}`;
+  return card.state === 'right' ? `Right. ${result}.` : `Not quite. ${result}.`;
+}
+
+/** How many of how many, as a sentence. */
+export function scoreSentence(right: number, asked: number): string {
+  return `${right} of ${asked} right`;
+}
+
+/** How long a conversation may still go on; said once, so it does not count down. */
+export function timeLeft(seconds: number): string {
+  if (seconds < 90) return `Ends in ${Math.round(seconds)} seconds`;
+  return `Ends in about ${Math.round(seconds / 60)} minutes`;
+}
+
+/** What stands on the deck before the first card. Only the built-in assistant plays cards. */
+export function invitation(assistant: Assistant | null): { title: string; hint: string } {
+  if (!assistant) return { title: 'Let us talk', hint: 'Press the button and speak.' };
+  const playsCards = assistant.assistant === 'cards';
+  return {
+    title: assistant.title,
+    hint: playsCards
+      ? 'I ask, you answer aloud. Interrupt me whenever you like.'
+      : 'Press the button and speak. Interrupt me whenever you like.',
+  };
+}

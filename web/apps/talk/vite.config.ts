@@ -1,0 +1,36 @@
+// Builds the page (and what /docs shows the API with) into the Python package, which serves it and whose wheel carries it.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+import react from '@vitejs/plugin-react';
+import { defaultClientConditions, defineConfig, type Plugin } from 'vite';
+
+const SERVER = 'http://127.0.0.1:8080';
+
+/** Swagger UI served by Greenroom itself: /docs asks no other host for anything. */
+function docsAssets(): Plugin {
+  const { resolve } = createRequire(import.meta.url);
+  return {
+    name: 'docs-assets',
+    generateBundle() {
+      for (const file of ['swagger-ui-bundle.js', 'swagger-ui.css']) {
+        const source = readFileSync(resolve(`swagger-ui-dist/${file}`));
+        this.emitFile({ type: 'asset', fileName: `docs-assets/${file}`, source });
+      }
+    },
+  };
+}
+
+export default defineConfig({
+  plugins: [react(), docsAssets()],
+  resolve: { conditions: ['source', ...defaultClientConditions] },
+  build: {
+    outDir: '../../../src/greenroom/page',
+    emptyOutDir: true,
+    target: 'es2022',
+    // Everything is a file of its own server: no inlined data that a strict policy would refuse.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  server: { proxy: { '/api': SERVER, '/ws': { target: SERVER, ws: true } } },
+});

@@ -1,0 +1,131 @@
+/** The HTTP commands of Greenroom, each with a time limit and its refusals in words. */
+
+import type {
+  AnswerBody,
+  CandidatesBody,
+  ConfigAnswer,
+  ErrorAnswer,
+  OfferBody,
+  SessionBody,
+  StartAnswer,
+  StartBody,
+  TicketAnswer,
+} from './wire.ts';
+import { VoiceError, problem } from './words.ts';
+
+const TIMEOUT_MS = 10_000;
+/** A start waits for a cold bot; the server itself gives up after 30 seconds. */
+const START_TIMEOUT_MS = 35_000;
+
+/** The server refused, or could not be asked (`status` 0). */
+export class ApiError extends VoiceError {
+  override name = 'ApiError';
+  readonly status: number;
+  readonly retryable: boolean;
+
+  constructor(status: number, code: string, retryable: boolean, message?: string, cause?: unknown) {
+    super(problem(code, message), { cause });
+    this.status = status;
+    this.retryable = retryable;
+  }
+
+  /** Whether the session that was asked for is no more. */
+  get isGone(): boolean {
+    return this.status === 404 || this.status === 410;
+  }
+}
+
+export interface Api {
+  config(): Promise<ConfigAnswer>;
+  /** The session that this visitor already has, or null. */
+  current(signal?: AbortSignal): Promise<SessionBody | null>;
+  start(body: StartBody): Promise<StartAnswer>;
+  session(id: string): Promise<SessionBody>;
+  end(id: string): Promise<SessionBody>;
+  offer(id: string, body: OfferBody): Promise<AnswerBody>;
+  candidates(id: string, body: CandidatesBody): Promise<void>;
+  ticket(id: string): Promise<TicketAnswer>;
+  mute(sessionId: string, isMuted: boolean, timestamp: number): Promise<void>;
+  message(id: string, text: string): Promise<void>;
+}
+
+interface Call {
+  body?: object;
+  signal?: AbortSignal | undefined;
+  timeoutMs?: number;
+}
+
+/**
+ * The commands, spoken to `baseUrl` ('' is the page's own server) with the visitor's cookie.
+ *
+ * Every call rejects with `ApiError`, and with nothing else.
+ */
+export function createApi(baseUrl: string, fetch: typeof globalThis.fetch): Api {
+  const sessions = '/api/voice/session';
+  const one = (id: string) => `${sessions}/${encodeURIComponent(id)}`;
+
+  async function call<T>(method: string, path: string, options: Call = {}): Promise<T> {
+    const limit = new AbortController();
+    const giveUp = () => limit.abort();
+    const timer = setTimeout(giveUp, options.timeoutMs ?? TIMEOUT_MS);
+    options.signal?.addEventListener('abort', giveUp, { once: true });
+    try {
+      const response = await fetch(baseUrl + path, {
+        method,
+        credentials: 'include',
+        headers: options.body ? { 'content-type': 'application/json' } : {},
+        ...(options.body ? { body: JSON.stringify(options.body) } : {}),
+        signal: limit.signal,
+      });
+      const text = await response.text();
+      if (!response.ok) throw refusal(response.status, text);
+      return (text ? parse(text) : null) as T;
+    } catch (error) {
+      if (error instanceof ApiError) throw error;
+      throw new ApiError(0, limit.signal.aborted ? 'too_slow' : 'unreachable', true, '', error);
+    } finally {
+      clearTimeout(timer);
+      options.signal?.removeEventListener('abort', giveUp);
+    }
+  }
+
+  return {
+    config: () => call('GET', '/api/voice/config'),
+    current: (signal) => call('GET', `${sessions}/current`, { signal }),
+    start: (body) => call('POST', sessions, { body, timeoutMs: START_TIMEOUT_MS }),
+    session: (id) => call('GET', one(id)),
+    end: (id) => call('DELETE', one(id)),
+    offer: (id, body) => call('POST', `${one(id)}/offer`, { body }),
+    candidates: (id, body) => call('PATCH', `${one(id)}/offer`, { body }),
+    ticket: (id) => call('POST', `${one(id)}/ticket`),
+    mute: (sessionId, isMuted, timestamp) =>
+      call('POST', '/api/voice/mute', { body: { sessionId, isMuted, timestamp } }),
+    message: (id, text) => call('POST', `${one(id)}/message`, { body: { text } }),
+  };
+}
+
+/** The server's own refusal, or what can be said of an answer that is not from Greenroom. */
+function refusal(status: number, text: string): ApiError {
+  const body = parse(text) as Partial<ErrorAnswer> | null;
+  if (typeof body?.code === 'string')
+    return new ApiError(status, body.code, body.retryable === true, body.message);
+  // A proxy in front of a server that is not there answers for it.
+  if (status >= 502 && status <= 504) return new ApiError(status, 'unreachable', true);
+  return new ApiError(status, STATUS_CODES[status] ?? 'internal', status >= 500);
+}
+
+const STATUS_CODES: Record<number, string> = {
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'not_found',
+  410: 'session_ended',
+  503: 'unavailable',
+};
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

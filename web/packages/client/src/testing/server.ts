@@ -1,0 +1,283 @@
+/** A Greenroom that lives in the test: it answers commands and says what the test tells it to. */
+
+import type { ClientPorts } from '../client.ts';
+import type {
+  ConfigAnswer,
+  ErrorAnswer,
+  Event,
+  IceServer,
+  SessionBody,
+  SessionStatus,
+  Subscribe,
+} from '../wire.ts';
+import { FakeMedia } from './media.ts';
+import { FakeMicrophone } from './microphone.ts';
+import { FakeSocket } from './socket.ts';
+
+export interface FakeRequest {
+  /** `POST /api/voice/session`, with `{id}` for the session's id. */
+  command: string;
+  body: Record<string, unknown>;
+}
+
+type Reply = [status: number, body?: object];
+
+const CONFIG: ConfigAnswer = {
+  assistant: 'cards',
+  title: 'Multiplication cards',
+  iceServers: [],
+  anonymous: true,
+};
+
+/** One visitor's server. It works without a clock: what is asked is answered at once. */
+export class FakeServer {
+  readonly microphone = new FakeMicrophone();
+  readonly requests: FakeRequest[] = [];
+  readonly sockets: FakeSocket[] = [];
+  /** Every connection of voice, oldest first. */
+  readonly media: FakeMedia[] = [];
+  /** Every event of the session so far; a new subscriber gets those it has not seen. */
+  readonly events: Event[] = [];
+  session: SessionBody | null = null;
+  /** Nobody answers: neither commands nor sockets. */
+  isDown = false;
+  /** The browser wants a click before it makes a sound. */
+  blocksSound = false;
+  /** The bot joins as soon as the page's offer is answered. */
+  botJoins = true;
+  /** DELETE ends the session at once; else the test says when. */
+  endsAtOnce = true;
+  /** Told in the configuration and in every new session. */
+  iceServers: IceServer[] = [];
+  /** New voice connects as soon as it is answered. */
+  voiceConnects = true;
+  readonly #refusals = new Map<string, ErrorAnswer & { status: number }>();
+  readonly #held = new Map<string, Promise<void>>();
+  readonly #tickets = new Set<string>();
+  readonly #wakes = new Set<() => void>();
+  readonly #pageHides = new Set<() => void>();
+  #sessions = 0;
+  #issued = 0;
+
+  /** What `createVoiceClient({ ports })` takes. */
+  readonly ports: ClientPorts = {
+    fetch: (input, init) => this.#fetch(String(input), init),
+    openSocket: () => this.#openSocket(),
+    openMicrophone: this.microphone.open,
+    microphoneAllowed: () => Promise.resolve(this.microphone.allowed),
+    watchLevel: this.microphone.watchLevel,
+    onDevices: this.microphone.onDevices,
+    openMedia: (_iceServers, handlers) => {
+      const media = new FakeMedia(handlers);
+      media.connects = this.voiceConnects;
+      this.media.push(media);
+      return media;
+    },
+    openSpeaker: () => ({
+      play: () => Promise.resolve(!this.blocksSound),
+      unblock: () => {
+        this.blocksSound = false;
+        return Promise.resolve(true);
+      },
+      close: () => undefined,
+    }),
+    onWake: (wake) => keep(this.#wakes, wake),
+    onPageHide: (leaving) => keep(this.#pageHides, leaving),
+  };
+
+  /** The newest connection of voice. */
+  get voice(): FakeMedia | undefined {
+    return this.media.at(-1);
+  }
+
+  /** How often a command was given. */
+  count(command: string): number {
+    return this.requests.filter((request) => request.command === command).length;
+  }
+
+  /** The next requests of this kind are refused, until `accept`. */
+  refuse(command: string, status: number, code: string, message: string, retryable = false): void {
+    this.#refusals.set(command, { status, code, message, detail: message, retryable });
+  }
+
+  accept(command: string): void {
+    this.#refusals.delete(command);
+  }
+
+  /** Requests of this kind wait. Returns what lets them go on. */
+  hold(command: string): () => void {
+    let release = () => undefined as void;
+    this.#held.set(command, new Promise((resolve) => (release = resolve)));
+    return () => {
+      this.#held.delete(command);
+      release();
+    };
+  }
+
+  /** Something happened in the session; whoever follows it is told. */
+  emit(type: string, data: object): Event {
+    if (!this.session) throw new Error('There is no session that could have an event.');
+    const seq = this.events.length + 1;
+    const event: Event = {
+      v: 1,
+      id: `event-${this.session.sessionId}-${seq}`,
+      session: this.session.sessionId,
+      seq,
+      time: '2026-01-01T12:00:00.000Z',
+      type,
+      data: { ...data },
+    };
+    this.events.push(event);
+    this.deliver(event);
+    return event;
+  }
+
+  /** Sends an event down every open socket, whether its turn has come or not. */
+  deliver(event: Event): void {
+    for (const socket of this.sockets) socket.deliver({ type: 'event', event });
+  }
+
+  /** What people are shown changes. */
+  say(status: SessionStatus): void {
+    if (this.session) this.session = { ...this.session, status };
+    this.emit('voice.session.status', { status, userPresent: true, botPresent: true });
+  }
+
+  /** The session ends. */
+  end(reason: string, message: string): void {
+    if (!this.session) return;
+    const endedAt = '2026-01-01T12:10:00.000Z';
+    this.session = { ...this.session, status: 'inactive', stage: 'ended', endedAt, reason, message };
+    this.emit('voice.session.end', { reason, message, durationS: 600 });
+  }
+
+  /** Every connection breaks. */
+  dropSockets(code?: number): void {
+    for (const socket of this.sockets.filter((each) => each.isOpen)) socket.drop(code);
+  }
+
+  heartbeat(): void {
+    for (const socket of this.sockets) socket.deliver({ type: 'heartbeat' });
+  }
+
+  /** The network is back, or the page is looked at again. */
+  wake(): void {
+    for (const wake of [...this.#wakes]) wake();
+  }
+
+  hidePage(): void {
+    for (const leaving of [...this.#pageHides]) leaving();
+  }
+
+  /** Another page, or this one before a reload, has a session already. */
+  begin(): SessionBody {
+    this.events.length = 0;
+    const id = `session-${++this.#sessions}`;
+    this.session = {
+      sessionId: id,
+      assistant: CONFIG.assistant,
+      status: 'connecting',
+      stage: 'connecting',
+      room: { kind: 'local', name: `voice-${id}`, iceServers: this.iceServers },
+      muted: false,
+      pauseCauses: [],
+      userPresent: false,
+      botPresent: false,
+      startedAt: '2026-01-01T12:00:00.000Z',
+      lastSeq: 0,
+    };
+    this.emit('voice.session.start', { assistant: CONFIG.assistant, room: `voice-${id}` });
+    return this.session;
+  }
+
+  async #fetch(url: string, init: RequestInit = {}): Promise<Response> {
+    const path = new URL(url, 'http://greenroom.test').pathname;
+    const command = `${init.method ?? 'GET'} ${path.replace(/session\/session-\d+/, 'session/{id}')}`;
+    const body = (init.body ? JSON.parse(String(init.body)) : {}) as Record<string, unknown>;
+    this.requests.push({ command, body });
+    await this.#held.get(command);
+    if (init.signal?.aborted) throw new DOMException('aborted', 'AbortError');
+    if (this.isDown) throw new TypeError('Failed to fetch');
+    const refusal = this.#refusals.get(command);
+    const [status, answer] = refusal ? ([refusal.status, refusal] as Reply) : this.#answer(command, body);
+    return new Response(answer ? JSON.stringify(answer) : null, { status });
+  }
+
+  #answer(command: string, body: Record<string, unknown>): Reply {
+    const { session } = this;
+    switch (command) {
+      case 'GET /api/voice/config':
+        return [200, { ...CONFIG, iceServers: this.iceServers }];
+      case 'GET /api/voice/session/current':
+        return session && !session.endedAt ? [200, session] : [204];
+      case 'POST /api/voice/session':
+        return this.#start(body);
+    }
+    if (!session) return gone(404, 'not_found');
+    if (command === 'GET /api/voice/session/{id}') return [200, session];
+    if (command === 'DELETE /api/voice/session/{id}') return this.#delete(session);
+    if (session.endedAt) return gone(410, 'session_ended');
+    switch (command) {
+      case 'POST /api/voice/session/{id}/offer':
+        return [200, answerTo(body)];
+      case 'POST /api/voice/session/{id}/ticket':
+        return [200, { ticket: this.#ticket(), expiresInS: 30 }];
+      case 'POST /api/voice/mute':
+        this.emit('voice.session.mute', { muted: body.isMuted, timestamp: body.timestamp });
+        return [200, session];
+      case 'PATCH /api/voice/session/{id}/offer':
+      case 'POST /api/voice/session/{id}/message':
+        return [204];
+      default:
+        return gone(404, 'not_found');
+    }
+  }
+
+  #start(body: Record<string, unknown>): Reply {
+    const reused = this.session !== null && !this.session.endedAt;
+    if (!reused) this.begin();
+    if (this.botJoins && this.session?.status === 'connecting') this.say('active');
+    const answer = { reused, session: this.session, ticket: this.#ticket() };
+    return [reused ? 200 : 201, { ...answer, answer: answerTo(body.offer as Record<string, unknown>) }];
+  }
+
+  #delete(session: SessionBody): Reply {
+    if (session.endedAt) return [200, session];
+    if (this.endsAtOnce) this.end('stopped', 'You ended the conversation.');
+    else this.say('disconnecting');
+    return [200, this.session ?? session];
+  }
+
+  #openSocket(): FakeSocket {
+    const socket = new FakeSocket((message, from) => this.#subscribe(message, from));
+    this.sockets.push(socket);
+    queueMicrotask(() => (this.isDown ? socket.drop() : socket.open()));
+    return socket;
+  }
+
+  #subscribe({ ticket, after }: Subscribe, socket: FakeSocket): void {
+    if (!this.session || !this.#tickets.delete(ticket)) return socket.drop(4401);
+    socket.deliver({ type: 'subscribed', session: this.session.sessionId, after });
+    for (const event of this.events.slice(after)) socket.deliver({ type: 'event', event });
+  }
+
+  #ticket(): string {
+    const ticket = `ticket-${++this.#issued}`;
+    this.#tickets.add(ticket);
+    return ticket;
+  }
+}
+
+function answerTo(offer: Record<string, unknown>): object {
+  return { offerId: offer.id, sdp: `answer to ${String(offer.sdp)}`, pcId: 'pc-1' };
+}
+
+function gone(status: number, code: string): Reply {
+  const message = 'That conversation is over.';
+  return [status, { code, message, detail: message, retryable: false }];
+}
+
+function keep(callbacks: Set<() => void>, callback: () => void): () => void {
+  callbacks.add(callback);
+  return () => void callbacks.delete(callback);
+}

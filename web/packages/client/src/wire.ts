@@ -1,0 +1,477 @@
+// The types of the wire. Generated from wire.schema.json by `make wire`. Do not edit.
+
+/**
+ * The names of our own events. Applications add ``app.*`` and ``ui.*``.
+ */
+export type EventType =
+  | 'voice.session.start'
+  | 'voice.session.status'
+  | 'voice.session.mute'
+  | 'voice.session.pause'
+  | 'voice.session.warning'
+  | 'voice.session.end'
+  | 'voice.speech.start'
+  | 'voice.speech.end'
+  | 'voice.bot.speaking'
+  | 'voice.transcript'
+  | 'voice.error';
+/**
+ * What people are shown; derived in `greenroom.wire.status`, never stored.
+ */
+export type SessionStatus =
+  'inactive' | 'connecting' | 'active' | 'paused' | 'disconnecting' | 'unavailable';
+/**
+ * An Event whose type tells the shape of its data.
+ */
+export type TypedEvent =
+  | VoiceSessionStartEvent
+  | VoiceSessionStatusEvent
+  | VoiceSessionMuteEvent
+  | VoiceSessionPauseEvent
+  | VoiceSessionWarningEvent
+  | VoiceSessionEndEvent
+  | VoiceSpeechStartEvent
+  | VoiceSpeechEndEvent
+  | VoiceBotSpeakingEvent
+  | VoiceTranscriptEvent
+  | VoiceErrorEvent
+  | AppQuestionEvent
+  | AppAnswerEvent;
+
+/**
+ * The SDP answer to the offer of this id.
+ */
+export interface AnswerBody {
+  offerId: string;
+  sdp: string;
+  pcId: string;
+}
+/**
+ * ``app.answer`` of the built-in assistant: the card turns.
+ */
+export interface AnswerData {
+  question: string;
+  value: number;
+  correct: boolean;
+  expected: number;
+  right: number;
+  asked: number;
+}
+/**
+ * ``app.answer`` of the built-in assistant: the card turns.
+ */
+export interface AppAnswerEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'app.answer';
+  data: AnswerData;
+}
+/**
+ * ``app.question`` of the built-in assistant: a new card. ``number`` counts from 1.
+ */
+export interface AppQuestionEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'app.question';
+  data: QuestionData;
+}
+/**
+ * ``app.question`` of the built-in assistant: a new card. ``number`` counts from 1.
+ */
+export interface QuestionData {
+  question: string;
+  number: number;
+}
+/**
+ * The assistant began or stopped speaking.
+ */
+export interface BotSpeakingData {
+  speaking: boolean;
+  interrupted: boolean;
+}
+/**
+ * One trickled ICE candidate, in the browser's words.
+ */
+export interface Candidate {
+  candidate: string;
+  sdpMid?: string | null;
+  sdpMlineIndex?: number | null;
+}
+/**
+ * Trickled candidates for an earlier offer.
+ */
+export interface CandidatesBody {
+  offerId: string;
+  /**
+   * @maxItems 32
+   */
+  candidates: Candidate[];
+}
+/**
+ * ``GET /api/voice/config``: what a page needs before the click.
+ */
+export interface ConfigAnswer {
+  assistant: string;
+  title: string;
+  iceServers: IceServer[];
+  anonymous: boolean;
+}
+/**
+ * A STUN or TURN server, in the browser's own shape.
+ */
+export interface IceServer {
+  urls: string[];
+  username?: string | null;
+  credential?: string | null;
+}
+/**
+ * The body of every refusal.
+ */
+export interface ErrorAnswer {
+  code: string;
+  message: string;
+  detail: string;
+  retryable: boolean;
+  facts?: {
+    [k: string]: unknown;
+  } | null;
+}
+/**
+ * Something went wrong; ``code`` is stable, ``message`` is for people.
+ */
+export interface ErrorData {
+  code: string;
+  message: string;
+  retryable: boolean;
+}
+/**
+ * One event of one session, as browsers and webhooks receive it.
+ *
+ * Attributes:
+ *     id: Unique for ever; the key for whoever must not process it twice.
+ *     session: The session's id.
+ *     seq: 1, 2, 3 … within the session, without a gap.
+ *     time: RFC 3339, UTC, milliseconds.
+ *     type: One of `EventType`, or an application's own ``app.*`` / ``ui.*``.
+ *     data: Its shape is given by `EVENT_DATA`.
+ */
+export interface Event {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: string;
+  data: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * Server → page: one event, stored, numbered.
+ */
+export interface EventMessage {
+  type: 'event';
+  event: Event;
+}
+/**
+ * Server → page every `HEARTBEAT_S` seconds: the connection is alive.
+ */
+export interface Heartbeat {
+  type: 'heartbeat';
+}
+/**
+ * ``POST /api/voice/mute``. Of two, the one with the later ``timestamp`` holds.
+ */
+export interface MuteBody {
+  sessionId: string;
+  isMuted: boolean;
+  timestamp: number;
+}
+/**
+ * An SDP offer. ``id`` is made by the page; the same id is the same offer.
+ */
+export interface OfferBody {
+  id: string;
+  participant: string;
+  sdp: string;
+}
+/**
+ * Server → page: why the last message was refused. A refused first message also closes.
+ */
+export interface Refused {
+  type: 'refused';
+  code: string;
+  message: string;
+}
+/**
+ * Where the page connects to.
+ */
+export interface RoomBody {
+  kind: 'local';
+  name: string;
+  iceServers: IceServer[];
+}
+/**
+ * A session as its user sees it. Times: RFC 3339, UTC.
+ */
+export interface SessionBody {
+  sessionId: string;
+  assistant: string;
+  status: SessionStatus;
+  stage: string;
+  room: RoomBody;
+  muted: boolean;
+  pauseCauses: string[];
+  userPresent: boolean;
+  botPresent: boolean;
+  startedAt: string;
+  activeAt?: string | null;
+  endedAt?: string | null;
+  reason?: string | null;
+  message?: string | null;
+  lastSeq: number;
+}
+/**
+ * The session is over. ``message`` is a sentence for people.
+ */
+export interface SessionEndData {
+  reason: string;
+  message: string;
+  durationS: number;
+}
+/**
+ * The user's microphone was switched. ``timestamp``: epoch ms by the page's clock.
+ */
+export interface SessionMuteData {
+  muted: boolean;
+  timestamp: number;
+}
+/**
+ * The causes that pause the session now; empty: it is not paused.
+ */
+export interface SessionPauseData {
+  causes: string[];
+}
+/**
+ * A session began; its bot is being launched.
+ */
+export interface SessionStartData {
+  assistant: string;
+  room: string;
+}
+/**
+ * What people are shown changed.
+ */
+export interface SessionStatusData {
+  status: SessionStatus;
+  userPresent: boolean;
+  botPresent: boolean;
+}
+/**
+ * The session ends in so many seconds unless it ends before.
+ */
+export interface SessionWarningData {
+  endsInS: number;
+}
+/**
+ * The user began or stopped speaking.
+ */
+export interface SpeechData {}
+/**
+ * Answer to `StartBody`: 201 for a new session, 200 with ``reused`` for a running one.
+ */
+export interface StartAnswer {
+  reused: boolean;
+  session: SessionBody;
+  ticket: string;
+  answer?: AnswerBody | null;
+}
+/**
+ * ``POST /api/voice/session``. With ``offer`` the answer rides along: one round trip.
+ */
+export interface StartBody {
+  assistant?: string | null;
+  offer?: OfferBody | null;
+  body: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * Page → server, first message and whenever another session is to be followed.
+ *
+ * ``ticket`` is good once and for seconds; ``after``: the last number the page has seen.
+ */
+export interface Subscribe {
+  type: 'subscribe';
+  ticket: string;
+  after: number;
+}
+/**
+ * Server → page: the ticket was good; events after ``after`` follow.
+ */
+export interface Subscribed {
+  type: 'subscribed';
+  session: string;
+  after: number;
+}
+/**
+ * ``POST /api/voice/session/{id}/ticket``: a new one-time ticket for ``WS /ws``.
+ */
+export interface TicketAnswer {
+  ticket: string;
+  expiresInS: number;
+}
+/**
+ * What was said. ``turn`` groups the parts of one utterance; ``final``: no more to come.
+ */
+export interface TranscriptData {
+  role: 'user' | 'assistant';
+  text: string;
+  final: boolean;
+  turn: number;
+}
+/**
+ * A session began; its bot is being launched.
+ */
+export interface VoiceSessionStartEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.session.start';
+  data: SessionStartData;
+}
+/**
+ * What people are shown changed.
+ */
+export interface VoiceSessionStatusEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.session.status';
+  data: SessionStatusData;
+}
+/**
+ * The user's microphone was switched. ``timestamp``: epoch ms by the page's clock.
+ */
+export interface VoiceSessionMuteEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.session.mute';
+  data: SessionMuteData;
+}
+/**
+ * The causes that pause the session now; empty: it is not paused.
+ */
+export interface VoiceSessionPauseEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.session.pause';
+  data: SessionPauseData;
+}
+/**
+ * The session ends in so many seconds unless it ends before.
+ */
+export interface VoiceSessionWarningEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.session.warning';
+  data: SessionWarningData;
+}
+/**
+ * The session is over. ``message`` is a sentence for people.
+ */
+export interface VoiceSessionEndEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.session.end';
+  data: SessionEndData;
+}
+/**
+ * The user began or stopped speaking.
+ */
+export interface VoiceSpeechStartEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.speech.start';
+  data: SpeechData;
+}
+/**
+ * The user began or stopped speaking.
+ */
+export interface VoiceSpeechEndEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.speech.end';
+  data: SpeechData;
+}
+/**
+ * The assistant began or stopped speaking.
+ */
+export interface VoiceBotSpeakingEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.bot.speaking';
+  data: BotSpeakingData;
+}
+/**
+ * What was said. ``turn`` groups the parts of one utterance; ``final``: no more to come.
+ */
+export interface VoiceTranscriptEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.transcript';
+  data: TranscriptData;
+}
+/**
+ * Something went wrong; ``code`` is stable, ``message`` is for people.
+ */
+export interface VoiceErrorEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.error';
+  data: ErrorData;
+}
+export const WIRE_VERSION = 1;
+export const MAX_SDP_CHARS = 65536;
+export const HEARTBEAT_S = 5;
+export const TICKET_LIFETIME_S = 30;
+export const WS_BAD_TICKET = 4401;
+export const WS_BAD_ORIGIN = 4403;
+export const WS_TOO_SLOW = 4408;

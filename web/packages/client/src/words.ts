@@ -1,0 +1,78 @@
+/** What can go wrong, in words: what happened and what to do next. */
+
+/** A problem as people are told of it. `code` is stable: one of ours, or the server's own. */
+export interface VoiceProblem {
+  code: string;
+  message: string;
+  whatToDo: string;
+}
+
+/** What a failure that was understood is thrown as. */
+export class VoiceError extends Error {
+  override name = 'VoiceError';
+  readonly problem: VoiceProblem;
+
+  constructor(problem: VoiceProblem, options?: ErrorOptions) {
+    super(problem.message, options);
+    this.problem = problem;
+  }
+}
+
+const TRY_AGAIN = 'Press Talk to try again.';
+
+/** Our own problems; for the server's codes only what to do, its message says the rest. */
+const PROBLEMS: Record<string, [message: string, whatToDo: string]> = {
+  microphone_refused: [
+    'The browser does not let this page use the microphone.',
+    'Allow the microphone for this page (the icon beside the address), then press Talk.',
+  ],
+  microphone_missing: [
+    'No microphone was found.',
+    'Plug one in or switch it on, then press Talk.',
+  ],
+  microphone_busy: [
+    'The microphone is there, but it cannot be opened.',
+    'Close the other program that uses it, then press Talk.',
+  ],
+  microphone_lost: [
+    'The microphone was unplugged or switched off.',
+    'Plug it in again: the conversation goes on by itself.',
+  ],
+  insecure_page: [
+    'Browsers open the microphone only on secure pages.',
+    'Open this page by https, or on this machine by localhost.',
+  ],
+  unreachable: [
+    'The server cannot be reached.',
+    'Check the connection, and that the server is running. Then press Talk.',
+  ],
+  too_slow: ['The server did not answer in time.', TRY_AGAIN],
+  media_failed: [
+    'The sound could not be connected.',
+    'A firewall or VPN may be in the way. Press Talk to try again.',
+  ],
+  moved: [
+    'You are talking in another tab or window.',
+    'Go on there, or press Talk to go on here.',
+  ],
+  launch_failed: ['The assistant could not start.', TRY_AGAIN],
+  bot_silent: ['The assistant did not answer.', TRY_AGAIN],
+  draining: ['The server is restarting.', 'Wait a moment, then press Talk.'],
+  unavailable: ['Something that the conversation needs is not there right now.', TRY_AGAIN],
+  unauthorized: ['The server does not know who you are.', 'Sign in again, then reload this page.'],
+  forbidden: ['The server does not let you talk here.', 'Open this page by its usual address.'],
+  not_found: ['That conversation is not there any more.', 'Press Talk to begin a new one.'],
+  session_ended: ['That conversation is over.', 'Press Talk to begin a new one.'],
+};
+const UNKNOWN: [string, string] = ['Something went wrong.', TRY_AGAIN];
+
+/** The problem of this code. A `message` from the server is believed over ours. */
+export function problem(code: string, message?: string): VoiceProblem {
+  const [ours, whatToDo] = PROBLEMS[code] ?? UNKNOWN;
+  return { code, message: message || ours, whatToDo };
+}
+
+/** What was thrown, as people are told of it. */
+export function problemOf(error: unknown): VoiceProblem {
+  return error instanceof VoiceError ? error.problem : problem('internal');
+}

@@ -1,0 +1,19 @@
+// Builds the client as a library: one file for each entry point, React left out.
+import { defineConfig } from 'vite';
+
+export default defineConfig({
+  build: {
+    target: 'es2022',
+    lib: {
+      entry: {
+        index: 'src/index.ts',
+        react: 'src/react/index.ts',
+        testing: 'src/testing/index.ts',
+      },
+      formats: ['es'],
+    },
+    rollupOptions: { external: [/^react($|\/)/] },
+    minify: true,
+    emptyOutDir: true,
+  },
+});
