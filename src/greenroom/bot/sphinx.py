@@ -17,6 +17,7 @@ from pipecat.services.stt_service import SegmentedSTTService
 from pipecat.utils.time import time_now_iso8601
 from pocketsphinx import Decoder
 
+from greenroom.bot.deck import meaning
 from greenroom.bot.dialogue import Heard
 
 RATE_HZ = 16_000
@@ -28,13 +29,13 @@ LONGEST_SPEECH_S = 4.0
 DOUBTFUL_MARGIN_NATS = 30.0
 """Lead over the runner-up at which confidence is one half. Tuned by ``bench/recognition.py``."""
 
-WORST_FIT_NATS = 8.0
+WORST_FIT_NATS = 7.5
 """Mean loss a frame against the best sound there is, above which speech is no known sentence.
 
 Right numbers lie at 5.4 (99 % under 7.7), other sentences at 7.4 and above (``bench/recognition.py``).
 """
 
-LEAST_COVERED = 0.7
+LEAST_COVERED = 0.75
 """Part of the loud frames that the understood words must explain; the rest was something else."""
 
 DITHER_DB = -26.0
@@ -66,15 +67,15 @@ class Recogniser:
     Not to be used by two threads at once.
 
     Args:
-        meaning: What a sentence means; sentences that mean the same do not rival each other.
-            By default each sentence means itself.
+        meaning: What a sentence of the grammar means, None for what is no whole sentence.
+            Sentences that mean the same do not rival each other.
     """
 
-    def __init__(self, meaning: Callable[[str], Hashable] = str) -> None:
+    def __init__(self, meaning: Callable[[str], Hashable | None]) -> None:
         self._meaning = meaning
         # Every senone is computed on every frame: only then is a path's score a loss against the
         # best sound there is, which tells known sentences from others.
-        self._decoder = Decoder(lm=None, loglevel="FATAL", lw=1.0, wip=1.0, compallsen=True, wbeam=1e-48)
+        self._decoder = Decoder(lm=None, loglevel="FATAL", lw=1.0, wip=1.0, compallsen=True)
         self._grammar: str | None = None
         self._pcm = bytearray()
 
@@ -129,21 +130,26 @@ class Recogniser:
         ) / max(1, int(speech.loud.sum()))
         if fit > WORST_FIT_NATS or covered < LEAST_COVERED:
             return Heard("", 0.0)
-        return Heard(best.hypstr, confidence_of(self._lead(best.hypstr)))
+        return self._most_likely()
 
-    def _lead(self, text: str) -> float:
-        """How far the best path lies before the best one that means something else, in nats."""
-        paths = itertools.islice(self._decoder.nbest() or (), _NBEST)
-        meant = self._meaning(text)
-        own = other = -math.inf
-        for path in paths:
+    def _most_likely(self) -> Heard:
+        """The best whole sentence, sure by its lead over the best one that means something else.
+
+        The best path of all may stop in the middle of a sentence, so the n best are looked at.
+        """
+        best = Heard("", 0.0)
+        best_nats = 0.0
+        for path in itertools.islice(self._decoder.nbest() or (), _NBEST):
             if path is None:
                 break
-            if self._meaning(path.hypstr) == meant:
-                own = max(own, _PATH_SHIFT * _nats(path.score))
-            else:
-                other = max(other, _PATH_SHIFT * _nats(path.score))
-        return max(0.0, own - other) if own > -math.inf else 0.0
+            if (meant := self._meaning(path.hypstr)) is None:
+                continue
+            nats = _PATH_SHIFT * _nats(path.score)
+            if not best.text:
+                best, best_nats = Heard(path.hypstr, 1.0), nats
+            elif meant != self._meaning(best.text):
+                return Heard(best.text, confidence_of(max(0.0, best_nats - nats)))
+        return best
 
 
 def confidence_of(margin_nats: float) -> float:
@@ -182,7 +188,7 @@ class SphinxSTTService(SegmentedSTTService):
 
     Args:
         grammar: JSGF to begin with.
-        recogniser: Perhaps made before a fork; by default a new one.
+        recogniser: Perhaps made before a fork; by default a new one for the built-in deck.
         **kwargs: As of Pipecat's `SegmentedSTTService`.
     """
 
@@ -196,7 +202,7 @@ class SphinxSTTService(SegmentedSTTService):
             ttfs_p99_latency=0.3,
             **kwargs,
         )
-        self._recogniser = recogniser or Recogniser()
+        self._recogniser = recogniser or Recogniser(meaning)
         self._grammar = grammar
 
     @property
