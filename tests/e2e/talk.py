@@ -11,7 +11,9 @@ from tests.e2e.speech import Listener, any_of, words_of
 
 # The bot answers within a second of the last word; the rest is room for a busy machine.
 REPLY_WITHIN_S = 10.0
-_MOST_TRIES = 4
+_MOST_TRIES = 6
+_COUNTED_MS = 500.0
+"""The score has changed on the page this long after the bot began to say right or wrong."""
 
 _RULES = {
     "card": any_of(card.spoken for card in DECK),
@@ -48,21 +50,44 @@ class Talk:
     async def hear_question(self) -> Card:
         """Listen until the bot has asked a question; returns the card it asked for."""
         while True:
-            found = _QUESTION.search(await self.hear())
-            if found:
-                return next(card for card in DECK if card.spoken == found[1])
+            if card := _card_in(await self.hear()):
+                return card
 
     async def answer(self, number: int) -> Card:
-        """Say a number, confirm it when the bot is in doubt, and hear the next question."""
+        """Say a number until it counts, by ear alone, and hear the next question."""
+        await self.person.say(in_words(number))
         for _ in range(_MOST_TRIES):
-            await self.person.say(in_words(number))
             text = await self.hear()
             if _DOUBT.match(text):
                 await self.person.say("yes" if in_words(number) in text else "no")
-                text = await self.hear()
-            if not _MISS.match(text):
-                found = _QUESTION.search(text)
-                if found is None:
-                    return await self.hear_question()
-                return next(card for card in DECK if card.spoken == found[1])
+            elif _MISS.match(text):
+                await self.person.say(in_words(number))
+            else:
+                return _card_in(text) or await self.hear_question()
         raise AssertionError(f"{number} was not understood: {self.said}")
+
+    async def give(self, number: int) -> float:
+        """Say a number until it counts, as the page shows, and listen no further.
+
+        Returns:
+            When the bot began to say what it thinks of it; nothing of that is listened to yet.
+        """
+        asked = await self.person.read("score", "data-asked")
+        await self.person.say(in_words(number))
+        for _ in range(_MOST_TRIES):
+            began_ms = await self.person.ears.wait_for_speech(REPLY_WITHIN_S)
+            await self.person.ears.until(began_ms + _COUNTED_MS)
+            if await self.person.read("score", "data-asked") != asked:
+                return began_ms
+            text = await self.hear()
+            if _DOUBT.match(text):
+                await self.person.say("yes" if in_words(number) in text else "no")
+            elif _MISS.match(text):
+                await self.person.say(in_words(number))
+        raise AssertionError(f"{number} was not understood: {self.said}")
+
+
+def _card_in(text: str) -> Card | None:
+    """The card whose question ends what was heard."""
+    found = _QUESTION.search(text)
+    return next((card for card in DECK if found and card.spoken == found[1]), None)

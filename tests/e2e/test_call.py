@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from greenroom.bot.deck import DECK, Card, in_words
+from greenroom.bot.deck import DECK, Card
 from tests.e2e.conftest import Measured
 from tests.e2e.outside import connections_elsewhere
 from tests.e2e.person import Person
@@ -88,8 +88,7 @@ async def answer_wrong_and_interrupt(talk: Talk, card: Card, measured: Measured)
         group.create_task(
             person.see("card", timeout_s=TURNED_WITHIN_S, question=card.question, state="wrong")
         )
-        await person.say(in_words(wrong_answer(card)))
-        began_ms = await ears.wait_for_speech(REPLY_WITHIN_S)
+        began_ms = await talk.give(wrong_answer(card))
         await ears.until(began_ms + IN_THE_CORRECTION_MS)
         said = await person.say("repeat please")
     await ears.until(said.ended_ms)
