@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 from greenroom.bot.deck import DECK, Card, in_words
 from greenroom.bot.dialogue import HELP, PRAISE, REGRET, solve
+from tests.e2e.ears import Utterance
 from tests.e2e.person import Person
 from tests.e2e.speech import Listener, any_of, words_of
 
 # The bot answers within a second of the last word; the rest is room for a busy machine.
 REPLY_WITHIN_S = 10.0
+_ASK_AGAIN_S = 5.0
 _MOST_TRIES = 6
 _COUNTED_MS = 500.0
 """The score has changed on the page this long after the bot began to say right or wrong."""
@@ -26,6 +29,7 @@ _RULES = {
     " | welcome back [i had asked [<question>]] | i had asked <question>"
     " | i heard <number> [is that right] | is that right"
     " | did you say <number> [yes or no] | yes or no"
+    " | goodbye [you got <number> of <number> right]"
     f" | sorry [<question>] | {words_of(HELP)} [<question>]",
 }
 _QUESTION = re.compile(r"what is ([a-z ]+ times [a-z ]+)$")
@@ -50,8 +54,19 @@ class Talk:
     async def hear_question(self) -> Card:
         """Listen until the bot has asked a question; returns the card it asked for."""
         while True:
-            if card := _card_in(await self.hear()):
+            if card := card_in(await self.hear()):
                 return card
+
+    async def command(self, words: str) -> Utterance:
+        """Say what the bot is to obey, again if it heard nothing; returns all that it says then."""
+        for _ in range(_MOST_TRIES):
+            await self.person.say(words)
+            with contextlib.suppress(TimeoutError):
+                utterance = await self.person.ears.utterance(_ASK_AGAIN_S, silence_ms=700)
+                self.said.append(self._listener.understand(utterance.pcm))
+                if not _MISS.match(self.said[-1]):
+                    return utterance
+        raise AssertionError(f"“{words}” was not understood: {self.said}")
 
     async def answer(self, number: int) -> Card:
         """Say a number until it counts, by ear alone, and hear the next question."""
@@ -63,7 +78,7 @@ class Talk:
             elif _MISS.match(text):
                 await self.person.say(in_words(number))
             else:
-                return _card_in(text) or await self.hear_question()
+                return card_in(text) or await self.hear_question()
         raise AssertionError(f"{number} was not understood: {self.said}")
 
     async def give(self, number: int) -> float:
@@ -87,7 +102,7 @@ class Talk:
         raise AssertionError(f"{number} was not understood: {self.said}")
 
 
-def _card_in(text: str) -> Card | None:
+def card_in(text: str) -> Card | None:
     """The card whose question ends what was heard."""
     found = _QUESTION.search(text)
     return next((card for card in DECK if found and card.spoken == found[1]), None)
