@@ -15,7 +15,8 @@ from greenroom.bot.deck import (
     listening_grammar,
     meaning,
 )
-from greenroom.wire.events import AnswerData, QuestionData, WireModel
+from greenroom.wire.base import WireModel
+from greenroom.wire.events import AnswerData, QuestionData
 
 SURE = 0.5
 """Confidence from which the right answer counts, and goodbye; see `sphinx.confidence_of`."""
