@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from greenroom.errors import BadSetting
-from greenroom.settings import read_settings
+from greenroom.settings import as_markdown, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +77,8 @@ def test_ice_servers_by_list_or_in_the_browsers_shape(monkeypatch: pytest.Monkey
     monkeypatch.setenv("GREENROOM_ICE_SERVERS", turn)
     (server,) = read_settings().ice_servers
     assert (server.username, server.credential) == ("u", "p")
+
+
+def test_the_readme_shows_these_settings() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert as_markdown() in readme, "run: python -m greenroom.settings, and paste it"
