@@ -78,13 +78,11 @@ REPLY_PHRASES = {"yes": Command.YES, "no": Command.NO}
 
 DECOYS = (
     "i don't know",
-    "let me think",
     "hello",
     "thank you",
     "okay",
     "what",
     "wait",
-    "well",
     "sorry",
     "stop",
     "um",
