@@ -101,7 +101,7 @@ class Recogniser:
         self._pcm += pcm
 
     def finish(self) -> Heard:
-        """Decode the utterance; blocks about 40 ms for a second of speech.
+        """Decode the utterance; blocks about 60 ms for each second of it.
 
         Decoding waits for the end because the mean of the whole utterance is subtracted from it
         (cepstral mean normalisation); while it goes on, only a guess of the mean is known, and
