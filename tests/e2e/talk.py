@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 
 from greenroom.bot.deck import DECK, Card, in_words
@@ -61,11 +60,14 @@ class Talk:
         """Say what the bot is to obey, again if it heard nothing; returns all that it says then."""
         for _ in range(_MOST_TRIES):
             await self.person.say(words)
-            with contextlib.suppress(TimeoutError):
-                utterance = await self.person.ears.utterance(_ASK_AGAIN_S, silence_ms=700)
-                self.said.append(self._listener.understand(utterance.pcm))
-                if not _MISS.match(self.said[-1]):
-                    return utterance
+            try:
+                await self.person.ears.wait_for_speech(_ASK_AGAIN_S)
+            except TimeoutError:
+                continue
+            utterance = await self.person.ears.utterance(REPLY_WITHIN_S, silence_ms=700)
+            self.said.append(self._listener.understand(utterance.pcm))
+            if not _MISS.match(self.said[-1]):
+                return utterance
         raise AssertionError(f"“{words}” was not understood: {self.said}")
 
     async def answer(self, number: int) -> Card:
