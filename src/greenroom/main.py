@@ -30,12 +30,12 @@ from greenroom.service.reconcile import Reconciler
 from greenroom.service.sessions import Assistant, Sessions
 from greenroom.session.model import EndReason
 from greenroom.settings import Settings
-from greenroom.store.sqlite import open_sqlite
+from greenroom.store import database_at
+from greenroom.store.database import Database
 
 log = structlog.get_logger("greenroom.main")
 
 BUILT_IN_BOT = "greenroom.bot.cards"
-DATABASE = "greenroom.db"
 _MIB = 1024 * 1024
 # Bots are told to end, and the store is told that they did, within this after a drain.
 END_ALL_WITHIN_S = 4.0
@@ -87,6 +87,12 @@ def bind(settings: Settings) -> socket.socket:
     return listener
 
 
+def database_of(settings: Settings) -> Database:
+    """The database that the settings mean."""
+    url = settings.database_url
+    return database_at(url.get_secret_value() if url else None, settings.state_dir)
+
+
 async def build(settings: Settings, bot: str | None, address: tuple[str, int]) -> House:
     """Put the house together.
 
@@ -100,7 +106,7 @@ async def build(settings: Settings, bot: str | None, address: tuple[str, int]) -
     """
     keyring = Keyring(settings.installation_secret())
     clock, hub, links, metrics = SystemClock(), MemoryHub(), Links(), Metrics()
-    store = await open_sqlite(settings.state_dir / DATABASE)
+    store = await database_of(settings).open()
     launcher = LocalLauncher(settings.state_dir)
     rooms = LocalRooms(settings.ice_servers, allow_loopback=settings.allow_loopback_media)
     assistants = _assistants(settings, bot)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic.functional_validators import BeforeValidator
+from pydantic.functional_validators import AfterValidator, BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from greenroom.errors import BadSetting
@@ -49,6 +49,14 @@ def _ice_servers(value: Any) -> Any:
     return [{"urls": [entry]} if isinstance(entry, str) else entry for entry in entries]
 
 
+def _postgres_only(value: SecretStr | None) -> SecretStr | None:
+    if value is None or not value.get_secret_value().strip():
+        return None
+    if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("must begin with postgresql://; leave it out for SQLite")
+    return value
+
+
 class Settings(BaseSettings):
     """What the server is told. Each field is the variable ``GREENROOM_<NAME>``."""
 
@@ -58,6 +66,9 @@ class Settings(BaseSettings):
     port: int = Field(default=8642, ge=0, le=65535, description="Port; 0 picks a free one.")
     state_dir: Path = Field(
         default_factory=default_state_dir, description="Database, supervisor's socket, logs."
+    )
+    database_url: Annotated[SecretStr | None, AfterValidator(_postgres_only)] = Field(
+        default=None, description="postgresql://…; the SQLite file in the state folder if not set."
     )
     secret: SecretStr | None = Field(
         default=None, description="Signs cookies and tokens; needed on any public address."
