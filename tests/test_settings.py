@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from greenroom.errors import BadSetting
-from greenroom.settings import read_settings
+from greenroom.settings import as_markdown, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -86,3 +86,8 @@ def test_an_empty_database_url_means_sqlite(monkeypatch: pytest.MonkeyPatch) -> 
     assert read_settings().database_url is None
     monkeypatch.setenv("GREENROOM_DATABASE_URL", "postgresql://ada:hunter2@db/calls")
     assert "hunter2" not in repr(read_settings())
+
+
+def test_the_readme_shows_these_settings() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert as_markdown() in readme, "run: python -m greenroom.settings, and paste it"

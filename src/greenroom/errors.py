@@ -88,6 +88,14 @@ class SessionEnded(GreenroomError):
     status = 410
 
 
+class NotActive(GreenroomError):
+    """The session lives, but nobody is in conversation right now."""
+
+    code = "not_active"
+    status = 409
+    retryable = True
+
+
 class Conflict(GreenroomError):
     """Two writers met; the call was tried again and still lost."""
 

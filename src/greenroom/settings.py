@@ -172,3 +172,25 @@ def read_settings(**overrides: Any) -> Settings:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"][:1]).upper()
         raise BadSetting(f"GREENROOM_{name}: {first['msg']}.") from error
+
+
+def as_markdown() -> str:
+    """The table of all settings, as the README shows it (``python -m greenroom.settings``)."""
+    rows = ["| variable | default | what it is |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        rows.append(f"| `GREENROOM_{name.upper()}` | {_default_of(name)} | {field.description} |")
+    return "\n".join(rows)
+
+
+def _default_of(name: str) -> str:
+    if name == "state_dir":
+        return "`~/.local/state/greenroom`"
+    default = Settings.model_fields[name].get_default(call_default_factory=True)
+    if default in (None, []):
+        return "–"
+    shown = f"{default:g}" if isinstance(default, float) else str(default).lower()
+    return f"`{shown}`"
+
+
+if __name__ == "__main__":
+    print(as_markdown())

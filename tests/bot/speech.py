@@ -30,7 +30,7 @@ def spoken(text: str) -> Pcm:
 
 def which(pcm: Pcm, sentences: list[str]) -> str:
     """Which of these sentences was said; pcm: int16, (samples,), 16 kHz."""
-    recogniser = Recogniser()
+    recogniser = Recogniser(meaning=str)
     rules = " | ".join(sentences)
     recogniser.start(f"#JSGF V1.0;\ngrammar said;\npublic <said> = {rules};\n")
     recogniser.feed(pcm.tobytes())

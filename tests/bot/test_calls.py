@@ -8,8 +8,9 @@ import time
 
 import pipecat
 import pytest
+from pipecat.transports.smallwebrtc.transport import RawAudioTrack
 
-from greenroom.bot.rejoin import WRITTEN_FOR_PIPECAT
+from greenroom.bot.rejoin import WRITTEN_FOR_PIPECAT, adapt_transport
 from greenroom.wire.link import (
     Answer,
     Candidate,
@@ -26,6 +27,16 @@ VIDEO_ONLY = "m=video 9 UDP/TLS/RTP/SAVPF 96"
 
 def test_pipecat_is_the_one_whose_private_parts_we_know() -> None:
     assert pipecat.__version__ == WRITTEN_FOR_PIPECAT
+
+
+def test_a_clock_that_is_set_back_does_not_delay_what_is_played(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    adapt_transport()
+    before_s = time.monotonic()
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    track = RawAudioTrack(sample_rate=24_000)
+    assert before_s <= track._start <= time.monotonic()
 
 
 async def test_the_same_offer_twice_gets_the_same_answer(

@@ -65,10 +65,10 @@ class Ears:
         """How far the recording reaches."""
         return (self._origin_ms or 0.0) + len(self._pcm) / _PER_MS
 
-    async def more(self) -> None:
-        """Wait for the next chunk, whatever it holds."""
+    async def until(self, at_ms: float) -> None:
+        """Wait until the recording has reached this moment."""
         async with self._news:
-            await self._news.wait()
+            await self._news.wait_for(lambda: self.recorded_until_ms >= at_ms)
 
     def first_sound_after(self, at_ms: float) -> float | None:
         """When the first sound after this moment began, if there was one."""

@@ -15,6 +15,7 @@ from pocketsphinx import Decoder
 
 Pcm = npt.NDArray[np.int16]
 
+_ROOM_RMS = 3000.0
 _WORD = re.compile(r"[a-z']+")
 _RULE_NAME = re.compile(r"<\w+>")
 
@@ -105,12 +106,24 @@ class Listener:
 
     def understand(self, pcm: Pcm) -> str:
         """The expected sentence that was said (int16, mono, 16 kHz), or "" for none of them."""
-        hush = np.zeros(HEARD_HZ // 5, np.int16)
         self._decoder.start_utt()
-        self._decoder.process_raw(np.concatenate([hush, pcm, hush]).tobytes(), full_utt=True)
+        self._decoder.process_raw(_as_in_a_room(pcm).tobytes(), full_utt=True)
         self._decoder.end_utt()
         hypothesis = self._decoder.hyp()
         return "" if hypothesis is None else str(hypothesis.hypstr)
+
+
+def _as_in_a_room(pcm: Pcm) -> Pcm:
+    """Speech at an even loudness, with a margin and some noise.
+
+    The acoustic model was trained in rooms. On the digital silence around and within synthetic
+    speech it loses most sentences; at 26 dB signal to noise it loses none (tried on the deck).
+    """
+    margin = np.zeros(HEARD_HZ // 5)
+    speech = np.concatenate([margin, pcm, margin])
+    speech *= _ROOM_RMS / max(1.0, float(np.sqrt((speech**2).mean())))
+    noise = np.random.default_rng(seed=1).normal(size=speech.size) * _ROOM_RMS * 10 ** (-26 / 20)
+    return np.clip(speech + noise, -32768, 32767).astype(np.int16)
 
 
 def any_of(sentences: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from greenroom.bot.deck import DECK, Card
+from greenroom.bot.deck import DECK, Card, in_words
 from tests.e2e.conftest import Measured
 from tests.e2e.outside import connections_elsewhere
 from tests.e2e.person import Person
@@ -18,7 +18,8 @@ pytestmark = pytest.mark.e2e
 
 FIRST_SOUND_WITHIN_MS = 4000
 """A second on a machine that does nothing else; the tests share theirs with other work."""
-SILENT_WITHIN_MS = 500
+SILENT_WITHIN_MS = 1000
+"""Half a second on a machine that does nothing else. Uninterrupted it would be four seconds."""
 TURNED_WITHIN_S = 20.0
 FAREWELL = "Goodbye! You got one of two right."
 
@@ -38,12 +39,10 @@ async def test_a_whole_call(server: Server, person: Person, measured: Measured) 
     await person.see("score", right=1, asked=1)
     await person.see("card", question=second.question, state="question", number=2)
 
-    measured("person speaks → bot silent", await interrupt_a_repetition(talk), "ms")
-    assert await talk.hear_question() == second, "“repeat” was understood"
-
-    third = await answer_and_see(talk, second, wrong_answer(second), state="wrong")
+    person.ears.attention_ms = await answer_wrong_and_interrupt(talk, second, measured)
     await person.see("score", right=1, asked=2)
-    assert words_of(second.spoken) in " ".join(talk.said), "the bot said what is right"
+    third = await talk.hear_question()
+    await person.see("card", question=third.question, state="question", number=3)
 
     await person.say("skip")
     fourth = await talk.hear_question()
@@ -77,22 +76,28 @@ async def answer_and_see(talk: Talk, card: Card, number: int, *, state: str) -> 
     return heard.result()
 
 
-async def interrupt_a_repetition(talk: Talk) -> float:
-    """Ask for the question again and speak over it; returns how long the bot went on, in ms."""
+async def answer_wrong_and_interrupt(talk: Talk, card: Card, measured: Measured) -> float:
+    """Answer wrong, see the card turn, and speak over the correction, which takes four seconds.
+
+    Returns when the person had said what they said ("repeat"), so that the rest can be heard.
+    """
     person, ears = talk.person, talk.person.ears
-    await person.say("repeat please")
-    began_ms = await ears.wait_for_speech(REPLY_WITHIN_S)
-    async with asyncio.timeout(2):
-        while ears.recorded_until_ms < began_ms + 250:
-            await ears.more()
-    said = await person.say("repeat please")
-    assert ears.sound_ms_between(said.began_ms - 100, said.began_ms) > 0, "the bot was speaking"
-    assert ears.sound_ms_between(said.began_ms + SILENT_WITHIN_MS, said.ended_ms) == 0
-    silent_ms = await ears.silence_after(said.began_ms, REPLY_WITHIN_S, silence_ms=200)
-    ears.attention_ms = said.ended_ms
-    return silent_ms - said.began_ms
+    async with asyncio.TaskGroup() as group:
+        group.create_task(
+            person.see("card", timeout_s=TURNED_WITHIN_S, question=card.question, state="wrong")
+        )
+        await person.say(in_words(wrong_answer(card)))
+        began_ms = await ears.wait_for_speech(REPLY_WITHIN_S)
+        await ears.until(began_ms + 300)
+        said = await person.say("repeat please")
+    assert ears.sound_ms_between(said.began_ms - 200, said.began_ms) > 0, "the bot was speaking"
+    silent_ms = await ears.silence_after(said.began_ms, REPLY_WITHIN_S, silence_ms=300)
+    measured("person speaks → bot silent", silent_ms - said.began_ms, "ms")
+    assert silent_ms - said.began_ms <= SILENT_WITHIN_MS
+    return said.ended_ms
 
 
 def wrong_answer(card: Card) -> int:
-    """An answer of another card, as far away as there is one."""
-    return max((other.answer for other in DECK), key=lambda answer: abs(answer - card.answer))
+    """The answer of another card that is said in one or two words, as far away as there is one."""
+    answers = (other.answer for other in DECK if other.answer < 100)
+    return max(answers, key=lambda number: abs(number - card.answer))

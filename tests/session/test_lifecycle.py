@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from greenroom.errors import SessionEnded
+from greenroom.errors import NotActive, SessionEnded
 from greenroom.session import facts as f
 from greenroom.session import inputs as i
 from greenroom.session.deadlines import deadlines
@@ -246,6 +246,17 @@ def test_an_offer_after_the_end_is_refused() -> None:
     ending = after(connected(), i.Stop())
     with pytest.raises(SessionEnded):
         transition(ending, i.Offer("page-2"), NOW)
+
+
+def test_a_typed_message_reaches_the_bot_and_counts_as_acting() -> None:
+    change = transition(connected(), i.Message("forty two"), NOW + 50)
+    assert change.effects[0].payload["data"] == {"text": "forty two"}
+    assert deadlines(change.session)[DeadlineKind.IDLE] == NOW + 170
+
+
+def test_a_typed_message_needs_a_conversation() -> None:
+    with pytest.raises(NotActive):
+        transition(opened().session, i.Message("forty two"), NOW)
 
 
 def test_what_still_drains_while_ending_is_told() -> None:

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from greenroom.errors import SessionEnded
+from greenroom.errors import NotActive, SessionEnded
 from greenroom.session import facts as f
 from greenroom.session import inputs as i
 from greenroom.session.deadlines import deadlines
@@ -37,6 +37,7 @@ COMMANDS = st.one_of(
     st.builds(i.Mute, st.booleans(), st.integers(0, 50)),
     st.builds(i.Pause, st.sampled_from(PauseCause)),
     st.builds(i.Resume, st.sampled_from(PauseCause)),
+    st.builds(i.Message, st.text(max_size=5)),
 )
 
 
@@ -93,7 +94,7 @@ class SessionMachine(RuleBasedStateMachine):
         content = event.report if isinstance(event, i.Reported) else event
         try:
             change = transition(before, event, self.now)
-        except SessionEnded:
+        except (SessionEnded, NotActive):
             assert RESPONSES[before.stage, type(content)] is Response.REFUSE
             return
         assert transition(before, event, self.now) == change, "the same input gives the same change"

@@ -50,7 +50,8 @@ async def events(websocket: WebSocket) -> None:
     metrics: Metrics = state.metrics
     with metrics.sockets.track_inprogress():
         code = await _until_closed(stream)
-    with contextlib.suppress(RuntimeError, OSError):  # it may be closed already
+    # It may be closed already, or break while being closed.
+    with contextlib.suppress(RuntimeError, OSError, WebSocketDisconnect):
         await websocket.close(code)
 
 

@@ -75,7 +75,8 @@ async def link(websocket: WebSocket) -> None:
 
 
 async def _close(websocket: WebSocket, code: int) -> None:
-    with contextlib.suppress(RuntimeError, OSError):  # it may be closed already
+    # It may be closed already, or break while being closed.
+    with contextlib.suppress(RuntimeError, OSError, WebSocketDisconnect):
         await websocket.close(code)
 
 

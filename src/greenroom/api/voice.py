@@ -117,6 +117,14 @@ async def ticket(session_id: str, user: User, sessions: SessionsDep) -> w.Ticket
     return w.TicketAnswer(ticket=await sessions.ticket(session), expires_in_s=w.TICKET_LIFETIME_S)
 
 
+@router.post("/session/{session_id}/message", status_code=202)
+async def message(
+    session_id: str, body: w.MessageBody, user: User, sessions: SessionsDep, rooms: RoomsDep
+) -> w.SessionBody:
+    """Type instead of speaking; the bot is told."""
+    return _body(await sessions.message(session_id, user, body.text), rooms)
+
+
 @router.post("/mute")
 async def mute(
     body: w.MuteBody, user: User, sessions: SessionsDep, rooms: RoomsDep

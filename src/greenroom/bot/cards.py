@@ -23,11 +23,11 @@ from greenroom.bot import warm
 from greenroom.bot.context import BotSession, current
 from greenroom.bot.conversation import Conversation, Played
 from greenroom.bot.deck import DECK, meaning
-from greenroom.bot.dialogue import Dialogue, Say
+from greenroom.bot.dialogue import Dialogue, Say, ask
 from greenroom.bot.espeak import Espeak, EspeakTTSService
 from greenroom.bot.gate import Gate
 from greenroom.bot.sphinx import Recogniser, SphinxSTTService
-from greenroom.wire.link import BotLevel, CommandKind, ReportKind, SessionSpec
+from greenroom.wire.link import BotLevel, CommandKind, ReportKind
 
 GREENROOM_LEVEL = BotLevel.ATTACHED
 
@@ -43,14 +43,15 @@ _recogniser = functools.cache(functools.partial(Recogniser, meaning))
 
 
 def prewarm() -> None:
-    """Load the recogniser and synthesise a greeting. No loop, no thread.
+    """Load the recogniser and synthesise greeting and questions. No loop, no thread.
 
-    The other sentences take espeak-ng about 20 ms each, when the user has just stopped speaking
-    or the sentence before is still being played; together they would hold up the first launch.
+    The rest takes espeak-ng about 20 ms a sentence while the bot speaks or listens anyway; all
+    of it together would hold up the first launch.
     """
     _recogniser()
     greeting = Dialogue(DECK, seed=0).greet()
     _voice().prewarm(action.text for action in greeting if isinstance(action, Say))
+    _voice().prewarm(ask(card) for card in DECK)
 
 
 async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
@@ -62,10 +63,8 @@ async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
     )
     dialogue = Dialogue(DECK, _seed(session.spec.session_id))
     recogniser = SphinxSTTService(grammar=dialogue.grammar, recogniser=_recogniser())
-    gate = _gate(session.spec)
-    conversation = Conversation(
-        dialogue, set_grammar=recogniser.set_grammar, paused=session.spec.paused
-    )
+    gate = _gate(session)
+    conversation = Conversation(dialogue, set_grammar=recogniser.set_grammar, paused=session.paused)
     played = Played(session.report)
     worker = PipelineWorker(
         Pipeline(
@@ -93,12 +92,12 @@ async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
     await _run(session, worker, conversation, played)
 
 
-def _gate(spec: SessionSpec) -> Gate:
+def _gate(session: BotSession) -> Gate:
     """Open, unless the session was muted or paused before this bot lived."""
     gate = Gate()
-    if spec.muted:
+    if session.muted:
         gate.close_for("mute")
-    if spec.paused:
+    if session.paused:
         gate.close_for("pause")
     return gate
 

@@ -17,6 +17,8 @@ class BotSession:
 
     Attributes:
         spec: What Greenroom told the bot of its session when the link was first welcomed.
+        muted: Whether the user's microphone is off now, by the latest command.
+        paused: Whether the session is paused now, by the latest command.
     """
 
     def __init__(
@@ -28,6 +30,8 @@ class BotSession:
         joined: Callable[[], None],
     ) -> None:
         self.spec = spec
+        self.muted = spec.muted
+        self.paused = spec.paused
         self._report = report
         self._user_present = user_present
         self._joined = joined
@@ -54,7 +58,8 @@ class BotSession:
     def on_command(self, kind: CommandKind, handler: CommandHandler) -> None:
         """Have `handler` called with the command's ``data``, one command at a time, in order.
 
-        ``end`` is carried out by the process itself and reaches no handler.
+        ``end`` is carried out by the process itself and reaches no handler. A command that
+        came before is not repeated: read `muted` and `paused` when registering.
         """
         self._handlers.setdefault(kind, []).append(handler)
 
@@ -64,6 +69,11 @@ class BotSession:
 
     async def carry_out(self, kind: CommandKind, data: dict[str, Any]) -> None:
         """Call the handlers of a command, in the order in which they were registered."""
+        match kind:
+            case CommandKind.MUTE:
+                self.muted = bool(data["muted"])
+            case CommandKind.PAUSE:
+                self.paused = bool(data["paused"])
         for handler in self._handlers.get(kind, []):
             await handler(data)
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
 from num2words import num2words  # type: ignore[import-untyped]
 
-LARGEST_UNDERSTOOD = 149
-"""Every number from 0 to this is listened for, whatever the question."""
+ALWAYS_UNDERSTOOD = range(101)
+"""Listened for whatever the question is; larger numbers only where they are likely answers."""
+
+LARGEST = 999
 
 EXPECTED_NATS = 45.0
 """How much likelier, in nats, the right answer is taken to be than any other number.
@@ -21,7 +24,7 @@ with this a right answer is nearly never lost, and a wrong one must sound like i
 Found by ``bench/recognition.py``.
 """
 
-COMMAND_NATS = 15.0
+COMMAND_NATS = 30.0
 LEAD_IN_NATS = -10.0
 
 
@@ -75,13 +78,11 @@ REPLY_PHRASES = {"yes": Command.YES, "no": Command.NO}
 
 DECOYS = (
     "i don't know",
-    "let me think",
     "hello",
     "thank you",
     "okay",
     "what",
     "wait",
-    "well",
     "sorry",
     "stop",
     "um",
@@ -106,7 +107,7 @@ def in_words(number: int) -> str:
     return words.replace("-", " ").replace(",", "").replace(" and ", " ")
 
 
-_NUMBERS = {in_words(number): number for number in range(LARGEST_UNDERSTOOD + 1)}
+_NUMBERS = {in_words(number): number for number in range(LARGEST + 1)}
 _LEAD_IN = re.compile(rf"^(?:{'|'.join(LEAD_INS)}) ")
 
 
@@ -120,64 +121,88 @@ def number_in(text: str) -> int | None:
     return _NUMBERS.get(re.sub("^a hundred", "one hundred", words))
 
 
+def likely_wrong(card: Card) -> set[int]:
+    """Answers that people give by mistake: a neighbour in the table, or a slip by one or ten."""
+    left, right, answer = card.left, card.right, card.answer
+    table = {(left - 1) * right, (left + 1) * right, left * (right - 1), left * (right + 1)}
+    slips = {answer - 10, answer - 2, answer - 1, answer + 1, answer + 2, answer + 10}
+    return {number for number in table | slips if number >= 0} - {answer}
+
+
 def command_in(text: str) -> Command | None:
     """The command that a heard text says, or None."""
     return COMMAND_PHRASES.get(text) or REPLY_PHRASES.get(text)
 
 
-def meaning(text: str) -> Command | int | None:
-    """What a heard text comes down to: a command, a number, or nothing of use."""
-    command = command_in(text)
-    return command if command is not None else number_in(text)
+class Nothing(StrEnum):
+    """What a decoy means."""
+
+    DECOY = "decoy"
+
+
+def meaning(text: str) -> Command | int | Nothing | None:
+    """What a heard text comes down to; None if it is no whole sentence of the grammars."""
+    if (command := command_in(text)) is not None:
+        return command
+    if (number := number_in(text)) is not None:
+        return number
+    return Nothing.DECOY if text in DECOYS else None
 
 
 @cache
 def listening_grammar(card: Card) -> str:
     """JSGF for the answer to a question: the right one, any other number, commands, decoys."""
-    return _grammar(card.answer, tuple(COMMAND_PHRASES), DECOYS)
+    return _grammar(card, tuple(COMMAND_PHRASES), DECOYS)
 
 
 @cache
 def confirming_grammar(card: Card) -> str:
     """JSGF for the reply to "I heard forty two. Is that right?": yes, no, or a number again."""
-    return _grammar(card.answer, (*COMMAND_PHRASES, *REPLY_PHRASES), ())
+    return _grammar(card, (*COMMAND_PHRASES, *REPLY_PHRASES), ())
 
 
-def _grammar(expected: int, commands: tuple[str, ...], decoys: tuple[str, ...]) -> str:
-    alternatives = [
-        f"{_weight(EXPECTED_NATS)} {_spoken_forms(expected)}",
-        f"{_weight(EXPECTED_NATS + LEAD_IN_NATS)} <leadin> {_spoken_forms(expected)}",
-        f"{_weight(0)} <number>",
-        f"{_weight(LEAD_IN_NATS)} <leadin> <number>",
-        f"{_weight(COMMAND_NATS)} <command>",
+def _grammar(card: Card, commands: Sequence[str], decoys: Sequence[str]) -> str:
+    """One rule with a weight for each sentence.
+
+    Every sentence begins with a word, because PocketSphinx forgets the weight of a reference.
+    """
+    expected = _spoken_forms(card.answer)
+    numbers = [
+        form
+        for number in sorted({*ALWAYS_UNDERSTOOD, *likely_wrong(card)})
+        for form in _spoken_forms(number)
     ]
-    if decoys:
-        alternatives.append(f"{_weight(0)} <decoy>")
-    small = [in_words(number) for number in range(1, LARGEST_UNDERSTOOD - 99)]
-    rules = {
-        "public <utterance>": alternatives,
-        "<number>": [*(in_words(number) for number in range(100)), "<hundred> [[and] <small>]"],
-        "<hundred>": ["one hundred", "a hundred"],
-        "<small>": small,
-        "<leadin>": LEAD_INS,
-        "<command>": commands,
-        **({"<decoy>": decoys} if decoys else {}),
-    }
-    body = "\n".join(f"{name} = {' | '.join(phrases)};" for name, phrases in rules.items())
-    return f"#JSGF V1.0;\ngrammar heard;\n{body}\n"
+    sentences = [
+        *_weighted(EXPECTED_NATS, expected),
+        *_weighted(0.0, [number for number in numbers if number not in expected]),
+        *_weighted(COMMAND_NATS, commands),
+        *_weighted(0.0, decoys),
+    ]
+    for lead_in in LEAD_INS:
+        sentences += _weighted(EXPECTED_NATS + LEAD_IN_NATS, [f"{lead_in} <expected>"])
+        sentences += _weighted(LEAD_IN_NATS, [f"{lead_in} <number>"])
+    return (
+        "#JSGF V1.0;\ngrammar heard;\n"
+        f"public <utterance> = {' | '.join(sentences)};\n"
+        f"<expected> = {' | '.join(expected)};\n"
+        f"<number> = {' | '.join(numbers)};\n"
+    )
 
 
-def _spoken_forms(number: int) -> str:
-    """A number in JSGF, with the two ways to say a hundred."""
+def _spoken_forms(number: int) -> list[str]:
+    """The ways to say a number."""
     words = in_words(number)
-    if number < 100:
-        return words
-    return " ".join(["(one | a) hundred", "[and]", *words.split()[2:]]) if number > 100 else "(one | a) hundred"
+    if not words.startswith("one hundred"):
+        return [words]
+    rest = words.removeprefix("one hundred")
+    hundreds = ["one hundred", "a hundred"]
+    joints = ["", " and"] if rest else [""]
+    return [f"{hundred}{joint}{rest}" for hundred in hundreds for joint in joints]
 
 
-def _weight(nats: float) -> str:
-    """A JSGF weight; its grammar knows no exponents."""
-    return f"/{math.exp(nats - EXPECTED_NATS):.25f}/"
+def _weighted(nats: float, sentences: Iterable[str]) -> list[str]:
+    """Alternatives of a JSGF rule; its weights know no exponents."""
+    return [f"/{math.exp(nats - EXPECTED_NATS):.25f}/ {sentence}" for sentence in sentences]
 
 
 DECK = tuple(

@@ -10,17 +10,20 @@ from typing import Any
 from greenroom.bot.deck import (
     Card,
     Command,
-    command_in,
     confirming_grammar,
     in_words,
     listening_grammar,
-    number_in,
+    meaning,
 )
 from greenroom.wire.base import WireModel
 from greenroom.wire.events import AnswerData, QuestionData
 
 SURE = 0.5
-"""Confidence from which a number counts without asking back; see `sphinx.confidence_of`."""
+"""Confidence from which the right answer counts, and goodbye; see `sphinx.confidence_of`."""
+
+FAIRLY_SURE = 0.2
+"""Enough for anything else. The grammar leans far towards the right answer: a wrong number that
+is heard all the same is wrong nearly for certain, whichever it was."""
 
 PRAISE = ("Right!", "Yes!", "Correct!", "Well done!")
 REGRET = ("Not quite.", "No.", "Sorry, no.")
@@ -33,7 +36,7 @@ class Heard:
 
     Attributes:
         text: Lower-case words; empty if something was said and nothing understood.
-        confidence: 0 to 1; `SURE` and above may be acted upon without asking back.
+        confidence: 0 to 1; see `SURE` and `FAIRLY_SURE`.
     """
 
     text: str
@@ -132,17 +135,21 @@ class Dialogue:
 
     def _understand(self, heard: Heard) -> list[Action] | None:
         """The actions for a command or a number; None if it was neither."""
-        sure = heard.confidence >= SURE
-        command = command_in(heard.text)
-        number = number_in(heard.text)
-        if command is not None:
-            return self._obey(command) if sure else None
-        if number is None:
-            return None
-        if sure or number == self._doubted:
-            return self._judge(number)
-        self._doubted = number
-        return [Say(f"I heard {in_words(number)}. Is that right?")]
+        match meaning(heard.text):
+            case Command() as command:
+                return self._obey(command) if self._trusts(heard, command) else None
+            case int(number) if number == self._doubted or self._trusts(heard, number):
+                return self._judge(number)
+            case int(number):
+                self._doubted = number
+                return [Say(f"I heard {in_words(number)}. Is that right?")]
+            case _:
+                return None
+
+    def _trusts(self, heard: Heard, meant: Command | int) -> bool:
+        """Whether to act on what was heard without asking back."""
+        delicate = meant in (self._card.answer, Command.GOODBYE)
+        return heard.confidence >= (SURE if delicate else FAIRLY_SURE)
 
     def _obey(self, command: Command) -> list[Action] | None:
         doubted, self._doubted = self._doubted, None

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 from aiortc import RTCIceServer
 from aiortc.mediastreams import MediaStreamTrack
 from pipecat.frames.frames import OutputAudioRawFrame
+from pipecat.transports.smallwebrtc import transport
 from pipecat.transports.smallwebrtc.connection import (
     SCREEN_VIDEO_TRANSCEIVER_INDEX,
     VIDEO_TRANSCEIVER_INDEX,
@@ -191,8 +194,10 @@ def adapt_transport() -> None:
 
     ``on_client_connected`` is called for the first page only: a bot greets there, and would
     greet again after a reload. What is said while no page is connected takes as long as it
-    would take to hear; the stock transport drops it as fast as the processor can.
-    Side effect: replaces two methods of the transport, once.
+    would take to hear; the stock transport drops it as fast as the processor can. And what is
+    played is timed by the monotonic clock: with the wall clock, one that is set back silences
+    the bot for as long as it was set back.
+    Side effect: replaces two methods and the clock of the transport, once.
     """
     if getattr(SmallWebRTCTransport, "_bears_with_pages", False):
         return
@@ -215,6 +220,7 @@ def adapt_transport() -> None:
 
     SmallWebRTCTransport._on_client_connected = _on_client_connected  # type: ignore[method-assign]
     SmallWebRTCClient.write_audio_frame = write_audio_frame  # type: ignore[method-assign]
+    vars(transport)["time"] = SimpleNamespace(time=time.monotonic)
     SmallWebRTCTransport._bears_with_pages = True  # type: ignore[attr-defined]
 
 

@@ -89,6 +89,8 @@ class Serving:
         """Serve the session to its end; returns the exit code. Bounded once it is ending."""
         link = asyncio.create_task(self._hold_link())
         session = asyncio.create_task(self._hold_session())
+        for task in (link, session):
+            task.add_done_callback(self._end_if_failed)
         try:
             return EXIT_CODES[await self._ending]
         finally:
@@ -103,6 +105,11 @@ class Serving:
     def _end(self, ending: Ending) -> None:
         if not self._ending.done():
             self._ending.set_result(ending)
+
+    def _end_if_failed(self, task: asyncio.Task[None]) -> None:
+        """A mistake of ours must not leave a process that serves nobody; `_cancel` tells of it."""
+        if not task.cancelled() and task.exception() is not None:
+            self._end(Ending.BOT_RAISED)
 
     async def _hold_link(self) -> None:
         self._end(LINK_ENDINGS[await self._link.run()])

@@ -227,6 +227,16 @@ class Sessions:
         await self.get(session_id, user_id)
         return await self.apply(session_id, i.Mute(muted, timestamp_ms))
 
+    async def message(self, session_id: str, user_id: str, text: str) -> Session:
+        """Tell the bot what the user typed instead of speaking.
+
+        Raises:
+            NotActive: Nobody is in conversation right now.
+            SessionEnded: The session is over.
+        """
+        await self.get(session_id, user_id)
+        return await self.apply(session_id, i.Message(text))
+
     async def ticket(self, session: Session) -> str:
         """A new one-time ticket for ``WS /ws``; only its digest is kept."""
         ticket = secrets.token_urlsafe(24)

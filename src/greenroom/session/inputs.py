@@ -46,6 +46,13 @@ class Resume:
     cause: PauseCause
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The user typed instead of speaking."""
+
+    text: str
+
+
 # ---- reports: the bot says what happened
 
 
@@ -182,5 +189,5 @@ class Due:
     kind: DeadlineKind
 
 
-Command = Offer | Stop | Mute | Pause | Resume
+Command = Offer | Stop | Mute | Pause | Resume | Message
 Input = Command | Reported | BotExited | Due

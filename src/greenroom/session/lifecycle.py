@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from greenroom.errors import SessionEnded
+from greenroom.errors import NotActive, SessionEnded
 from greenroom.session import facts as f
 from greenroom.session import inputs as i
 from greenroom.session.deadlines import deadlines
@@ -89,6 +89,7 @@ def transition(session: Session, event: i.Input, now: float) -> f.Change:
 
     Raises:
         SessionEnded: A command that needs a running session came after its end.
+        NotActive: A command that needs a conversation came before or between.
     """
     fenced = _fence(session, event)
     if fenced is not None:
@@ -96,7 +97,7 @@ def transition(session: Session, event: i.Input, now: float) -> f.Change:
     content = event.report if isinstance(event, i.Reported) else event
     match RESPONSES[session.stage, type(content)]:
         case Response.REFUSE:
-            raise SessionEnded("This session is over. Start a new one.", session=session.id)
+            raise _refusal(session)
         case Response.IGNORE:
             return f.Change(_counted(session, event), outcome=f.Outcome.IGNORED)
         case Response.ACT:
@@ -106,6 +107,12 @@ def transition(session: Session, event: i.Input, now: float) -> f.Change:
     draft = _Draft(_counted(session, event))
     _HANDLERS[type(content)](draft, content, now)
     return _finished(session, draft)
+
+
+def _refusal(session: Session) -> SessionEnded | NotActive:
+    if session.stage.is_live:
+        return NotActive("Nobody is talking in this session right now.", session=session.id)
+    return SessionEnded("This session is over. Start a new one.", session=session.id)
 
 
 def _fence(session: Session, event: i.Input) -> f.Outcome | None:
@@ -190,6 +197,11 @@ def _resume(draft: _Draft, resume: i.Resume, now: float) -> None:
         draft.set(paused_at=None)
         _acted(draft, now)
         draft.tell_bot("pause", paused=False)
+
+
+def _message(draft: _Draft, message: i.Message, now: float) -> None:
+    _acted(draft, now)
+    draft.tell_bot("message", text=message.text)
 
 
 def _tell_causes(draft: _Draft) -> None:
@@ -366,6 +378,7 @@ _HANDLERS: dict[type, Callable[[_Draft, Any, float], None]] = {
     i.Mute: _mute,
     i.Pause: _pause,
     i.Resume: _resume,
+    i.Message: _message,
     i.BotJoined: _bot_joined,
     i.UserJoined: _user_joined,
     i.UserLeft: _user_left,

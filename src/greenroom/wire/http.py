@@ -96,6 +96,12 @@ class MuteBody(WireModel):
     timestamp: int = Field(ge=0)
 
 
+class MessageBody(WireModel):
+    """``POST /api/voice/session/{id}/message``: typed instead of spoken."""
+
+    text: str = Field(min_length=1, max_length=4_000)
+
+
 class ConfigAnswer(WireModel):
     """``GET /api/voice/config``: what a page needs before the click."""
 

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import react from '@vitejs/plugin-react';
 import { defaultClientConditions, defineConfig, type Plugin } from 'vite';
 
-const SERVER = 'http://127.0.0.1:8080';
+const SERVER = 'http://127.0.0.1:8642';
 
 /** Swagger UI served by Greenroom itself: /docs asks no other host for anything. */
 function docsAssets(): Plugin {

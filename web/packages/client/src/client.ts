@@ -32,6 +32,9 @@ export interface VoiceClientOptions {
 export interface ClientPorts extends Ports {
   fetch: typeof globalThis.fetch;
   microphoneAllowed: MicrophoneAllowed;
+  /** The session that this very tab had before a reload. */
+  remembered: () => string | null;
+  remember: (sessionId: string | null) => void;
   /** Calls back when the page goes away (a reload, a closed tab). Returns how to stop. */
   onPageHide: (leaving: () => void) => () => void;
 }
@@ -65,7 +68,8 @@ export interface VoiceClient {
   sendMessage(text: string): Promise<void>;
   /**
    * Looks for a session of this visitor that a reload interrupted. Returns to it when the
-   * microphone may be used without asking; else it stands in the state as `resumable`.
+   * microphone may be used without asking, and no other page would lose it by that; else it
+   * stands in the state as `resumable`.
    */
   resume(): Promise<void>;
   /** Returns to the `resumable` session; call it from a click. */
@@ -175,7 +179,8 @@ class Client implements VoiceClient {
       if (resuming.signal.aborted || this.#live() || !session) return;
       if (session.endedAt || session.status === 'disconnecting') return;
       this.#dispatch({ type: 'resumable', session });
-      if (allowed) await this.rejoin();
+      const isElsewhere = session.userPresent && session.sessionId !== this.#ports.remembered();
+      if (allowed && !isElsewhere) await this.rejoin();
     } catch {
       // Nothing to return to, or nobody to ask: the click on Talk will tell.
     } finally {
@@ -234,6 +239,7 @@ class Client implements VoiceClient {
   #dispatch(action: Action): void {
     const next = reduce(this.#state, action);
     if (next === this.#state) return;
+    if (next.sessionId !== this.#state.sessionId) this.#ports.remember(next.sessionId);
     this.#state = next;
     notify(this.#listeners, undefined);
   }
@@ -269,6 +275,16 @@ function streamUrl(baseUrl: string): string {
   return url.href;
 }
 
+const REMEMBERED = 'greenroom.session';
+
+function attempt<Result>(action: () => Result): Result | null {
+  try {
+    return action();
+  } catch {
+    return null;
+  }
+}
+
 function browserPorts(): ClientPorts {
   const listenTo = (target: EventTarget | undefined, name: string, callback: () => void) => {
     target?.addEventListener(name, callback);
@@ -282,6 +298,14 @@ function browserPorts(): ClientPorts {
     openMedia,
     openSpeaker,
     watchLevel,
+    // A tab's storage outlives a reload, and no other tab sees it. It may be forbidden.
+    remembered: () => attempt(() => sessionStorage.getItem(REMEMBERED)),
+    remember: (sessionId) =>
+      void attempt(() =>
+        sessionId === null
+          ? sessionStorage.removeItem(REMEMBERED)
+          : sessionStorage.setItem(REMEMBERED, sessionId),
+      ),
     onDevices: (changed) => listenTo(navigator.mediaDevices, 'devicechange', changed),
     onPageHide: (leaving) => listenTo(window, 'pagehide', leaving),
     onWake: (wake) => {

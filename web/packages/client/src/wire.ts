@@ -186,6 +186,12 @@ export interface Heartbeat {
   type: 'heartbeat';
 }
 /**
+ * ``POST /api/voice/session/{id}/message``: typed instead of spoken.
+ */
+export interface MessageBody {
+  text: string;
+}
+/**
  * ``POST /api/voice/mute``. Of two, the one with the later ``timestamp`` holds.
  */
 export interface MuteBody {

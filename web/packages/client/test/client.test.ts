@@ -574,6 +574,24 @@ describe('a reload', () => {
     expect(client.getState()).toMatchObject({ media: 'connected', resumable: null });
   });
 
+  test('takes a session from no other page that has it; its own it takes back', async () => {
+    const { server, client } = setUp();
+    const session = server.begin();
+    server.session = { ...session, userPresent: true };
+    server.microphone.allowed = true;
+    await client.resume();
+    await settle();
+    expect(client.getState()).toMatchObject({ sessionStatus: 'inactive', resumable: { userPresent: true } });
+    expect(server.count(OFFER)).toBe(0);
+    server.remembered = session.sessionId; // As after a reload of the tab that had it.
+    await client.resume();
+    await settle();
+    expect(server.count(OFFER)).toBe(1);
+    expect(client.getState()).toMatchObject({ media: 'connected', resumable: null });
+    await client.stop();
+    expect(server.remembered).toBeNull();
+  });
+
   test('finds nothing where there is nothing', async () => {
     const { server, client } = setUp();
     await client.resume();

@@ -66,9 +66,11 @@ function contentOf(session: VoiceSession): Content | null {
       code: 'resumable',
       kind: 'offer',
       heading: 'Where were we?',
-      message: 'Your conversation is still there.',
+      message: resumable.userPresent
+        ? 'Your conversation is open in another tab or window.'
+        : 'Your conversation is still there.',
       whatToDo: '',
-      action: { label: 'Continue', run: () => void session.rejoin() },
+      action: { label: resumable.userPresent ? 'Continue here' : 'Continue', run: () => void session.rejoin() },
     };
   return null;
 }

@@ -47,6 +47,8 @@ export class FakeServer {
   botJoins = true;
   /** DELETE ends the session at once; else the test says when. */
   endsAtOnce = true;
+  /** What the tab keeps over a reload. */
+  remembered: string | null = null;
   /** Told in the configuration and in every new session. */
   iceServers: IceServer[] = [];
   /** New voice connects as soon as it is answered. */
@@ -81,6 +83,10 @@ export class FakeServer {
       },
       close: () => undefined,
     }),
+    remembered: () => this.remembered,
+    remember: (sessionId) => {
+      this.remembered = sessionId;
+    },
     onWake: (wake) => keep(this.#wakes, wake),
     onPageHide: (leaving) => keep(this.#pageHides, leaving),
   };

@@ -1,0 +1,155 @@
+"""Any bot is observed and keeps running, whatever it was told; nobody edits it for that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    ErrorFrame,
+    Frame,
+    InterruptionFrame,
+    MetricsFrame,
+    TranscriptionFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.metrics.metrics import LLMTokenUsage, LLMUsageMetricsData
+from pipecat.observers.base_observer import FramePushed
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineWorker
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from greenroom.bot import context, hooks
+from greenroom.bot.observe import Reporter
+from greenroom.wire.link import ReportKind, RoomSpec, SessionSpec
+
+Told = list[tuple[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def told() -> Told:
+    """What was reported: kinds and data, in order."""
+    return []
+
+
+@pytest.fixture
+def session(told: Told) -> Iterator[context.BotSession]:
+    spec = SessionSpec(
+        session_id="s", launch_id="l", assistant="a", room=RoomSpec(name="r"), persistence_s=300
+    )
+    session = context.BotSession(
+        spec,
+        report=lambda kind, data: told.append((kind.value, data)),
+        user_present=lambda: True,
+        joined=lambda: told.append((ReportKind.BOT_JOINED.value, {})),
+    )
+    context.enter(session)
+    yield session
+    context.enter(None)
+
+
+async def push(
+    reporter: Reporter,
+    frame: Frame,
+    *,
+    at_s: float = 0.0,
+    first: bool = True,
+    direction: FrameDirection = FrameDirection.DOWNSTREAM,
+) -> None:
+    """Show the reporter one push of a frame."""
+    processor = FrameProcessor()
+    at_ns = int(at_s * 1e9)
+    await reporter.on_push_frame(
+        FramePushed(processor, processor, frame, direction, at_ns, first_push=first)
+    )
+
+
+def test_nobody_is_current_outside_of_a_session() -> None:
+    with pytest.raises(RuntimeError):
+        context.current()
+
+
+async def test_pipecat_s_own_idle_clock_is_switched_off(session: context.BotSession) -> None:
+    worker = PipelineWorker(Pipeline([FrameProcessor()]))
+    await hooks.setup_pipeline_worker(worker)
+    assert worker._cancel_on_idle_timeout is False
+
+
+async def test_the_pipeline_is_reported_once_however_many_there_are(
+    session: context.BotSession, told: Told
+) -> None:
+    await Reporter(session).on_pipeline_started()
+    await Reporter(session).on_pipeline_started()
+    assert told == [("bot.joined", {})]
+
+
+async def test_a_frame_counts_once(session: context.BotSession, told: Told) -> None:
+    reporter = Reporter(session)
+    frame = TranscriptionFrame(text="forty two", user_id="", timestamp="")
+    await push(reporter, frame)
+    await push(reporter, frame, first=False)
+    down, up = InterruptionFrame(), BotStartedSpeakingFrame()
+    up.broadcast_sibling_id = down.id
+    await push(reporter, up, direction=FrameDirection.UPSTREAM)
+    expected = {"role": "user", "text": "forty two", "final": True, "turn": 1}
+    assert told == [("transcript", expected)]
+
+
+async def test_the_user_s_speech_is_whatever_announces_it_first(
+    session: context.BotSession, told: Told
+) -> None:
+    reporter = Reporter(session)
+    await push(reporter, VADUserStartedSpeakingFrame())
+    await push(reporter, UserStartedSpeakingFrame())
+    await push(reporter, VADUserStoppedSpeakingFrame())
+    await push(reporter, UserStoppedSpeakingFrame())
+    assert told == [("user.speech", {"speaking": True}), ("user.speech", {"speaking": False})]
+
+
+@pytest.mark.parametrize(("later_s", "interrupted"), [(0.01, True), (2.0, False)])
+async def test_only_a_stop_right_after_an_interruption_is_its_doing(
+    session: context.BotSession, told: Told, later_s: float, interrupted: bool
+) -> None:
+    reporter = Reporter(session)
+    await push(reporter, BotStartedSpeakingFrame())
+    await push(reporter, InterruptionFrame(), at_s=5.0)
+    await push(reporter, BotStoppedSpeakingFrame(), at_s=5.0 + later_s)
+    await asyncio.sleep(0.2)
+    assert told[-1] == ("bot.speech", {"speaking": False, "interrupted": interrupted})
+    assert len(told) == 2
+
+
+async def test_what_follows_in_the_same_breath_is_no_stop(
+    session: context.BotSession, told: Told
+) -> None:
+    reporter = Reporter(session)
+    await push(reporter, BotStartedSpeakingFrame())
+    await push(reporter, BotStoppedSpeakingFrame(), at_s=1.0)
+    await push(reporter, BotStartedSpeakingFrame(), at_s=1.0)
+    await asyncio.sleep(0.2)
+    assert told == [("bot.speech", {"speaking": True})]
+
+
+async def test_tokens_are_metered(session: context.BotSession, told: Told) -> None:
+    value = LLMTokenUsage(prompt_tokens=7, completion_tokens=3, total_tokens=10)
+    frame = MetricsFrame(data=[LLMUsageMetricsData(processor="llm", value=value)])
+    await push(Reporter(session), frame)
+    assert told == [
+        ("usage", {"component": "llm", "quantity": 7, "unit": "prompt_tokens"}),
+        ("usage", {"component": "llm", "quantity": 3, "unit": "completion_tokens"}),
+    ]
+
+
+async def test_an_error_is_told_without_its_words(session: context.BotSession, told: Told) -> None:
+    await push(Reporter(session), ErrorFrame(error="the key sk-123 said: forty two"))
+    assert told[0][0] == "error"
+    assert told[0][1]["code"] == "pipeline_error"
+    assert "sk-123" not in str(told)
+    assert "forty" not in str(told)
