@@ -31,7 +31,6 @@ from greenroom.service.sessions import Assistant, Sessions
 from greenroom.session.model import EndReason
 from greenroom.settings import Settings
 from greenroom.store import database_at
-from greenroom.store.database import Database
 
 log = structlog.get_logger("greenroom.main")
 
@@ -87,12 +86,6 @@ def bind(settings: Settings) -> socket.socket:
     return listener
 
 
-def database_of(settings: Settings) -> Database:
-    """The database that the settings mean."""
-    url = settings.database_url
-    return database_at(url.get_secret_value() if url else None, settings.state_dir)
-
-
 async def build(settings: Settings, bot: str | None, address: tuple[str, int]) -> House:
     """Put the house together.
 
@@ -106,7 +99,7 @@ async def build(settings: Settings, bot: str | None, address: tuple[str, int]) -
     """
     keyring = Keyring(settings.installation_secret())
     clock, hub, links, metrics = SystemClock(), MemoryHub(), Links(), Metrics()
-    store = await database_of(settings).open()
+    store = await database_at(settings.plain_database_url(), settings.state_dir).open()
     launcher = LocalLauncher(settings.state_dir)
     rooms = LocalRooms(settings.ice_servers, allow_loopback=settings.allow_loopback_media)
     assistants = _assistants(settings, bot)

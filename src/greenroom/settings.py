@@ -24,8 +24,8 @@ from greenroom.session.model import Limits
 from greenroom.wire.link import IceServer
 
 MIN_SECRET_CHARS = 32
-_MAKE_SECRET = "python3 -c 'import secrets; print(secrets.token_hex(32))'"  # noqa: S105
-_SECRET_FILE = "secret"  # noqa: S105 - a file's name
+MAKE_SECRET = "python3 -c 'import secrets; print(secrets.token_hex(32))'"  # noqa: S105
+SECRET_FILE = "secret"  # noqa: S105 - a file's name
 
 
 def default_state_dir() -> Path:
@@ -112,6 +112,10 @@ class Settings(BaseSettings):
         except ValueError:
             return False
 
+    def plain_database_url(self) -> str | None:
+        """The database's address, password and all; None means SQLite in the state folder."""
+        return self.database_url.get_secret_value() if self.database_url else None
+
     def limits(self) -> Limits:
         """The limits of a session, as set."""
         return Limits(
@@ -133,15 +137,15 @@ class Settings(BaseSettings):
             if len(value) < MIN_SECRET_CHARS:
                 raise BadSetting(
                     f"GREENROOM_SECRET has {len(value)} characters; it needs {MIN_SECRET_CHARS} "
-                    f"or more. Make one: {_MAKE_SECRET}"
+                    f"or more. Make one: {MAKE_SECRET}"
                 )
             return value
         if not self.is_loopback:
             raise BadSetting(
                 f"GREENROOM_SECRET is not set, and GREENROOM_HOST={self.host} can be reached from "
-                f"other machines. Make one: {_MAKE_SECRET}"
+                f"other machines. Make one: {MAKE_SECRET}"
             )
-        return _kept_secret(self.state_dir / _SECRET_FILE)
+        return _kept_secret(self.state_dir / SECRET_FILE)
 
 
 def _kept_secret(path: Path) -> str:

@@ -30,6 +30,11 @@ class Database(Protocol):
         """For people: which kind and where, without a password."""
         ...
 
+    @property
+    def upgraded_on_start(self) -> bool:
+        """Whether `open` brings an older schema to this version's by itself."""
+        ...
+
     async def open(self) -> Store:
         """The store in it, ready.
 

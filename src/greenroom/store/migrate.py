@@ -53,8 +53,11 @@ def schema_of(connection: Connection) -> Schema:
     """The schema of the connected database. Only reads."""
     revision = MigrationContext.configure(connection).get_current_revision()
     known = _revisions()
-    applied = known.index(revision) + 1 if revision in known else 0
-    return Schema(revision, missing=known[applied:])
+    if revision is None:
+        return Schema(None, missing=known)
+    if revision not in known:
+        return Schema(revision, missing=())
+    return Schema(revision, missing=known[known.index(revision) + 1 :])
 
 
 def refuse_newer(schema: Schema) -> None:

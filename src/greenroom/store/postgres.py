@@ -61,6 +61,11 @@ class PostgresDatabase:
         host = parts.netloc.rpartition("@")[2] or "local socket"
         return f"PostgreSQL, {host}, database {parts.path.strip('/') or 'of the user'}"
 
+    @property
+    def upgraded_on_start(self) -> bool:
+        """See `Database.upgraded_on_start`. Servers of several versions may share it."""
+        return False
+
     async def open(self) -> SqlStore:
         """See `Database.open`. Its schema is never changed here: servers may share it."""
         schema = await self.schema()

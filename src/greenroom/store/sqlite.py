@@ -48,6 +48,11 @@ class SqliteDatabase:
         """See `Database.name`."""
         return f"SQLite, {self._path}"
 
+    @property
+    def upgraded_on_start(self) -> bool:
+        """See `Database.upgraded_on_start`. The file is this server's alone."""
+        return True
+
     async def open(self) -> SqlStore:
         """See `Database.open`. An older file is upgraded first, and copied before that."""
         upgraded = await self.upgrade()
