@@ -59,7 +59,7 @@ def listener_on(number: int) -> str | None:
     """The process that listens on a port, as a command line; None if this user may not know."""
     try:
         for connection in psutil.net_connections(kind="tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == number:
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1] == number:
                 if connection.pid is None:
                     return None
                 process = psutil.Process(connection.pid)

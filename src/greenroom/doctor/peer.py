@@ -1,4 +1,4 @@
-"""A caller without a browser: offers audio, sends silence, and notes when it first hears a sound."""
+"""A caller without a browser: offers audio, sends silence, and notes the first sound it hears."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamTrack
+from av import AudioFrame
 
 from greenroom.bot.ice import allow_loopback
 
@@ -63,6 +64,7 @@ class Peer:
 async def _until_audible(track: MediaStreamTrack) -> float:
     while True:
         frame = await track.recv()
+        assert isinstance(frame, AudioFrame)
         if np.abs(frame.to_ndarray().astype(np.int32)).max() > AUDIBLE:
             return time.monotonic()
 
