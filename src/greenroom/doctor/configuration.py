@@ -47,18 +47,18 @@ def _count(environment: Mapping[str, str], known: Collection[str]) -> int:
 
 def _nearly(name: str, known: Collection[str]) -> bool:
     """A slip in the prefix itself, like GREENROM_PORT."""
-    return name.startswith("GREEN") and bool(_nearest(name, known, cutoff=0.8))
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    return name.startswith("GREEN") and bool(close)
 
 
 def _meant(name: str, known: Collection[str]) -> str:
-    nearest = _nearest(name, known, cutoff=0.6)
+    # Without the prefix, which would make all of them alike.
+    rests = {setting.removeprefix(PREFIX): setting for setting in known}
+    rest = name.removeprefix(PREFIX) if name.startswith(PREFIX) else name.partition("_")[2]
+    nearest = difflib.get_close_matches(rest, rests, n=1)
     if not nearest:
         return f"Unset it; the README lists every {PREFIX}… setting."
-    return f"Did you mean {nearest[0]}?"
-
-
-def _nearest(name: str, known: Collection[str], cutoff: float) -> list[str]:
-    return difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
+    return f"Did you mean {rests[nearest[0]]}?"
 
 
 def unreadable(error: GreenroomError) -> Finding:

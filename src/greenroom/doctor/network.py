@@ -59,7 +59,7 @@ def listener_on(number: int) -> str | None:
     """The process that listens on a port, as a command line; None if this user may not know."""
     try:
         for connection in psutil.net_connections(kind="tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr[1] == number:
+            if connection.status == psutil.CONN_LISTEN and _port_of(connection.laddr) == number:
                 if connection.pid is None:
                     return None
                 process = psutil.Process(connection.pid)
@@ -67,6 +67,11 @@ def listener_on(number: int) -> str | None:
     except psutil.Error:
         pass
     return None
+
+
+def _port_of(address: object) -> int | None:
+    """Psutil has an empty tuple for an address that it cannot tell."""
+    return getattr(address, "port", None)
 
 
 def ice(addresses: Sequence[str], *, loopback_allowed: bool) -> Finding:
