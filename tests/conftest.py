@@ -31,6 +31,7 @@ from greenroom.store.sqlite import SqliteDatabase, open_sqlite
 from greenroom.testing.clock import FakeClock
 from greenroom.testing.launcher import FakeLauncher
 from greenroom.testing.postgres_server import PostgresServer, a_postgres_server
+from tests.next_version import NextVersion, a_next_version
 
 SECRET = "s" * 32
 
@@ -105,6 +106,13 @@ def postgres_url(postgres: PostgresServer, postgres_template: str) -> Iterator[s
     name = postgres.new_database(postgres_template)
     yield postgres.url(name)
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def next_version(tmp_path: Path) -> Iterator[NextVersion]:
+    """Lets this become a version with one migration more."""
+    with a_next_version(tmp_path / "migrations-of-the-next-version") as become:
+        yield become
 
 
 @pytest.fixture

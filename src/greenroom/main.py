@@ -99,8 +99,8 @@ async def build(settings: Settings, bot: str | None, address: tuple[str, int]) -
     """
     keyring = Keyring(settings.installation_secret())
     clock, hub, links, metrics = SystemClock(), MemoryHub(), Links(), Metrics()
-    store = await database_at(settings.plain_database_url(), settings.state_dir).open()
     launcher = LocalLauncher(settings.state_dir)
+    store = await database_at(settings.plain_database_url(), settings.state_dir).open()
     rooms = LocalRooms(settings.ice_servers, allow_loopback=settings.allow_loopback_media)
     assistants = _assistants(settings, bot)
     sessions = Sessions(store, hub, clock, links, keyring, assistants, metrics)
@@ -187,7 +187,13 @@ async def serve(settings: Settings, bot: str | None, on_ready: Callable[[str], N
         bot: Module or file of the bot to serve; the built-in one if None.
         on_ready: Called with the server's address once it listens.
     """
-    listener = bind(settings)
+    with contextlib.closing(bind(settings)) as listener:
+        await _serve_on(listener, settings, bot, on_ready)
+
+
+async def _serve_on(
+    listener: socket.socket, settings: Settings, bot: str | None, on_ready: Callable[[str], None]
+) -> None:
     address = listener.getsockname()[:2]
     house = await build(settings, bot, address)
     config = uvicorn.Config(
@@ -215,7 +221,6 @@ async def serve(settings: Settings, bot: str | None, on_ready: Callable[[str], N
         stopping.deafen()
         await house.launcher.close()
         await house.parts.store.close()
-        listener.close()
 
 
 async def _guarded(run: Callable[[], Coroutine[Any, Any, None]], house: House) -> None:

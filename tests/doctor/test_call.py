@@ -22,7 +22,8 @@ async def test_a_machine_without_a_voice_is_told_so(tmp_path: Path) -> None:
     mute = {**os.environ, "PATH": str(tmp_path)}
     (finding,) = await call_itself(mute, over_loopback=True)
     assert finding.level is Level.PROBLEM
-    assert "It failed" in finding.message
+    assert "the session was refused" in finding.message
+    assert "espeak-ng" in finding.mend
 
 
 async def test_a_server_that_does_not_start_says_why() -> None:

@@ -20,7 +20,7 @@ from greenroom.store.migrate import Standing, head
 from greenroom.store.tables import metadata
 from greenroom.testing.postgres_server import PostgresServer
 from greenroom.testing.store_contract import a_session
-from tests.store.conftest import AddMigration
+from tests.next_version import NextVersion
 
 
 @dataclass
@@ -81,12 +81,12 @@ async def test_two_upgrades_at_once_are_one(fresh: Fresh) -> None:
     assert found == [Standing.CURRENT] * 3 + [Standing.EMPTY]
 
 
-async def test_sessions_survive_an_upgrade(fresh: Fresh, next_version: AddMigration) -> None:
+async def test_sessions_survive_an_upgrade(fresh: Fresh, next_version: NextVersion) -> None:
     await fresh.database.upgrade()
     store = await fresh.database.open()
     stored = await store.create(a_session(), [], [])
     await store.close()
-    next_version("")
+    next_version()
     assert (await fresh.database.schema()).standing is Standing.OLDER
     upgraded = await fresh.database.upgrade()
     assert upgraded.before.missing == ("next",)
@@ -97,7 +97,7 @@ async def test_sessions_survive_an_upgrade(fresh: Fresh, next_version: AddMigrat
 
 
 async def test_a_migration_that_fails_changes_nothing(
-    fresh: Fresh, next_version: AddMigration
+    fresh: Fresh, next_version: NextVersion
 ) -> None:
     await fresh.database.upgrade()
     next_version('raise RuntimeError("in the middle")')

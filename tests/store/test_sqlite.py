@@ -14,7 +14,7 @@ from greenroom.errors import BadSetting, Unavailable
 from greenroom.store.migrate import Standing
 from greenroom.store.sqlite import SqliteDatabase, open_sqlite
 from greenroom.testing.store_contract import StoreContract, a_session
-from tests.store.conftest import AddMigration
+from tests.next_version import NextVersion
 
 
 class TestSqlite(StoreContract):
@@ -32,11 +32,11 @@ async def test_what_is_stored_is_there_after_opening_again(tmp_path: Path) -> No
 
 
 async def test_an_older_file_is_copied_before_it_is_upgraded(
-    sqlite_file: Path, next_version: AddMigration
+    sqlite_file: Path, next_version: NextVersion
 ) -> None:
     store = await open_sqlite(sqlite_file)
     stored = await store.create(a_session(), [], [])
-    next_version("")
+    next_version()
     # The store is still open, so that its last commit may not be in the file itself yet.
     upgraded = await SqliteDatabase(sqlite_file).upgrade()
     await store.close()

@@ -74,7 +74,7 @@ async def call_itself(environment: Mapping[str, str], *, over_loopback: bool) ->
         return [_judge(Heard(cold_ms, warm_ms)), await server.leftovers()]
     except (CallFailed, TimeoutError, httpx.HTTPError) as error:
         said = str(error) or f"{type(error).__name__} after {ALL_WITHIN_S:g} s at most"
-        mend = f"Last line of the server: {server.last_line()}"
+        mend = f"What the server said: {server.last_words()}"
         return [problem(CHECK, f"It failed: {said}", mend)]
     finally:
         await server.kill()
@@ -183,10 +183,12 @@ class _Server:
         if self._process is not None:
             await self._process.wait()
 
-    def last_line(self) -> str:
-        """What the server said last, for people."""
-        lines = self._log.read_text(errors="replace").split("\n") if self._log.exists() else []
-        return next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+    def last_words(self) -> str:
+        """The last line of the server's log that tells of an error; else its last line."""
+        text = self._log.read_text(errors="replace") if self._log.exists() else ""
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        errors = [line for line in lines if "error" in line.lower() or line.startswith("✗")]
+        return (errors or lines or ["nothing"])[-1]
 
     @property
     def _log(self) -> Path:
