@@ -37,7 +37,13 @@ async def open_sqlite(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> 
 
 
 def _engine(address: str, begin: str, pool_size: int, busy_timeout_ms: int) -> AsyncEngine:
-    engine = create_async_engine(address, pool_size=pool_size, max_overflow=0, pool_timeout=10)
+    engine = create_async_engine(
+        address,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        hide_parameters=True,  # an error's message would repeat what was said
+    )
     _prepare(engine.sync_engine, begin, busy_timeout_ms)
     return engine
 
