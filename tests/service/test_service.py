@@ -91,6 +91,25 @@ async def test_a_hung_bot_does_not_keep_its_own_end_waiting(house: House) -> Non
     assert house.launcher.ended[0][1:] == (1.0, 0.5)
 
 
+async def test_what_is_typed_while_the_clock_stands_still_or_goes_back_is_told(
+    house: House,
+) -> None:
+    session_id = await a_call(house)
+    await house.sessions.message(session_id, "ada", "one")
+    house.clock.advance(-60)
+    await house.sessions.message(session_id, "ada", "two")
+    effects = await house.parts.store.effects_of(session_id)
+    assert [effect.payload["data"]["text"] for effect in effects] == ["one", "two"]
+
+
+async def test_stopping_twice_hurries(house: House) -> None:
+    session_id = await a_call(house)
+    for _ in range(2):
+        await house.sessions.stop(session_id, "ada")
+    await house.until_true(lambda: len(house.launcher.ended) == 2)
+    assert [polite_s for _, polite_s, _ in house.launcher.ended] == [1.0, 0.0]
+
+
 async def test_the_exit_of_a_bot_ends_the_session_and_is_forgotten(house: House) -> None:
     session_id = await a_call(house)
     launch_id = (await house.session(session_id)).launch_id

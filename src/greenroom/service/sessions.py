@@ -312,7 +312,8 @@ class Sessions:
             before = await self._store.get(session_id)
             now = self._clock.now()
             change = transition(before, event, now)
-            if change.session == before:
+            # What is told or asked counts too: a message may leave the record as it was.
+            if change.session == before and not change.facts and not change.effects:
                 return before, change
             try:
                 after = await self._store.commit(
