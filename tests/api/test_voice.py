@@ -117,6 +117,15 @@ async def test_mute_reaches_the_bot_in_the_pages_order(server: House) -> None:
         await bot.close()
 
 
+async def test_a_timestamp_beyond_measure_is_refused(server: House) -> None:
+    async with server.client() as client:
+        body, bot = await a_call(server, client)
+        mute = {"sessionId": body["session"]["sessionId"], "isMuted": True, "timestamp": 2**63}
+        refused = await client.post("/api/voice/mute", json=mute)
+        assert (refused.status_code, refused.json()["code"]) == (400, "bad_request")
+        await bot.close()
+
+
 async def test_an_offer_the_bot_cannot_use_is_told(server: House) -> None:
     async with server.client() as client:
         starting = asyncio.create_task(client.post("/api/voice/session", json={"offer": OFFER}))
