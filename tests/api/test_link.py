@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from websockets.exceptions import ConnectionClosed
 
 from greenroom.session.model import Stage
@@ -29,8 +30,9 @@ async def closed_with(bot: FakeBot) -> int | None:
 
 async def test_a_wrong_secret_is_fenced(server: House) -> None:
     session = await server.session(await launched(server))
-    bot = await FakeBot.dial(server, session.launch_id, secret="wrong")
-    assert await closed_with(bot) == LINK_FENCED
+    for secret in ("wrong", "d\xe9j\xe0"):
+        bot = await FakeBot.dial(server, session.launch_id, secret=secret)
+        assert await closed_with(bot) == LINK_FENCED
 
 
 async def test_a_launch_without_session_is_fenced(server: House) -> None:
@@ -108,8 +110,9 @@ async def test_a_report_nobody_understands_does_not_stop_those_behind_it(server:
     await bot.close()
 
 
-async def test_noise_on_the_link_closes_it(server: House) -> None:
+@pytest.mark.parametrize("noise", ["this is no message", b"nor this"])
+async def test_noise_on_the_link_closes_it(server: House, noise: str | bytes) -> None:
     session = await server.session(await launched(server))
     bot = await FakeBot.join(server, server.launcher.orders[session.launch_id])
-    await bot.socket.send("this is no message")
+    await bot.socket.send(noise)
     assert await closed_with(bot) == 1002

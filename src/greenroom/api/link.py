@@ -172,7 +172,10 @@ class _Door:
         await self._send(ReportAck(seq=report.seq))
 
     async def _receive(self) -> WireModel:
-        text = await self._websocket.receive_text()
+        try:
+            text = await self._websocket.receive_text()
+        except KeyError:
+            text = ""  # a binary frame: nothing of ours
         if len(text) > MAX_LINK_MESSAGE_BYTES:
             raise _Fenced
         return from_bot.validate_json(text)
