@@ -110,6 +110,13 @@ async def test_stopping_twice_hurries(house: House) -> None:
     assert [polite_s for _, polite_s, _ in house.launcher.ended] == [1.0, 0.0]
 
 
+async def test_the_timekeeper_sleeps_while_a_command_waits_for_its_link(house: House) -> None:
+    session = (await house.sessions.start("ada", None)).session
+    await house.until_true(lambda: session.launch_id in house.launcher.orders)
+    await house.sessions.mute(session.id, "ada", muted=True, timestamp_ms=1)
+    assert await house.parts.store.next_due_at() == session.created_at + session.limits.join_s
+
+
 async def test_the_exit_of_a_bot_ends_the_session_and_is_forgotten(house: House) -> None:
     session_id = await a_call(house)
     launch_id = (await house.session(session_id)).launch_id

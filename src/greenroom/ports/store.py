@@ -141,7 +141,7 @@ class Store(Protocol):
         ...
 
     async def next_due_at(self) -> float | None:
-        """When the next deadline or postponed effect comes due."""
+        """When the next deadline comes due."""
         ...
 
     async def put_ticket(self, digest: str, session_id: str, user_id: str, until: float) -> None:

@@ -207,11 +207,9 @@ class SqlStore:
 
     async def next_due_at(self) -> float | None:
         """See `Store.next_due_at`."""
-        deadline = select(func.min(t.deadlines.c.due_at))
-        effect = select(func.min(t.effects.c.due_at)).where(t.effects.c.state == "pending")
         async with self._read() as db:
-            times = [(await db.execute(query)).scalar() for query in (deadline, effect)]
-        return min((at for at in times if at is not None), default=None)
+            earliest: float | None = await db.scalar(select(func.min(t.deadlines.c.due_at)))
+        return earliest
 
     # ---- tickets
 
