@@ -121,7 +121,10 @@ JSON = st.recursive(
     max_leaves=6,
 )
 NAMES = st.sampled_from(
-    ["type", "data", "role", "text", "final", "turn", "participant", "speaking", "code", "fatal", "message", "component", "quantity", "unit", "heard"]
+    [
+        *("type", "data", "role", "text", "final", "turn", "participant", "speaking"),
+        *("code", "fatal", "message", "component", "quantity", "unit", "heard"),
+    ]
 )
 
 
