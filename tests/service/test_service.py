@@ -110,6 +110,18 @@ async def test_stopping_twice_hurries(house: House) -> None:
     assert [polite_s for _, polite_s, _ in house.launcher.ended] == [1.0, 0.0]
 
 
+async def test_commands_that_wait_for_a_link_keep_nobody_elses_effects_waiting(
+    house: House,
+) -> None:
+    """One user switches the microphone on and off while the bot is not linked yet."""
+    session = (await house.sessions.start("ada", None)).session
+    await house.until_true(lambda: session.launch_id in house.launcher.orders)
+    for n in range(1, 202):
+        await house.sessions.mute(session.id, "ada", muted=n % 2 == 1, timestamp_ms=n)
+    other = (await house.sessions.start("bob", None)).session
+    await house.until_true(lambda: other.launch_id in house.launcher.orders)
+
+
 async def test_the_timekeeper_sleeps_while_a_command_waits_for_its_link(house: House) -> None:
     session = (await house.sessions.start("ada", None)).session
     await house.until_true(lambda: session.launch_id in house.launcher.orders)

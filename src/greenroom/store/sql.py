@@ -161,12 +161,12 @@ class SqlStore:
 
     # ---- effects
 
-    async def pending_effects(self, now: float, limit: int) -> list[PendingEffect]:
-        """See `Store.pending_effects`."""
+    async def due_kinds(self, now: float) -> set[tuple[str, EffectKind]]:
+        """See `Store.due_kinds`."""
         due = (t.effects.c.state == "pending") & (t.effects.c.due_at <= now)
-        wanted = select(t.effects).where(due).order_by(t.effects.c.id).limit(limit)
+        wanted = select(t.effects.c.session_id, t.effects.c.kind).where(due).distinct()
         async with self._read() as db:
-            return _effects((await db.execute(wanted)).mappings())
+            return {(row.session_id, EffectKind(row.kind)) for row in await db.execute(wanted)}
 
     async def effects_of(self, session_id: str) -> list[PendingEffect]:
         """See `Store.effects_of`."""
