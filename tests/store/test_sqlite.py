@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -58,6 +59,19 @@ async def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(BadSetting, match="newer Greenroom"):
         await open_sqlite(path)
+
+
+async def test_whose_turn_does_not_come_finds_the_database_unavailable(tmp_path: Path) -> None:
+    path = tmp_path / "greenroom.db"
+    store = await open_sqlite(path, busy_timeout_ms=300, pool_timeout_s=0.1)
+    await store.create(a_session(), [], [])
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    writes = (store.put_ticket(f"d{n}", "ses_1", "ada", 1.0) for n in range(3))
+    errors = await asyncio.gather(*writes, return_exceptions=True)
+    connection.close()
+    assert [type(error) for error in errors] == [Unavailable] * 3
+    await store.close()
 
 
 async def test_a_locked_database_is_unavailable_and_then_back(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from greenroom.errors import NotFound, Unavailable
@@ -261,7 +262,7 @@ async def _reachable() -> AsyncIterator[None]:
         yield
     except IntegrityError:
         raise
-    except (DBAPIError, OSError) as error:
+    except (DBAPIError, NoFreeConnection, OSError) as error:
         raise Unavailable("The database does not answer. Try again in a moment.") from error
 
 

@@ -13,14 +13,21 @@ from greenroom.store.migrate import upgrade
 from greenroom.store.sql import SqlStore
 
 BUSY_TIMEOUT_MS = 5_000
+POOL_TIMEOUT_S = 10.0
 
 
-async def open_sqlite(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> SqlStore:
+async def open_sqlite(
+    path: Path,
+    *,
+    busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+    pool_timeout_s: float = POOL_TIMEOUT_S,
+) -> SqlStore:
     """Open (and make, and migrate) the store in a file.
 
     Args:
         path: The database's file; its folder is made if need be.
         busy_timeout_ms: How long to wait for another process's lock.
+        pool_timeout_s: How long to wait for one's turn.
 
     Returns:
         The store, ready.
@@ -32,16 +39,19 @@ async def open_sqlite(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> 
     address = f"sqlite+aiosqlite:///{path}"
     await asyncio.to_thread(upgrade, f"sqlite:///{path}")
     # Waiting for the one writer's place is the pool's business, and fair; no lock is fought over.
-    writer = _engine(address, "BEGIN IMMEDIATE", 1, busy_timeout_ms)
-    return SqlStore(writer=writer, reader=_engine(address, "BEGIN", 4, busy_timeout_ms))
+    writer = _engine(address, "BEGIN IMMEDIATE", 1, busy_timeout_ms, pool_timeout_s)
+    reader = _engine(address, "BEGIN", 4, busy_timeout_ms, pool_timeout_s)
+    return SqlStore(writer=writer, reader=reader)
 
 
-def _engine(address: str, begin: str, pool_size: int, busy_timeout_ms: int) -> AsyncEngine:
+def _engine(
+    address: str, begin: str, pool_size: int, busy_timeout_ms: int, pool_timeout_s: float
+) -> AsyncEngine:
     engine = create_async_engine(
         address,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=10,
+        pool_timeout=pool_timeout_s,
         hide_parameters=True,  # an error's message would repeat what was said
     )
     _prepare(engine.sync_engine, begin, busy_timeout_ms)
