@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from greenroom.errors import Unavailable
 from greenroom.session.model import Stage
 from greenroom.wire.link import LINK_FENCED, BotLevel, Hello, Report, ReportAck, ReportKind
 from tests.api.fakebot import FakeBot
@@ -108,6 +109,22 @@ async def test_a_report_nobody_understands_does_not_stop_those_behind_it(server:
     types = [e.type for e in await server.parts.store.events_after(session_id, 0, 100)]
     assert "voice.session.end" not in types
     await bot.close()
+
+
+async def test_who_speaks_to_a_bot_whose_connection_breaks_is_told_so(server: House) -> None:
+    session = await server.session(await launched(server))
+    bot = await FakeBot.join(server, server.launcher.orders[session.launch_id])
+    link = server.parts.links.get(session.launch_id)
+    assert link is not None
+    bot.socket.transport.abort()
+
+    async def speak() -> None:
+        while True:
+            await link.send(ReportAck(seq=0))
+            await asyncio.sleep(0)
+
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(speak(), 10)
 
 
 @pytest.mark.parametrize("noise", ["this is no message", b"nor this"])

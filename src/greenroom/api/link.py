@@ -181,5 +181,8 @@ class _Door:
         return from_bot.validate_json(text)
 
     async def _send(self, message: WireModel) -> None:
-        async with asyncio.timeout(SEND_WITHIN_S):
-            await self._websocket.send_text(message.to_json())
+        try:
+            async with asyncio.timeout(SEND_WITHIN_S):
+                await self._websocket.send_text(message.to_json())
+        except WebSocketDisconnect as error:  # to whoever sends, a link is any connection
+            raise ConnectionResetError("The bot's connection broke.") from error
