@@ -102,6 +102,16 @@ async def test_what_is_typed_while_the_clock_stands_still_or_goes_back_is_told(
     assert [effect.payload["data"]["text"] for effect in effects] == ["one", "two"]
 
 
+async def test_of_many_who_change_a_session_at_once_nobody_is_refused(house: House) -> None:
+    session_id = await a_call(house)
+    changes = (
+        house.sessions.apply(session_id, i.Mute(muted=n % 2 == 0, timestamp_ms=n))
+        for n in range(1, 61)
+    )
+    await asyncio.gather(*changes)
+    assert (await house.session(session_id)).muted_at_ms == 60
+
+
 async def test_stopping_twice_hurries(house: House) -> None:
     session_id = await a_call(house)
     for _ in range(2):
