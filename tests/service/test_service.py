@@ -104,12 +104,8 @@ async def test_what_is_typed_while_the_clock_stands_still_or_goes_back_is_told(
 
 async def test_of_many_who_change_a_session_at_once_nobody_is_refused(house: House) -> None:
     session_id = await a_call(house)
-    changes = (
-        house.sessions.apply(session_id, i.Mute(muted=n % 2 == 0, timestamp_ms=n))
-        for n in range(1, 61)
-    )
-    await asyncio.gather(*changes)
-    assert (await house.session(session_id)).muted_at_ms == 60
+    await asyncio.gather(*(house.sessions.message(session_id, "ada", f"{n}") for n in range(60)))
+    assert len(await house.parts.store.effects_of(session_id)) == 60
 
 
 async def test_stopping_twice_hurries(house: House) -> None:
