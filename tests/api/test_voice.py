@@ -141,6 +141,18 @@ async def test_an_offer_the_bot_cannot_use_is_told(server: House) -> None:
         await bot.close()
 
 
+async def test_a_visitor_whose_first_call_fails_comes_back_as_the_same(server: House) -> None:
+    async with server.client() as client:
+        starting = asyncio.create_task(client.post("/api/voice/session", json={"offer": OFFER}))
+        bot = await FakeBot.join(server, await the_order(server))
+        await bot.receive()
+        await bot.send(OfferRefused(offer_id="offer-0001", code="bad_offer", message="No."))
+        assert (await starting).status_code == 400
+        again = await client.post("/api/voice/session", json={})
+        assert again.json()["reused"] is True
+        await bot.close()
+
+
 async def test_a_bot_that_cannot_be_loaded_is_told_to_whoever_waits(server: House) -> None:
     async with server.client() as client:
         starting = asyncio.create_task(client.post("/api/voice/session", json={"offer": OFFER}))
