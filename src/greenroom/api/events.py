@@ -125,7 +125,10 @@ class _Stream:
                     await self._send(w.Heartbeat())
 
     async def _receive(self) -> w.Subscribe:
-        text = await self._websocket.receive_text()
+        try:
+            text = await self._websocket.receive_text()
+        except KeyError:
+            text = ""  # a binary frame: nothing of ours
         return w.Subscribe.model_validate_json(text[:MAX_MESSAGE_CHARS])
 
     async def _send(self, message: WireModel) -> None:

@@ -49,7 +49,10 @@ class Identity:
                 return self._subject(cookie)
             except Unauthorized:
                 pass  # an old or foreign cookie: the visitor is simply new
-        return self._greet(response)
+        user_id = self._greet(response)
+        # A refusal is an answer of its own and must greet too: see `greenroom.api.errors`.
+        request.state.greeting = response.headers["set-cookie"]
+        return user_id
 
     def token_for(self, user_id: str, lifetime_s: float) -> str:
         """A signed token whose subject is this user."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from asyncio import Lock
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -36,7 +38,7 @@ from greenroom.wire.translate import event_of, report_of
 
 log = structlog.get_logger("greenroom.sessions")
 
-# Two writers meet only when a report and a command cross; more than a few rounds is a defect.
+# Writers of this process take turns; only another process can be faster.
 _MOST_ROUNDS = 20
 # A reader that waits for a link looks again this often even if nothing woke it.
 _LOOK_AGAIN_S = 1.0
@@ -101,6 +103,7 @@ class Sessions:
         self._assistants = assistants
         self._metrics = metrics
         self._draining = False
+        self._turns: WeakValueDictionary[str, Lock] = WeakValueDictionary()
 
     # ---- commands
 
@@ -308,11 +311,17 @@ class Sessions:
         return change.session
 
     async def _change(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
+        # First come, first served: a bot that reports without pause must not outrun its own end.
+        async with self._turns.setdefault(session_id, Lock()):
+            return await self._change_in_turn(session_id, event)
+
+    async def _change_in_turn(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
         for _ in range(_MOST_ROUNDS):
             before = await self._store.get(session_id)
             now = self._clock.now()
             change = transition(before, event, now)
-            if change.session == before:
+            # What is told or asked counts too: a message may leave the record as it was.
+            if change.session == before and not change.facts and not change.effects:
                 return before, change
             try:
                 after = await self._store.commit(

@@ -78,7 +78,7 @@ def report_of(report: Report) -> i.BotReport:
     """
     try:
         return _READERS[report.kind](report.data)
-    except (KeyError, TypeError, ValueError, ValidationError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, ValidationError) as error:
         raise BadRequest(f"A report of kind {report.kind.value} is malformed.") from error
 
 
