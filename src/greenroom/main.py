@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,6 +21,7 @@ from greenroom.api.identity import Identity
 from greenroom.errors import BadSetting, GreenroomError, LaunchFailed
 from greenroom.hub.memory import MemoryHub
 from greenroom.launch.local import LocalLauncher
+from greenroom.launch.state import lock_or_none
 from greenroom.ports.launcher import Launcher
 from greenroom.rooms.local import LocalRooms
 from greenroom.service.deadlines import Timekeeper
@@ -188,7 +191,29 @@ async def serve(settings: Settings, bot: str | None, on_ready: Callable[[str], N
         bot: Module or file of the bot to serve; the built-in one if None.
         on_ready: Called with the server's address once it listens.
     """
-    listener = bind(settings)
+    with _only_server(settings.state_dir), bind(settings) as listener:
+        await _serve(settings, bot, listener, on_ready)
+
+
+@contextlib.contextmanager
+def _only_server(state_dir: Path) -> Iterator[None]:
+    """Two servers on one state folder would both carry out its effects; the second is refused."""
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = lock_or_none(state_dir / "server.lock")
+    if lock is None:
+        raise BadSetting(
+            f"Another Greenroom runs on {state_dir}. Use that one, or give this one a folder of "
+            "its own: greenroom serve --state-dir DIR"
+        )
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+async def _serve(
+    settings: Settings, bot: str | None, listener: socket.socket, on_ready: Callable[[str], None]
+) -> None:
     address = listener.getsockname()[:2]
     house = await build(settings, bot, address)
     config = uvicorn.Config(
@@ -216,7 +241,6 @@ async def serve(settings: Settings, bot: str | None, on_ready: Callable[[str], N
         stopping.deafen()
         await house.launcher.close()
         await house.parts.store.close()
-        listener.close()
 
 
 async def _guarded(run: Callable[[], Coroutine[Any, Any, None]], house: House) -> None:

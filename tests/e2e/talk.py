@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 from greenroom.bot.deck import DECK, Card, in_words
 from greenroom.bot.dialogue import HELP, PRAISE, REGRET, solve
+from tests.e2e.ears import Utterance
 from tests.e2e.person import Person
 from tests.e2e.speech import Listener, any_of, words_of
 
 # The bot answers within a second of the last word; the rest is room for a busy machine.
 REPLY_WITHIN_S = 10.0
-_MOST_TRIES = 4
+_ASK_AGAIN_S = 5.0
+_MOST_TRIES = 6
+_COUNTED_MS = 500.0
+"""The score has changed on the page this long after the bot began to say right or wrong."""
 
 _RULES = {
     "card": any_of(card.spoken for card in DECK),
@@ -24,6 +29,7 @@ _RULES = {
     " | welcome back [i had asked [<question>]] | i had asked <question>"
     " | i heard <number> [is that right] | is that right"
     " | did you say <number> [yes or no] | yes or no"
+    " | goodbye [you got <number> of <number> right]"
     f" | sorry [<question>] | {words_of(HELP)} [<question>]",
 }
 _QUESTION = re.compile(r"what is ([a-z ]+ times [a-z ]+)$")
@@ -48,21 +54,55 @@ class Talk:
     async def hear_question(self) -> Card:
         """Listen until the bot has asked a question; returns the card it asked for."""
         while True:
-            found = _QUESTION.search(await self.hear())
-            if found:
-                return next(card for card in DECK if card.spoken == found[1])
+            if card := card_in(await self.hear()):
+                return card
+
+    async def command(self, words: str) -> Utterance:
+        """Say what the bot is to obey, again if it heard nothing; returns all that it says then."""
+        for _ in range(_MOST_TRIES):
+            await self.person.say(words)
+            with contextlib.suppress(TimeoutError):
+                utterance = await self.person.ears.utterance(_ASK_AGAIN_S, silence_ms=700)
+                self.said.append(self._listener.understand(utterance.pcm))
+                if not _MISS.match(self.said[-1]):
+                    return utterance
+        raise AssertionError(f"“{words}” was not understood: {self.said}")
 
     async def answer(self, number: int) -> Card:
-        """Say a number, confirm it when the bot is in doubt, and hear the next question."""
+        """Say a number until it counts, by ear alone, and hear the next question."""
+        await self.person.say(in_words(number))
         for _ in range(_MOST_TRIES):
-            await self.person.say(in_words(number))
             text = await self.hear()
             if _DOUBT.match(text):
                 await self.person.say("yes" if in_words(number) in text else "no")
-                text = await self.hear()
-            if not _MISS.match(text):
-                found = _QUESTION.search(text)
-                if found is None:
-                    return await self.hear_question()
-                return next(card for card in DECK if card.spoken == found[1])
+            elif _MISS.match(text):
+                await self.person.say(in_words(number))
+            else:
+                return card_in(text) or await self.hear_question()
         raise AssertionError(f"{number} was not understood: {self.said}")
+
+    async def give(self, number: int) -> float:
+        """Say a number until it counts, as the page shows, and listen no further.
+
+        Returns:
+            When the bot began to say what it thinks of it; nothing of that is listened to yet.
+        """
+        asked = await self.person.read("score", "data-asked")
+        await self.person.say(in_words(number))
+        for _ in range(_MOST_TRIES):
+            began_ms = await self.person.ears.wait_for_speech(REPLY_WITHIN_S)
+            await self.person.ears.until(began_ms + _COUNTED_MS)
+            if await self.person.read("score", "data-asked") != asked:
+                return began_ms
+            text = await self.hear()
+            if _DOUBT.match(text):
+                await self.person.say("yes" if in_words(number) in text else "no")
+            elif _MISS.match(text):
+                await self.person.say(in_words(number))
+        raise AssertionError(f"{number} was not understood: {self.said}")
+
+
+def card_in(text: str) -> Card | None:
+    """The card whose question ends what was heard."""
+    found = _QUESTION.search(text)
+    return next((card for card in DECK if found and card.spoken == found[1]), None)

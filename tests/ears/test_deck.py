@@ -73,7 +73,9 @@ def test_likely_wrong_answers_are_wrong(card: Card) -> None:
 
 def test_every_word_of_every_grammar_is_in_the_dictionary() -> None:
     decoder = Decoder(lm=None, loglevel="FATAL")
-    grammars = [grammar(card) for card in DECK for grammar in (listening_grammar, confirming_grammar)]
+    grammars = [
+        grammar(card) for card in DECK for grammar in (listening_grammar, confirming_grammar)
+    ]
     for grammar in grammars:
         body = grammar.split(";\n", 2)[2]
         for word in set(re.findall(r"(?<![<\w'])[a-z']+(?![>\w'])", body)) - {"public"}:

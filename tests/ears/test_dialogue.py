@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,14 +79,17 @@ def test_a_right_answer_is_praised_and_the_next_question_follows_in_one_breath(
 def test_a_wrong_answer_is_put_right(dialogue: Dialogue) -> None:
     actions = dialogue.heard(Heard("it's forty eight", FAIRLY_SURE))
     [answer] = shown(actions, "app.answer")
-    assert (answer["value"], answer["correct"], answer["right"], answer["asked"]) == (48, False, 0, 1)
+    assert (answer["value"], answer["correct"], answer["right"], answer["asked"]) == (
+        48,
+        False,
+        0,
+        1,
+    )
     assert "Six times seven is forty two. What is eight times nine?" in said(actions)
 
 
 @pytest.mark.parametrize("reply", ["yes", "forty two", "it's forty two"])
-def test_in_doubt_it_asks_and_takes_yes_or_the_number_again(
-    dialogue: Dialogue, reply: str
-) -> None:
+def test_in_doubt_it_asks_and_takes_yes_or_the_number_again(dialogue: Dialogue, reply: str) -> None:
     assert dialogue.heard(Heard("forty two", SURE - 0.01)) == [
         Say("I heard forty two. Is that right?")
     ]
@@ -154,9 +159,7 @@ def test_whoever_spoke_over_the_question_hears_it_again(dialogue: Dialogue) -> N
 
 def test_after_a_reload_it_asks_again_and_does_not_greet_again(dialogue: Dialogue) -> None:
     dialogue.heard(unsure("forty two"))
-    assert dialogue.rejoined() == [
-        Say("Welcome back. I had asked: what is six times seven?")
-    ]
+    assert dialogue.rejoined() == [Say("Welcome back. I had asked: what is six times seven?")]
     assert dialogue.grammar == listening_grammar(CARD)
 
 
@@ -218,5 +221,5 @@ def test_each_round_asks_every_card_and_none_twice_in_a_row(seed: int, size: int
         questions += [shown(dialogue.heard(sure("skip")), "app.question")[0]["question"]]
     cards = {card.question for card in DECK[:size]}
     assert set(questions[:size]) == set(questions[size:]) == cards
-    assert all(one != other for one, other in zip(questions, questions[1:], strict=False))
+    assert all(one != other for one, other in pairwise(questions))
     assert ask(CARD) == "What is six times seven?"

@@ -186,9 +186,7 @@ class EspeakTTSService(TTSService):
         super().__init__(
             push_start_frame=True,
             push_stop_frames=True,
-            settings=EspeakTTSSettings(
-                model=None, voice=self._espeak.voice.name, language=None
-            ),
+            settings=EspeakTTSSettings(model=None, voice=self._espeak.voice.name, language=None),
             **kwargs,
         )
 

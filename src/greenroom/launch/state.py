@@ -70,12 +70,12 @@ class StateDir:
         return self.root / "launches"
 
 
-def lock_or_none(state: StateDir) -> int | None:
-    """Take the supervisor's lock: a file descriptor to hold, or None if somebody has it.
+def lock_or_none(path: Path) -> int | None:
+    """Take a lock file's lock: a file descriptor to hold, or None if somebody has it.
 
     The kernel gives the lock back when its holder dies, however it dies.
     """
-    descriptor = os.open(state.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

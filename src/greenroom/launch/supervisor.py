@@ -114,7 +114,7 @@ def detach() -> None:
 def take_lock(state: StateDir) -> None:
     """Become the only supervisor of this directory, or leave."""
     give_up_at_s = time.monotonic() + LOCK_WITHIN_S
-    while lock_or_none(state) is None:
+    while lock_or_none(state.lock) is None:
         if time.monotonic() > give_up_at_s or _somebody_serves(state):
             sys.exit(ALREADY_RUNNING)
         time.sleep(0.05)

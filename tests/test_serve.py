@@ -1,0 +1,79 @@
+"""The command itself: what it refuses at once, and that Ctrl-C leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from pathlib import Path
+
+import httpx
+import psutil
+
+BOT = """
+async def bot(runner_args):
+    pass
+"""
+
+
+async def started(tmp_path: Path, *arguments: str) -> Process:
+    command = [sys.executable, "-m", "greenroom.cli", "serve", *arguments]
+    return await asyncio.create_subprocess_exec(
+        *command, "--state-dir", str(tmp_path / "state"), stdout=PIPE, stderr=STDOUT, cwd=tmp_path
+    )
+
+
+async def output_of(process: Process) -> str:
+    async with asyncio.timeout(30):
+        output, _ = await process.communicate()
+    return " ".join(output.decode().split())
+
+
+async def address_of(process: Process) -> str:
+    assert process.stdout is not None
+    async with asyncio.timeout(30):
+        while line := await process.stdout.readline():
+            if found := re.search(r"http://\S+", line.decode()):
+                return found[0]
+    raise AssertionError("the server ended before it said where it is")
+
+
+async def test_a_public_address_without_a_secret_is_refused(tmp_path: Path) -> None:
+    process = await started(tmp_path, "--host", "0.0.0.0")
+    output = await output_of(process)
+    assert process.returncode == 1
+    assert "GREENROOM_SECRET is not set" in output
+    assert "Traceback" not in output
+
+
+async def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = await started(tmp_path, "--port", str(port))
+        output = await output_of(process)
+    assert process.returncode == 1
+    assert f"Cannot listen on 127.0.0.1:{port}" in output
+
+
+async def test_one_server_a_folder_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "bot.py").write_text(BOT)
+    first = await started(tmp_path, "bot.py", "--port", "0")
+    address = await address_of(first)
+    async with httpx.AsyncClient(base_url=address) as client:
+        assert (await client.get("/readyz")).status_code == 200
+        second = await started(tmp_path, "bot.py", "--port", "0")
+        assert "Another Greenroom runs on" in await output_of(second)
+    family = psutil.Process(first.pid).children(recursive=True) + _supervisors(tmp_path)
+    first.send_signal(signal.SIGINT)
+    await output_of(first)
+    assert first.returncode == 0
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert (alive, _supervisors(tmp_path)) == ([], [])
+
+
+def _supervisors(tmp_path: Path) -> list[psutil.Process]:
+    mine = f"--state-dir={tmp_path / 'state'}"
+    return [p for p in psutil.process_iter(["cmdline"]) if mine in (p.info["cmdline"] or [])]
