@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 
+from greenroom.bot.deck import in_words
 from tests.e2e.conftest import Measured, StartServer
 from tests.e2e.outside import connections_elsewhere
 from tests.e2e.person import Person
@@ -58,9 +59,9 @@ async def test_a_stock_client_talks_and_hangs_up(
     await person.see("call", state="ready")
     assert await person.read("call", "data-bot") is not None, "the bot was ready"
 
-    await talk.answer(card.answer)
-    said = await person.part("messages").inner_text()
-    assert "user:" in said, "the client was told what was heard"
+    await person.say(in_words(card.answer))
+    await talk.hear()
+    assert "user:" in await person.part("messages").inner_text(), "the client is told what is heard"
     assert len(server.bots()) == 1
 
     assert elsewhere(person, server, origin) == []
@@ -83,10 +84,24 @@ async def test_a_stock_client_ends_the_bot(server: Server, person: Person) -> No
     assert "Traceback" not in server.log
 
 
-async def test_a_stock_client_shows_why_it_was_refused(person: Person, server: Server) -> None:
-    await server.stop()
-    await server.start()
-    await person.page.goto(person.page.url.replace("/start", "/nowhere/start"))
+async def test_a_stock_client_changes_its_connection_and_the_talk_goes_on(
+    server: Server, person: Person
+) -> None:
+    talk = Talk(person)
+    await person.click("start")
+    await talk.hear_question()
+    async with person.page.expect_response("**/api/offer") as answered:
+        await person.click("renegotiate")
+    answer = await (await answered.value).json()
+    assert answer["pc_id"].count(".") == 2
+    await person.say("repeat")
+    await talk.hear_question()
+    assert len(server.bots()) == 1
+
+
+async def test_a_stock_client_shows_why_it_was_refused(server: Server, person: Person) -> None:
+    await person.page.goto(f"{person.page.url}&transport=daily")
     await person.click("start")
     await person.page.get_by_text("error: ").wait_for()
-    assert "Not Found" in await person.part("messages").inner_text()
+    assert "“daily” is not configured here" in await person.part("messages").inner_text()
+    assert server.bots() == []

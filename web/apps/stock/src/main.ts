@@ -18,9 +18,10 @@ function note(text: string): void {
   part('messages').append(item);
 }
 
+// The default media manager loads a script from another host.
+const transport = new SmallWebRTCTransport({ mediaManager: new WavMediaManager() });
 const client = new PipecatClient({
-  // The default media manager loads a script from another host.
-  transport: new SmallWebRTCTransport({ mediaManager: new WavMediaManager() }),
+  transport,
   enableMic: true,
   enableCam: false,
 });
@@ -45,10 +46,15 @@ client.on(RTVIEvent.TrackStarted, (track, participant) => {
 });
 
 part('start').addEventListener('click', () => {
-  const requestData = { transport: 'webrtc', enableDefaultIceServers: true, body: { from: 'stock' } };
+  const wanted = address.get('transport') ?? 'webrtc';
+  const requestData = { transport: wanted, enableDefaultIceServers: true, body: { from: 'stock' } };
   client.startBotAndConnect({ endpoint: new URL(startUrl, location.href), requestData }).catch((error: unknown) => {
     call.dataset['error'] = String(error);
   });
 });
 part('disconnect').addEventListener('click', () => void client.disconnect());
+// What a bot asks for by itself when its video changes.
+part('renegotiate').addEventListener('click', () => {
+  transport.handleMessage(JSON.stringify({ type: 'signalling', message: { type: 'renegotiate' } }));
+});
 part('end').addEventListener('click', () => client.disconnectBot());
