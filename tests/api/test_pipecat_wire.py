@@ -96,6 +96,21 @@ async def test_a_reconnecting_client_is_the_same_page_and_a_reloaded_one_is_not(
         await bot.close()
 
 
+async def test_a_page_that_was_replaced_does_not_come_back(server: House) -> None:
+    async with server.client() as client:
+        session_id = await start(client)
+        bot = await FakeBot.join(server, await the_order(server))
+        path = offer_path(session_id)
+        older, _ = await answered(client, path, bot)
+        _, newer = await answered(client, path, bot, sdp="v=0 newer")
+        await joined(server, session_id, bot, newer.participant)
+        back = {**OFFER, "pc_id": older["pc_id"], "restart_pc": True, "sdp": "v=0 back"}
+        assert await refusal(await client.post(path, json=back)) == (409, "offer_conflict")
+        await bot.report(ReportKind.USER_LEFT, participant=newer.participant, why="closed")
+        await answered(client, path, bot, **back)
+        await bot.close()
+
+
 async def test_the_same_offer_twice_is_one_page_and_one_bot(server: House) -> None:
     async with server.client() as client:
         path = offer_path(await start(client))

@@ -14,9 +14,9 @@ from fastapi import APIRouter, Body, Depends, Request
 from greenroom.api.identity import Identity, User
 from greenroom.api.origins import refuse_foreign_pages
 from greenroom.api.voice import RoomsDep, SessionsDep
-from greenroom.errors import BadOffer, NotFound, UnsupportedTransport
+from greenroom.errors import BadOffer, NotFound, OfferConflict, UnsupportedTransport
 from greenroom.service.sessions import Sessions, Started
-from greenroom.session.model import EndReason
+from greenroom.session.model import EndReason, Presence, Session
 from greenroom.wire import pipecat as w
 from greenroom.wire.link import Candidates, Offer
 
@@ -139,6 +139,8 @@ async def _connect(
     before = w.Peer.parse(body.pc_id)
     peer = w.Peer.offering(session_id, body.sdp, before)
     goes_on = before is not None and peer.participant == before.participant
+    if goes_on:
+        _refuse_if_moved(await sessions.get(session_id), peer)
     offer = Offer(
         offer_id=peer.offer_id,
         participant=peer.participant,
@@ -147,6 +149,13 @@ async def _connect(
     )
     answer = await sessions.connect(session_id, user, offer)
     return w.OfferAnswer(sdp=answer.sdp, pc_id=peer.pc_id)
+
+
+def _refuse_if_moved(session: Session, peer: w.Peer) -> None:
+    """A stock client takes being replaced for a lost network, and would come back for ever."""
+    elsewhere = session.participant not in (None, peer.participant)
+    if elsewhere and session.user_presence is Presence.PRESENT:
+        raise OfferConflict("This conversation has moved to another page.")
 
 
 async def _trickle(
