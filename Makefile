@@ -39,6 +39,7 @@ $(RUN_READY): locks/run.txt pyproject.toml | $(VENV)/bin/uv
 
 $(DEV_READY): locks/dev.txt $(RUN_READY)
 	@scripts/system-packages browser
+	@scripts/system-packages database
 	@echo "· installing the tools of the tests"
 	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes -r locks/dev.txt
 	@touch $@

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 
 from greenroom.bot.deck import DECK, Card, in_words
@@ -14,6 +13,8 @@ from tests.e2e.speech import Listener, any_of, words_of
 # The bot answers within a second of the last word; the rest is room for a busy machine.
 REPLY_WITHIN_S = 10.0
 _ASK_AGAIN_S = 5.0
+_BETWEEN_SAYINGS_MS = 700.0
+"""Longer than the pause between two sentences (350 ms), also when the sound stutters."""
 _MOST_TRIES = 6
 _COUNTED_MS = 500.0
 """The score has changed on the page this long after the bot began to say right or wrong."""
@@ -33,7 +34,7 @@ _RULES = {
     f" | sorry [<question>] | {words_of(HELP)} [<question>]",
 }
 _QUESTION = re.compile(r"what is ([a-z ]+ times [a-z ]+)$")
-_DOUBT = re.compile(r"^(i heard|did you say) ")
+_DOUBT = re.compile(r"i heard|is that right|did you say|yes or no")
 _MISS = re.compile(r"^(sorry$|sorry what|say a number)")
 
 
@@ -47,7 +48,7 @@ class Talk:
 
     async def hear(self) -> str:
         """The next thing the bot says, as words."""
-        utterance = await self.person.ears.utterance(REPLY_WITHIN_S)
+        utterance = await self.person.ears.utterance(REPLY_WITHIN_S, _BETWEEN_SAYINGS_MS)
         self.said.append(self._listener.understand(utterance.pcm))
         return self.said[-1]
 
@@ -58,27 +59,23 @@ class Talk:
                 return card
 
     async def command(self, words: str) -> Utterance:
-        """Say what the bot is to obey, again if it heard nothing; returns all that it says then."""
+        """Say what the bot is to obey, until it does; returns all that it says then."""
         for _ in range(_MOST_TRIES):
-            await self.person.say(words)
-            with contextlib.suppress(TimeoutError):
-                utterance = await self.person.ears.utterance(_ASK_AGAIN_S, silence_ms=700)
-                self.said.append(self._listener.understand(utterance.pcm))
-                if not _MISS.match(self.said[-1]):
-                    return utterance
+            await self._say(words)
+            utterance = await self.person.ears.utterance(REPLY_WITHIN_S, _BETWEEN_SAYINGS_MS)
+            self.said.append(self._listener.understand(utterance.pcm))
+            if not _MISS.match(self.said[-1]):
+                return utterance
         raise AssertionError(f"“{words}” was not understood: {self.said}")
 
     async def answer(self, number: int) -> Card:
         """Say a number until it counts, by ear alone, and hear the next question."""
-        await self.person.say(in_words(number))
+        await self._say(in_words(number))
         for _ in range(_MOST_TRIES):
             text = await self.hear()
-            if _DOUBT.match(text):
-                await self.person.say("yes" if in_words(number) in text else "no")
-            elif _MISS.match(text):
-                await self.person.say(in_words(number))
-            else:
-                return card_in(text) or await self.hear_question()
+            if (card := card_in(text)) and not _MISS.match(text):
+                return card
+            await self._insist(text, number)
         raise AssertionError(f"{number} was not understood: {self.said}")
 
     async def give(self, number: int) -> float:
@@ -88,18 +85,33 @@ class Talk:
             When the bot began to say what it thinks of it; nothing of that is listened to yet.
         """
         asked = await self.person.read("score", "data-asked")
-        await self.person.say(in_words(number))
+        await self._say(in_words(number))
         for _ in range(_MOST_TRIES):
             began_ms = await self.person.ears.wait_for_speech(REPLY_WITHIN_S)
             await self.person.ears.until(began_ms + _COUNTED_MS)
             if await self.person.read("score", "data-asked") != asked:
                 return began_ms
-            text = await self.hear()
-            if _DOUBT.match(text):
-                await self.person.say("yes" if in_words(number) in text else "no")
-            elif _MISS.match(text):
-                await self.person.say(in_words(number))
+            await self._insist(await self.hear(), number)
         raise AssertionError(f"{number} was not understood: {self.said}")
+
+    async def _insist(self, text: str, number: int) -> None:
+        """Confirm the number if the bot doubts it, say it again if the bot did not get it."""
+        if _DOUBT.search(text):
+            other = text.startswith(("i heard", "did you say")) and in_words(number) not in text
+            await self._say("no" if other else "yes")
+        elif _MISS.match(text):
+            await self._say(in_words(number))
+
+    async def _say(self, words: str) -> None:
+        """Say something, again if the bot is silent, and wait until it begins to reply."""
+        for _ in range(_MOST_TRIES):
+            await self.person.say(words)
+            try:
+                await self.person.ears.wait_for_speech(_ASK_AGAIN_S)
+            except TimeoutError:
+                continue
+            return
+        raise AssertionError(f"“{words}” was not heard at all: {self.said}")
 
 
 def card_in(text: str) -> Card | None:
