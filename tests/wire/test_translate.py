@@ -65,6 +65,7 @@ READABLE: dict[ReportKind, tuple[dict[str, Any], i.BotReport]] = {
     ReportKind.BOT_JOINED: ({}, i.BotJoined()),
     ReportKind.USER_JOINED: ({"participant": "p"}, i.UserJoined("p")),
     ReportKind.USER_LEFT: ({"participant": "p", "why": "silent"}, i.UserLeft("p")),
+    ReportKind.USER_ENDED: ({}, i.UserEnded()),
     ReportKind.USER_SPEECH: ({"speaking": True}, i.UserSpeech(True)),
     ReportKind.BOT_SPEECH: ({"speaking": False, "interrupted": True}, i.BotSpeech(False, True)),
     ReportKind.TRANSCRIPT: (

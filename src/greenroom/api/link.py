@@ -133,6 +133,7 @@ class _Door:
             persistence_s=session.limits.persistence_s,
             muted=session.muted,
             paused=session.is_paused,
+            body=session.body,
         )
         await self._send(Welcome(report_seq=session.report_seq, session=spec))
         return session

@@ -75,7 +75,7 @@ class SqlStore:
         last_seq = before.last_seq + len(events)
         stored = replace(after, last_seq=last_seq, version=before.version + 1)
         row = to_row(stored)
-        del row["id"]
+        del row["id"], row["body"]  # fixed at the start; the body may be long
         same = (t.sessions.c.id == before.id) & (t.sessions.c.version == before.version)
         async with self._write() as db:
             result = await db.execute(update(t.sessions).where(same).values(row))

@@ -108,6 +108,7 @@ _READERS: dict[ReportKind, Callable[[dict[str, Any]], i.BotReport]] = {
     ReportKind.BOT_JOINED: lambda d: i.BotJoined(),
     ReportKind.USER_JOINED: lambda d: i.UserJoined(_text(d, "participant", 64)),
     ReportKind.USER_LEFT: lambda d: i.UserLeft(_text(d, "participant", 64)),
+    ReportKind.USER_ENDED: lambda d: i.UserEnded(),
     ReportKind.USER_SPEECH: lambda d: i.UserSpeech(bool(d["speaking"])),
     ReportKind.BOT_SPEECH: lambda d: i.BotSpeech(
         bool(d["speaking"]), bool(d.get("interrupted", False))
