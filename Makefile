@@ -10,7 +10,9 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 WEB_READY := web/node_modules/.ready
 PAGE := src/greenroom/page/index.html
-WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+STOCK := web/apps/stock/dist/index.html
+STOCK_SOURCES := $(shell find web/apps/stock -type f -not -path '*/dist/*' 2>/dev/null)
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path 'web/apps/stock/*' 2>/dev/null)
 NPM := scripts/npm
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-header --no-annotate $(LOCK_FLAGS)
@@ -21,7 +23,7 @@ help: ## this list
 run: $(RUN_READY) $(PAGE) ## set up what is missing, start Greenroom on loopback, print its address
 	@$(VENV)/bin/greenroom serve $(ARGS)
 
-setup: $(RUN_READY) $(DEV_READY) $(PAGE) ## everything that run and test need, without starting
+setup: $(RUN_READY) $(DEV_READY) $(PAGE) $(STOCK) ## everything that run and test need, without starting
 
 $(VENV)/bin/uv:
 	@scripts/system-packages python
@@ -52,13 +54,21 @@ $(PAGE): $(WEB_SOURCES) $(WEB_READY)
 	@cd web && ../$(NPM) run --silent build
 	@touch $@
 
+$(STOCK): $(STOCK_SOURCES) $(WEB_READY)
+	@cd web && ../$(NPM) run --silent stock
+	@touch $@
+
 test: setup ## lint, types, unit tests of both languages, and the call in a real browser
 	@$(MAKE) lint
 	@$(MAKE) test-web
-	@$(PY) -m pytest
+	@$(MAKE) test-fast
+	@$(MAKE) test-call
 
-test-fast: setup ## the Python tests without browser
-	@$(PY) -m pytest -m 'not e2e'
+test-fast: setup ## the Python tests without browser; two at a time, since they mostly wait
+	@$(PY) -m pytest -q -m 'not e2e' -n 2 --dist loadfile
+
+test-call: setup ## whole calls in a real browser, one at a time, since they keep time
+	@$(PY) -m pytest -q -m e2e
 
 test-web: $(WEB_READY) ## types and unit tests of the client and the page
 	@cd web && ../$(NPM) run --silent check && ../$(NPM) test --silent
@@ -84,6 +94,6 @@ lock: $(VENV)/bin/uv ## resolve the locks anew (versions and hashes, no addresse
 	@$(COMPILE) --group dev -c locks/run.txt -o locks/dev.txt pyproject.toml
 
 clean: ## remove what was built and installed
-	@rm -rf $(VENV) .cache dist web/node_modules src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .cache dist web/node_modules web/apps/stock/dist src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help run setup test test-fast test-web lint format wire wheel lock clean
+.PHONY: help run setup test test-fast test-call test-web lint format wire wheel lock clean

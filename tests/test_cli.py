@@ -52,6 +52,8 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
     for name in [name for name in os.environ if name.startswith("GREENROOM_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GREENROOM_STATE_DIR", str(tmp_path))
+    # It is for the whole process: later tests would log to what this test's command wrote to.
+    monkeypatch.setattr("greenroom.logs.configure_logs", lambda level, as_json: None)
     return monkeypatch
 
 

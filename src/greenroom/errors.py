@@ -53,6 +53,12 @@ class BadOffer(BadRequest):
     code = "bad_offer"
 
 
+class UnsupportedTransport(BadRequest):
+    """The caller asks for a way of carrying audio that this server does not have."""
+
+    code = "unsupported_transport"
+
+
 class TooLarge(BadRequest):
     """A body or message is over its limit."""
 

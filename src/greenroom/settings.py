@@ -74,7 +74,8 @@ class Settings(BaseSettings):
         default=None, description="Signs cookies and tokens; needed on any public address."
     )
     origins: Annotated[list[str], NoDecode, BeforeValidator(_from_json_or_list)] = Field(
-        default_factory=list, description="Further pages that may open the event socket."
+        default_factory=list,
+        description="Other origins whose pages may use the API and its event socket.",
     )
     hosts: Annotated[list[str], NoDecode, BeforeValidator(_from_json_or_list)] = Field(
         default_factory=list, description="Host names under which the server is reached."

@@ -61,10 +61,14 @@ class FakeBot:
         message: WireModel = to_bot.validate_json(await self.socket.recv())
         return message
 
-    async def report(self, kind: ReportKind, **data: Any) -> None:
-        """Report, and wait until it is on record."""
+    async def send_report(self, kind: ReportKind, **data: Any) -> None:
+        """Report without waiting for what comes of it."""
         self.seq += 1
         await self.send(Report(seq=self.seq, at_ms=0, kind=kind, data=data))
+
+    async def report(self, kind: ReportKind, **data: Any) -> None:
+        """Report, and wait until it is on record."""
+        await self.send_report(kind, **data)
         assert await self.receive() == ReportAck(seq=self.seq)
 
     async def answer_offer(self, sdp: str = "v=0 answer") -> Offer:

@@ -103,8 +103,18 @@ async def test_a_used_ticket_is_refused(server: House) -> None:
     await first.close()
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"type":"subscribe"}', '{"type":"other","ticket":"x"}'])
-async def test_nonsense_is_refused(server: House, text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        b"binary",
+        '{"type":"subscribe"}',
+        '{"type":"other","ticket":"x"}',
+        '{"type":"subscribe","ticket":"x","after":1' + "0" * 30 + "}",
+    ],
+)
+async def test_nonsense_is_refused(server: House, text: str | bytes) -> None:
     socket = await opened(server)
     await socket.send(text)
     assert await closing_code(socket) == 1002

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from websockets.exceptions import ConnectionClosed
 
+from greenroom.errors import Unavailable
 from greenroom.session.model import Stage
 from greenroom.wire.link import LINK_FENCED, BotLevel, Hello, Report, ReportAck, ReportKind
 from tests.api.fakebot import FakeBot
@@ -29,8 +31,9 @@ async def closed_with(bot: FakeBot) -> int | None:
 
 async def test_a_wrong_secret_is_fenced(server: House) -> None:
     session = await server.session(await launched(server))
-    bot = await FakeBot.dial(server, session.launch_id, secret="wrong")
-    assert await closed_with(bot) == LINK_FENCED
+    for secret in ("wrong", "d\xe9j\xe0"):
+        bot = await FakeBot.dial(server, session.launch_id, secret=secret)
+        assert await closed_with(bot) == LINK_FENCED
 
 
 async def test_a_launch_without_session_is_fenced(server: House) -> None:
@@ -108,8 +111,25 @@ async def test_a_report_nobody_understands_does_not_stop_those_behind_it(server:
     await bot.close()
 
 
-async def test_noise_on_the_link_closes_it(server: House) -> None:
+async def test_who_speaks_to_a_bot_whose_connection_breaks_is_told_so(server: House) -> None:
     session = await server.session(await launched(server))
     bot = await FakeBot.join(server, server.launcher.orders[session.launch_id])
-    await bot.socket.send("this is no message")
+    link = server.parts.links.get(session.launch_id)
+    assert link is not None
+    bot.socket.transport.abort()
+
+    async def speak() -> None:
+        while True:
+            await link.send(ReportAck(seq=0))
+            await asyncio.sleep(0)
+
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(speak(), 10)
+
+
+@pytest.mark.parametrize("noise", ["this is no message", b"nor this"])
+async def test_noise_on_the_link_closes_it(server: House, noise: str | bytes) -> None:
+    session = await server.session(await launched(server))
+    bot = await FakeBot.join(server, server.launcher.orders[session.launch_id])
+    await bot.socket.send(noise)
     assert await closed_with(bot) == 1002

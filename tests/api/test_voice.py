@@ -117,6 +117,15 @@ async def test_mute_reaches_the_bot_in_the_pages_order(server: House) -> None:
         await bot.close()
 
 
+async def test_a_timestamp_beyond_measure_is_refused(server: House) -> None:
+    async with server.client() as client:
+        body, bot = await a_call(server, client)
+        mute = {"sessionId": body["session"]["sessionId"], "isMuted": True, "timestamp": 2**63}
+        refused = await client.post("/api/voice/mute", json=mute)
+        assert (refused.status_code, refused.json()["code"]) == (400, "bad_request")
+        await bot.close()
+
+
 async def test_an_offer_the_bot_cannot_use_is_told(server: House) -> None:
     async with server.client() as client:
         starting = asyncio.create_task(client.post("/api/voice/session", json={"offer": OFFER}))
@@ -129,6 +138,18 @@ async def test_an_offer_the_bot_cannot_use_is_told(server: House) -> None:
         assert response.status_code == 400
         assert response.json()["code"] == "bad_offer"
         assert response.json()["message"] == response.json()["detail"] == "The offer has no audio."
+        await bot.close()
+
+
+async def test_a_visitor_whose_first_call_fails_comes_back_as_the_same(server: House) -> None:
+    async with server.client() as client:
+        starting = asyncio.create_task(client.post("/api/voice/session", json={"offer": OFFER}))
+        bot = await FakeBot.join(server, await the_order(server))
+        await bot.receive()
+        await bot.send(OfferRefused(offer_id="offer-0001", code="bad_offer", message="No."))
+        assert (await starting).status_code == 400
+        again = await client.post("/api/voice/session", json={})
+        assert again.json()["reused"] is True
         await bot.close()
 
 

@@ -101,10 +101,15 @@ class FakeGreenroom:
         """Wait until the bot has said hello so many times."""
         await self._until(lambda: len(self.hellos) >= times, within_s)
 
-    async def offer(self, offer_id: str, participant: str, sdp: str) -> Answer | OfferRefused:
+    async def offer(
+        self, offer_id: str, participant: str, sdp: str, *, renegotiates: bool = False
+    ) -> Answer | OfferRefused:
         """Relay an offer and wait for what becomes of it."""
         before = len(self.replies)
-        await self._send(Offer(offer_id=offer_id, participant=participant, sdp=sdp))
+        offer = Offer(
+            offer_id=offer_id, participant=participant, sdp=sdp, renegotiates=renegotiates
+        )
+        await self._send(offer)
 
         def found() -> list[Answer | OfferRefused]:
             return [

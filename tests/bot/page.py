@@ -99,6 +99,17 @@ class Page:
         await self.accept(answer)
         return answer
 
+    async def renegotiate(self) -> Answer:
+        """Offer again with the same peer connection, as Pipecat's own client does when asked."""
+        await self._peer.setLocalDescription(await self._peer.createOffer())
+        sdp = str(self._peer.localDescription.sdp)
+        answer = await self._greenroom.offer(
+            f"offer-{uuid.uuid4().hex[:12]}", self.participant, sdp, renegotiates=True
+        )
+        assert isinstance(answer, Answer), answer
+        await self._peer.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
+        return answer
+
     async def make_offer(self) -> str:
         """The SDP offer, with all candidates."""
         self._peer.addTrack(self.microphone)

@@ -151,6 +151,34 @@ async def test_the_newest_page_wins_and_the_older_is_told(
     assert joined.data == {"participant": "page-00000002"}
 
 
+async def test_a_page_may_change_what_its_peer_carries(
+    start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
+) -> None:
+    start()
+    await greenroom.linked()
+    page = open_page()
+    before = await page.connect()
+    await page.hears_sound()
+    after = await page.renegotiate()
+    assert after.pc_id == before.pc_id
+    await asyncio.sleep(0.5)
+    await page.hears_sound(after_s=time.monotonic(), within_s=1.0)
+    assert greenroom.kinds().count("user.joined") == 1
+    assert "user.left" not in greenroom.kinds()
+
+
+async def test_a_stock_page_asks_for_the_end(
+    start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
+) -> None:
+    start()
+    await greenroom.linked()
+    page = open_page()
+    await page.connect()
+    await page.hears_sound()
+    page.send_raw(json.dumps({"label": "rtvi-ai", "id": "1", "type": "disconnect-bot"}))
+    await greenroom.report(ReportKind.USER_ENDED, within_s=2.0)
+
+
 async def test_a_page_whose_pings_stop_is_gone_in_seconds_and_may_come_back(
     start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
 ) -> None:

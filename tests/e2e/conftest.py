@@ -93,11 +93,17 @@ async def server(start_server: StartServer) -> AsyncIterator[Server]:
 
 
 @pytest.fixture
+def page_url(server: Server) -> str:
+    """The page that a person opens: Greenroom's own, unless a module says otherwise."""
+    return server.url
+
+
+@pytest.fixture
 async def person(
-    browser: Browser, server: Server, request: pytest.FixtureRequest, tmp_path: Path
+    browser: Browser, page_url: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[Person]:
     """Somebody who has just opened the page. What they heard and saw is kept when it fails."""
-    async with a_person(browser, server.url) as person:
+    async with a_person(browser, page_url) as person:
 
         def told() -> tuple[str, str]:
             heard = tmp_path / "heard.wav"

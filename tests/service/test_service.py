@@ -91,6 +91,50 @@ async def test_a_hung_bot_does_not_keep_its_own_end_waiting(house: House) -> Non
     assert house.launcher.ended[0][1:] == (1.0, 0.5)
 
 
+async def test_what_is_typed_while_the_clock_stands_still_or_goes_back_is_told(
+    house: House,
+) -> None:
+    session_id = await a_call(house)
+    await house.sessions.message(session_id, "ada", "one")
+    house.clock.advance(-60)
+    await house.sessions.message(session_id, "ada", "two")
+    effects = await house.parts.store.effects_of(session_id)
+    assert [effect.payload["data"]["text"] for effect in effects] == ["one", "two"]
+
+
+async def test_of_many_who_change_a_session_at_once_nobody_is_refused(house: House) -> None:
+    session_id = await a_call(house)
+    await asyncio.gather(*(house.sessions.message(session_id, "ada", f"{n}") for n in range(60)))
+    assert len(await house.parts.store.effects_of(session_id)) == 60
+
+
+async def test_stopping_twice_hurries(house: House) -> None:
+    session_id = await a_call(house)
+    for _ in range(2):
+        await house.sessions.stop(session_id, "ada")
+    await house.until_true(lambda: len(house.launcher.ended) == 2)
+    assert [polite_s for _, polite_s, _ in house.launcher.ended] == [1.0, 0.0]
+
+
+async def test_commands_that_wait_for_a_link_keep_nobody_elses_effects_waiting(
+    house: House,
+) -> None:
+    """One user switches the microphone on and off while the bot is not linked yet."""
+    session = (await house.sessions.start("ada", None)).session
+    await house.until_true(lambda: session.launch_id in house.launcher.orders)
+    for n in range(1, 202):
+        await house.sessions.mute(session.id, "ada", muted=n % 2 == 1, timestamp_ms=n)
+    other = (await house.sessions.start("bob", None)).session
+    await house.until_true(lambda: other.launch_id in house.launcher.orders)
+
+
+async def test_the_timekeeper_sleeps_while_a_command_waits_for_its_link(house: House) -> None:
+    session = (await house.sessions.start("ada", None)).session
+    await house.until_true(lambda: session.launch_id in house.launcher.orders)
+    await house.sessions.mute(session.id, "ada", muted=True, timestamp_ms=1)
+    assert await house.parts.store.next_due_at() == session.created_at + session.limits.join_s
+
+
 async def test_the_exit_of_a_bot_ends_the_session_and_is_forgotten(house: House) -> None:
     session_id = await a_call(house)
     launch_id = (await house.session(session_id)).launch_id

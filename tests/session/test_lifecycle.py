@@ -34,6 +34,7 @@ def opened(limits: Limits = LIMITS) -> f.Change:
         room="voice-ada-0123456789ab",
         launch_id="lau_1",
         limits=limits,
+        body={},
         now=NOW,
     )
 

@@ -20,6 +20,7 @@ REPORTS = st.one_of(
     st.just(i.BotJoined()),
     st.builds(i.UserJoined, PAGES),
     st.builds(i.UserLeft, PAGES),
+    st.just(i.UserEnded()),
     st.builds(i.UserSpeech, st.booleans()),
     st.builds(i.BotSpeech, st.booleans(), st.booleans()),
     st.builds(
@@ -59,6 +60,7 @@ class SessionMachine(RuleBasedStateMachine):
             room="room",
             launch_id="lau_1",
             limits=Limits(persistence_s=persistence_s),
+            body={},
             now=self.now,
         )
         self.session = change.session

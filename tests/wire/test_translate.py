@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, get_args
 
 import pytest
@@ -64,6 +65,7 @@ READABLE: dict[ReportKind, tuple[dict[str, Any], i.BotReport]] = {
     ReportKind.BOT_JOINED: ({}, i.BotJoined()),
     ReportKind.USER_JOINED: ({"participant": "p"}, i.UserJoined("p")),
     ReportKind.USER_LEFT: ({"participant": "p", "why": "silent"}, i.UserLeft("p")),
+    ReportKind.USER_ENDED: ({}, i.UserEnded()),
     ReportKind.USER_SPEECH: ({"speaking": True}, i.UserSpeech(True)),
     ReportKind.BOT_SPEECH: ({"speaking": False, "interrupted": True}, i.BotSpeech(False, True)),
     ReportKind.TRANSCRIPT: (
@@ -95,6 +97,19 @@ def test_a_report_without_its_data_is_refused(kind: ReportKind) -> None:
         report_of(Report(seq=1, at_ms=0, kind=kind, data={}))
 
 
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (ReportKind.TRANSCRIPT, {"role": "user", "text": "hi", "final": True, "turn": math.inf}),
+        (ReportKind.TRANSCRIPT, {"role": "user", "text": "hi", "final": True, "turn": math.nan}),
+        (ReportKind.USAGE, {"component": "tts", "quantity": 10**400, "unit": "characters"}),
+    ],
+)
+def test_a_number_beyond_measure_is_refused(kind: ReportKind, data: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest):
+        report_of(Report(seq=1, at_ms=0, kind=kind, data=data))
+
+
 @pytest.mark.parametrize("type_", ["voice.session.end", "app", "", "x.app.y"])
 def test_a_bot_cannot_say_what_is_greenrooms_to_say(type_: str) -> None:
     with pytest.raises(BadRequest):
@@ -102,12 +117,15 @@ def test_a_bot_cannot_say_what_is_greenrooms_to_say(type_: str) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=6,
 )
 NAMES = st.sampled_from(
-    ["type", "data", "role", "text", "final", "turn", "participant", "speaking", "code", "fatal"]
+    [
+        *("type", "data", "role", "text", "final", "turn", "participant", "speaking"),
+        *("code", "fatal", "message", "component", "quantity", "unit", "heard"),
+    ]
 )
 
 

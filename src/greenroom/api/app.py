@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from greenroom import __version__
-from greenroom.api import events, health, link, voice
+from greenroom.api import events, health, link, pipecat, voice
 from greenroom.api.errors import install_errors
 from greenroom.api.identity import Identity
 from greenroom.api.limits import BodyLimit
@@ -53,11 +54,20 @@ def build_app(parts: Parts) -> FastAPI:
     for name in Parts.__dataclass_fields__:
         setattr(app.state, name, getattr(parts, name))
     install_errors(app, parts.metrics)
-    for resource in (voice, events, link, health):
+    for resource in (voice, pipecat, events, link, health):
         app.include_router(resource.router)
     install_page(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
+    if parts.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(parts.origins),
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["Retry-After"],
+        )
     # On loopback a foreign host name means that a web page rebinds its own name to us.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(parts.hosts))
     return app

@@ -33,7 +33,10 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
 
     async def greenroom_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, GreenroomError)
-        headers = {"Retry-After": "1"} if error.retryable else None
+        headers = {"Retry-After": "1"} if error.retryable else {}
+        if greeting := getattr(request.state, "greeting", None):
+            # Else a visitor whose first call fails comes back as somebody else, to a second bot.
+            headers["Set-Cookie"] = greeting
         return JSONResponse(error.as_json(), status_code=error.status, headers=headers)
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:

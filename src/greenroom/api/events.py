@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection
-from urllib.parse import urlsplit
 
 import structlog
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
+from greenroom.api.origins import is_allowed_origin
 from greenroom.errors import Forbidden, GreenroomError
 from greenroom.ports.hub import Hub
 from greenroom.ports.store import Store, StoredEvent
@@ -73,17 +72,6 @@ async def _until_closed(stream: _Stream) -> int:
     return 1000
 
 
-def is_allowed_origin(websocket: WebSocket, allowed: Collection[str]) -> bool:
-    """Whether the page that opens this socket is ours, or one that the settings name.
-
-    Programs send no Origin; they have no cookie of somebody's browser to misuse either.
-    """
-    origin = websocket.headers.get("origin")
-    if origin is None:
-        return True
-    return urlsplit(origin).netloc == websocket.headers.get("host") or origin in allowed
-
-
 class _Stream:
     def __init__(self, websocket: WebSocket, sessions: Sessions, store: Store, hub: Hub) -> None:
         self._websocket = websocket
@@ -125,7 +113,10 @@ class _Stream:
                     await self._send(w.Heartbeat())
 
     async def _receive(self) -> w.Subscribe:
-        text = await self._websocket.receive_text()
+        try:
+            text = await self._websocket.receive_text()
+        except KeyError:
+            text = ""  # a binary frame: nothing of ours
         return w.Subscribe.model_validate_json(text[:MAX_MESSAGE_CHARS])
 
     async def _send(self, message: WireModel) -> None:

@@ -15,6 +15,7 @@ from greenroom.errors import Unauthorized
 COOKIE = "greenroom_visitor"
 _ALGORITHM = "HS256"
 _AUDIENCE = "greenroom"
+_GUEST = "guest-"
 _COOKIE_LIFETIME_S = 90 * 24 * 3600
 
 
@@ -38,6 +39,20 @@ class Identity:
         Raises:
             Unauthorized: Neither is there, or one is not good.
         """
+        known = self.known_user(request)
+        if known is not None:
+            return known
+        user_id = self._greet(response)
+        # A refusal is an answer of its own and must greet too: see `greenroom.api.errors`.
+        request.state.greeting = response.headers["set-cookie"]
+        return user_id
+
+    def known_user(self, request: Request) -> str | None:
+        """As `user_of`, but a visitor who has no name yet is given none.
+
+        Raises:
+            Unauthorized: The bearer token is not good, or visitors need one.
+        """
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token:
             return self._subject(token)
@@ -49,7 +64,11 @@ class Identity:
                 return self._subject(cookie)
             except Unauthorized:
                 pass  # an old or foreign cookie: the visitor is simply new
-        return self._greet(response)
+        return None
+
+    def is_visitor(self, user_id: str) -> bool:
+        """Whether this name was given to a visitor, and not by a token."""
+        return self.anonymous and user_id.startswith(_GUEST)
 
     def token_for(self, user_id: str, lifetime_s: float) -> str:
         """A signed token whose subject is this user."""
@@ -58,7 +77,7 @@ class Identity:
         return jwt.encode(claims, self.secret, algorithm=_ALGORITHM)
 
     def _greet(self, response: Response) -> str:
-        user_id = f"guest-{secrets.token_hex(8)}"
+        user_id = f"{_GUEST}{secrets.token_hex(8)}"
         response.set_cookie(
             COOKIE,
             self.token_for(user_id, _COOKIE_LIFETIME_S),

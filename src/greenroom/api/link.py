@@ -133,6 +133,7 @@ class _Door:
             persistence_s=session.limits.persistence_s,
             muted=session.muted,
             paused=session.is_paused,
+            body=session.body,
         )
         await self._send(Welcome(report_seq=session.report_seq, session=spec))
         return session
@@ -172,11 +173,17 @@ class _Door:
         await self._send(ReportAck(seq=report.seq))
 
     async def _receive(self) -> WireModel:
-        text = await self._websocket.receive_text()
+        try:
+            text = await self._websocket.receive_text()
+        except KeyError:
+            text = ""  # a binary frame: nothing of ours
         if len(text) > MAX_LINK_MESSAGE_BYTES:
             raise _Fenced
         return from_bot.validate_json(text)
 
     async def _send(self, message: WireModel) -> None:
-        async with asyncio.timeout(SEND_WITHIN_S):
-            await self._websocket.send_text(message.to_json())
+        try:
+            async with asyncio.timeout(SEND_WITHIN_S):
+                await self._websocket.send_text(message.to_json())
+        except WebSocketDisconnect as error:  # to whoever sends, a link is any connection
+            raise ConnectionResetError("The bot's connection broke.") from error

@@ -50,7 +50,7 @@ async def start(
     body: w.StartBody, user: User, sessions: SessionsDep, rooms: RoomsDep, response: Response
 ) -> w.StartAnswer:
     """Start a session, or find the running one (200, ``reused``). An offer rides along."""
-    started = await sessions.start(user, body.assistant)
+    started = await sessions.start(user, body.assistant, body=body.body)
     session = started.session
     answer = None
     if body.offer is not None:

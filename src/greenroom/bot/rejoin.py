@@ -48,6 +48,9 @@ class PageListener(Protocol):
     def page_pinged(self) -> None:
         """The page sent a keep-alive."""
 
+    def page_ended(self) -> None:
+        """The page asked the bot to disconnect (RTVI), which means the end of the session."""
+
     def page_said(self, event: str) -> None:
         """The page sent ``{"type": "greenroom", "event": event}``."""
 
@@ -92,6 +95,21 @@ class RoomConnection(SmallWebRTCConnection):
         else:
             self._cut_off()
             await self.renegotiate(sdp, "offer", restart_pc=True)
+        return str(self._pc.localDescription.sdp), self.pc_id
+
+    async def change(self, sdp: str) -> tuple[str, str]:
+        """Let the present page change what its peer connection carries.
+
+        Args:
+            sdp: The offer that the page made with the peer connection it has.
+
+        Returns:
+            As `answer` does.
+
+        Raises:
+            Exception: Whatever aiortc raises for an offer it cannot use.
+        """
+        await self.renegotiate(sdp, "offer", restart_pc=False)
         return str(self._pc.localDescription.sdp), self.pc_id
 
     async def tell(self, event: str) -> None:
@@ -159,6 +177,8 @@ class RoomConnection(SmallWebRTCConnection):
         if event_name == "app-message" and _is_ours(args[0]):
             self._listener.page_said(str(args[0].get("event")))
         else:
+            if event_name == "app-message" and _asks_for_the_end(args[0]):
+                self._listener.page_ended()
             await super()._call_event_handler(event_name, *args, **kwargs)
 
     async def _handle_new_connection_state(self) -> None:
@@ -222,6 +242,15 @@ def adapt_transport() -> None:
     SmallWebRTCClient.write_audio_frame = write_audio_frame  # type: ignore[method-assign]
     vars(transport)["time"] = SimpleNamespace(time=time.monotonic)
     SmallWebRTCTransport._bears_with_pages = True  # type: ignore[attr-defined]
+
+
+def _asks_for_the_end(message: object) -> bool:
+    """RTVI's ``disconnect-bot``. The bot hears it too: it may end by itself if we cannot."""
+    return (
+        isinstance(message, dict)
+        and message.get("label") == "rtvi-ai"
+        and message.get("type") == "disconnect-bot"
+    )
 
 
 def _is_ours(message: object) -> bool:

@@ -70,7 +70,9 @@ class Room:
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 await _check(offer.sdp)
-                answer = await self._connect(offer)
+                answer = await (
+                    self._change(offer) if self._goes_on(offer) else self._connect(offer)
+                )
         except BadOffer as bad:
             return OfferRefused(offer_id=offer.offer_id, code=bad.code, message=bad.message)
         except TimeoutError:
@@ -134,6 +136,23 @@ class Room:
             raise BadOffer("The offer cannot be answered.") from error
         return Answer(offer_id=offer.offer_id, sdp=sdp, pc_id=pc_id)
 
+    def _goes_on(self, offer: Offer) -> bool:
+        """Whether the page keeps the peer that it has; if ours is gone it must begin anew."""
+        return (
+            offer.renegotiates
+            and self._offer is not None
+            and self._offer.participant == offer.participant
+            and self.connection.pc.connectionState not in ("closed", "failed")
+        )
+
+    async def _change(self, offer: Offer) -> Answer:
+        try:
+            sdp, pc_id = await self.connection.change(offer.sdp)
+        except Exception as error:
+            raise BadOffer("The offer cannot be answered.") from error
+        self._offer = offer
+        return Answer(offer_id=offer.offer_id, sdp=sdp, pc_id=pc_id)
+
     def _new_connection(self) -> RoomConnection:
         return RoomConnection(ice_servers=self._ice_servers, listener=self, returned=self._returned)
 
@@ -152,6 +171,10 @@ class Room:
         self._last_ping_s = self._clock_s()
         if self.connection.pc.connectionState == "connected":
             self._joined()
+
+    def page_ended(self) -> None:
+        """The page asked for the end; Greenroom ends the session, and with it this process."""
+        self._report(ReportKind.USER_ENDED, {})
 
     def page_said(self, event: str) -> None:
         """The page says farewell before it goes."""

@@ -116,8 +116,8 @@ class Store(Protocol):
         """The session's events with a number above ``seq``, in order, at most ``limit``."""
         ...
 
-    async def pending_effects(self, now: float, limit: int) -> list[PendingEffect]:
-        """Effects due by ``now``, oldest first."""
+    async def due_kinds(self, now: float) -> set[tuple[str, EffectKind]]:
+        """Which sessions have effects due by ``now``, and of which kinds: all, however many."""
         ...
 
     async def effects_of(self, session_id: str) -> list[PendingEffect]:
@@ -141,7 +141,7 @@ class Store(Protocol):
         ...
 
     async def next_due_at(self) -> float | None:
-        """When the next deadline or postponed effect comes due."""
+        """When the next deadline comes due."""
         ...
 
     async def put_ticket(self, digest: str, session_id: str, user_id: str, until: float) -> None:

@@ -32,7 +32,6 @@ EFFECT_TIMEOUT_S = 10.0
 TELL_TIMEOUT_S = 3.0
 POLL_S = 1.0
 MOST_ATTEMPTS = 8
-BATCH = 200
 
 
 class Lane(StrEnum):
@@ -42,8 +41,8 @@ class Lane(StrEnum):
     WORLD = "world"
 
 
-def _lane(effect: PendingEffect) -> Lane:
-    return Lane.BOT if effect.kind is EffectKind.TELL_BOT else Lane.WORLD
+def _lane(kind: EffectKind) -> Lane:
+    return Lane.BOT if kind is EffectKind.TELL_BOT else Lane.WORLD
 
 
 class Dispatcher:
@@ -89,11 +88,11 @@ class Dispatcher:
 
     async def _begin_lanes(self, group: asyncio.TaskGroup) -> None:
         try:
-            pending = await self._store.pending_effects(self._clock.now(), BATCH)
+            due = await self._store.due_kinds(self._clock.now())
         except Unavailable as error:
             log.warning("store.unavailable", error=error.message)
             return
-        lanes = {(effect.session_id, _lane(effect)) for effect in pending}
+        lanes = {(session_id, _lane(kind)) for session_id, kind in due}
         for session_id, lane in sorted(lanes - self._busy):
             self._busy.add((session_id, lane))
             group.create_task(self._run_lane(session_id, lane))
@@ -112,7 +111,7 @@ class Dispatcher:
 
     async def _first(self, session_id: str, lane: Lane) -> PendingEffect | None:
         effects = await self._store.effects_of(session_id)
-        return next((effect for effect in effects if _lane(effect) is lane), None)
+        return next((effect for effect in effects if _lane(effect.kind) is lane), None)
 
     async def _dispatch(self, session: Session, effect: PendingEffect) -> bool:
         """Carry one effect out. False: it must wait, and its lane with it."""

@@ -38,7 +38,8 @@ class Keyring:
 
     def is_launch_secret(self, launch_id: str, offered: str) -> bool:
         """Whether this is the launch's secret, compared in constant time."""
-        return hmac.compare_digest(self.launch_secret(launch_id), offered)
+        # As bytes: of text it compares only ASCII, and what is offered may be anything.
+        return hmac.compare_digest(self.launch_secret(launch_id).encode(), offered.encode())
 
     def _digest(self, *parts: str) -> str:
         message = "\0".join(parts).encode()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import math
 import secrets
-from dataclasses import dataclass
+from asyncio import Lock
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 
 from greenroom.errors import (
+    BadRequest,
     BotSilent,
     Conflict,
     Draining,
@@ -16,6 +22,7 @@ from greenroom.errors import (
     NotFound,
     OfferConflict,
     SessionEnded,
+    TooLarge,
 )
 from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
@@ -30,13 +37,19 @@ from greenroom.session.facts import Change, Outcome
 from greenroom.session.lifecycle import open_session, transition
 from greenroom.session.model import EndReason, Limits, Session, Stage
 from greenroom.wire.http import TICKET_LIFETIME_S
-from greenroom.wire.link import Answer, Candidates, Offer, Report
+from greenroom.wire.link import (
+    MAX_SESSION_BODY_BYTES,
+    Answer,
+    Candidates,
+    Offer,
+    Report,
+)
 from greenroom.wire.messages import sentence_for
 from greenroom.wire.translate import event_of, report_of
 
 log = structlog.get_logger("greenroom.sessions")
 
-# Two writers meet only when a report and a command cross; more than a few rounds is a defect.
+# Writers of this process take turns; only another process can be faster.
 _MOST_ROUNDS = 20
 # A reader that waits for a link looks again this often even if nothing woke it.
 _LOOK_AGAIN_S = 1.0
@@ -101,20 +114,37 @@ class Sessions:
         self._assistants = assistants
         self._metrics = metrics
         self._draining = False
+        self._turns: WeakValueDictionary[str, Lock] = WeakValueDictionary()
 
     # ---- commands
 
-    async def start(self, user_id: str, assistant_name: str | None) -> Started:
+    async def start(
+        self,
+        user_id: str,
+        assistant_name: str | None,
+        *,
+        body: dict[str, Any] | None = None,
+        most_persistence_s: float = math.inf,
+    ) -> Started:
         """Start a session, or find the user's running one.
 
         Two starts at the same moment give one launch and two equal answers: the database
         admits one live session per user and assistant.
 
+        Args:
+            user_id: Who starts it.
+            assistant_name: Whom they want to talk to; the first assistant if None.
+            body: What the bot is to be told. A running session keeps what it was started with.
+            most_persistence_s: The bot of a new session waits no longer for a vanished user.
+
         Raises:
             Draining: The server takes no new sessions.
             NotFound: No such assistant.
+            BadRequest: The body is no JSON that can be stored, or too large.
         """
+        _check_body(body or {})
         assistant = self.assistant(assistant_name)
+        limits = _with_most_persistence(assistant.limits, most_persistence_s)
         for _ in range(_MOST_ROUNDS):
             live = await self._store.live_of(user_id, assistant.name)
             if live is not None:
@@ -123,7 +153,9 @@ class Sessions:
             if self._draining:
                 raise Draining("The server is being restarted. Try again in a moment.")
             try:
-                return Started(await self._open(user_id, assistant), reused=False)
+                return Started(
+                    await self._open(user_id, assistant, limits, body or {}), reused=False
+                )
             except AlreadyLive:
                 continue  # somebody was faster; by the next look it may even have ended
         raise Conflict("The session could not be started. Try again.")
@@ -137,7 +169,9 @@ class Sessions:
         except KeyError:
             raise NotFound(f"There is no assistant called “{name[:64]}”.") from None
 
-    async def _open(self, user_id: str, assistant: Assistant) -> Session:
+    async def _open(
+        self, user_id: str, assistant: Assistant, limits: Limits, body: dict[str, Any]
+    ) -> Session:
         change = open_session(
             session_id=new_id("ses"),
             user_id=user_id,
@@ -145,7 +179,8 @@ class Sessions:
             bot=assistant.bot,
             room=self._keyring.room_for(user_id, assistant.name),
             launch_id=new_id("lau"),
-            limits=assistant.limits,
+            limits=limits,
+            body=body,
             now=self._clock.now(),
         )
         session = await self._store.create(change.session, _events(change), _effects(change))
@@ -308,11 +343,17 @@ class Sessions:
         return change.session
 
     async def _change(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
+        # First come, first served: a bot that reports without pause must not outrun its own end.
+        async with self._turns.setdefault(session_id, Lock()):
+            return await self._change_in_turn(session_id, event)
+
+    async def _change_in_turn(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
         for _ in range(_MOST_ROUNDS):
             before = await self._store.get(session_id)
             now = self._clock.now()
             change = transition(before, event, now)
-            if change.session == before:
+            # What is told or asked counts too: a message may leave the record as it was.
+            if change.session == before and not change.facts and not change.effects:
                 return before, change
             try:
                 after = await self._store.commit(
@@ -346,6 +387,19 @@ class Sessions:
         self._hub.publish(DEADLINES_TOPIC)
         if change.effects:
             self._hub.publish(EFFECTS_TOPIC)
+
+
+def _check_body(body: dict[str, Any]) -> None:
+    try:
+        size = len(json.dumps(body, ensure_ascii=False, allow_nan=False).encode())
+    except ValueError as error:  # not a number, or half a character
+        raise BadRequest("“body” holds a value that JSON cannot carry.", field="body") from error
+    if size > MAX_SESSION_BODY_BYTES:
+        raise TooLarge(f"“body” is larger than {MAX_SESSION_BODY_BYTES} bytes.", field="body")
+
+
+def _with_most_persistence(limits: Limits, most_s: float) -> Limits:
+    return replace(limits, persistence_s=min(limits.persistence_s, most_s))
 
 
 def _events(change: Change) -> list[NewEvent]:

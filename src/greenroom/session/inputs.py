@@ -76,6 +76,11 @@ class UserLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class UserEnded:
+    """The page asked, over the media's own connection, that the session end."""
+
+
+@dataclass(frozen=True, slots=True)
 class UserSpeech:
     """The user began or stopped speaking."""
 
@@ -142,6 +147,7 @@ BotReport = (
     BotJoined
     | UserJoined
     | UserLeft
+    | UserEnded
     | UserSpeech
     | BotSpeech
     | Transcript

@@ -48,6 +48,7 @@ def open_session(
     room: str,
     launch_id: str,
     limits: Limits,
+    body: dict[str, Any],
     now: float,
 ) -> f.Change:
     """The first change of a session: it is connecting, its room and bot are asked for."""
@@ -61,6 +62,7 @@ def open_session(
         launch_id=launch_id,
         created_at=now,
         limits=limits,
+        body=body,
     )
     draft = _Draft(session)
     draft.tell(f.Started(assistant=assistant, room=room))
@@ -242,6 +244,10 @@ def _user_left(draft: _Draft, report: i.UserLeft, now: float) -> None:
         _end(draft, EndReason.LEFT, now)
 
 
+def _user_ended(draft: _Draft, report: i.UserEnded, now: float) -> None:
+    _end(draft, EndReason.USER, now)
+
+
 def _user_speech(draft: _Draft, report: i.UserSpeech, now: float) -> None:
     _acted(draft, now)
     draft.tell(f.UserSpoke(report.speaking))
@@ -382,6 +388,7 @@ _HANDLERS: dict[type, Callable[[_Draft, Any, float], None]] = {
     i.BotJoined: _bot_joined,
     i.UserJoined: _user_joined,
     i.UserLeft: _user_left,
+    i.UserEnded: _user_ended,
     i.UserSpeech: _user_speech,
     i.BotSpeech: _bot_speech,
     i.Transcript: _transcript,

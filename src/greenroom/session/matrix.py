@@ -35,6 +35,7 @@ _ROWS: dict[type, tuple[Response, ...]] = {
     i.BotJoined: (_I, _A, _I, _I, _I, _I),
     i.UserJoined: (_I, _A, _A, _A, _I, _I),
     i.UserLeft: (_I, _A, _A, _I, _A, _I),
+    i.UserEnded: (_I, _A, _A, _A, _I, _I),
     i.UserSpeech: (_I, _A, _A, _A, _I, _I),
     i.BotSpeech: (_I, _A, _A, _A, _A, _I),
     i.Transcript: (_I, _A, _A, _A, _A, _I),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Stage(StrEnum):
@@ -102,6 +103,7 @@ class Session:
         room: The room's name.
         stage: See `Stage`.
         limits: What was promised at the start.
+        body: What whoever started it wants the bot to know; JSON, fixed at the start.
         launch_id: The launch whose reports are believed.
         report_seq: The last report of that launch on record.
         bot_presence: Whether the bot is in the room.
@@ -125,6 +127,7 @@ class Session:
     launch_id: str
     created_at: float
     limits: Limits = field(default_factory=Limits)
+    body: dict[str, Any] = field(default_factory=dict, hash=False)
     report_seq: int = 0
     bot_presence: Presence = Presence.AWAITED
     user_presence: Presence = Presence.AWAITED

@@ -1,4 +1,4 @@
-"""PostgreSQL: for servers that share one database, or whose database somebody already looks after.
+"""PostgreSQL: for whom a file is not enough, or who have somebody who looks after a database.
 
 A pooler that hands a connection to somebody else between two transactions (PgBouncer's
 transaction mode) does not keep prepared statements apart; use its session mode.
@@ -63,11 +63,11 @@ class PostgresDatabase:
 
     @property
     def upgraded_on_start(self) -> bool:
-        """See `Database.upgraded_on_start`. Servers of several versions may share it."""
+        """See `Database.upgraded_on_start`. Only its owner knows who else uses it."""
         return False
 
     async def open(self) -> SqlStore:
-        """See `Database.open`. Its schema is never changed here: servers may share it."""
+        """See `Database.open`. Its schema is never changed here: a dump comes first."""
         schema = await self.schema()
         refuse_newer(schema)
         if schema.standing is not Standing.CURRENT:

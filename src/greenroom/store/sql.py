@@ -75,7 +75,7 @@ class SqlStore:
         last_seq = before.last_seq + len(events)
         stored = replace(after, last_seq=last_seq, version=before.version + 1)
         row = to_row(stored)
-        del row["id"]
+        del row["id"], row["body"]  # fixed at the start; the body may be long
         same = (t.sessions.c.id == before.id) & (t.sessions.c.version == before.version)
         async with self._write() as db:
             result = await db.execute(update(t.sessions).where(same).values(row))
@@ -165,12 +165,12 @@ class SqlStore:
 
     # ---- effects
 
-    async def pending_effects(self, now: float, limit: int) -> list[PendingEffect]:
-        """See `Store.pending_effects`."""
+    async def due_kinds(self, now: float) -> set[tuple[str, EffectKind]]:
+        """See `Store.due_kinds`."""
         due = (t.effects.c.state == "pending") & (t.effects.c.due_at <= now)
-        wanted = select(t.effects).where(due).order_by(t.effects.c.id).limit(limit)
+        wanted = select(t.effects.c.session_id, t.effects.c.kind).where(due).distinct()
         async with self._read() as db:
-            return _effects((await db.execute(wanted)).mappings())
+            return {(row.session_id, EffectKind(row.kind)) for row in await db.execute(wanted)}
 
     async def effects_of(self, session_id: str) -> list[PendingEffect]:
         """See `Store.effects_of`."""
@@ -211,11 +211,9 @@ class SqlStore:
 
     async def next_due_at(self) -> float | None:
         """See `Store.next_due_at`."""
-        deadline = select(func.min(t.deadlines.c.due_at))
-        effect = select(func.min(t.effects.c.due_at)).where(t.effects.c.state == "pending")
         async with self._read() as db:
-            times = [(await db.execute(query)).scalar() for query in (deadline, effect)]
-        return min((at for at in times if at is not None), default=None)
+            earliest: float | None = await db.scalar(select(func.min(t.deadlines.c.due_at)))
+        return earliest
 
     # ---- tickets
 

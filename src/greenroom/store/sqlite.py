@@ -24,6 +24,7 @@ from greenroom.store.sql import SqlStore
 log = structlog.get_logger("greenroom.store")
 
 BUSY_TIMEOUT_MS = 5_000
+POOL_TIMEOUT_S = 10.0
 
 
 async def open_sqlite(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> SqlStore:
@@ -78,6 +79,8 @@ class SqliteDatabase:
 
     def _upgrade(self) -> Upgraded:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        # What was said stands in it; SQLite's other files take its mode.
+        self._path.touch(mode=0o600)
         with self._connected() as connection:
             # The write lock first: of two that upgrade at once, the second finds it done.
             connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -45,6 +45,7 @@ sessions = Table(
     Column("launch_id", String(64), nullable=False, unique=True),
     Column("created_at", Float, nullable=False),
     Column("limits", JSON, nullable=False),
+    Column("body", JSON, nullable=False, server_default="{}"),
     Column("report_seq", Integer, nullable=False),
     Column("bot_presence", String(16), nullable=False),
     Column("user_presence", String(16), nullable=False),

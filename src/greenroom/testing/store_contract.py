@@ -136,15 +136,19 @@ class StoreContract:
         launch = NewEffect(EffectKind.LAUNCH_BOT, {"launch_id": "lau_1"})
         room = NewEffect(EffectKind.ENSURE_ROOM, {"room": "r"})
         await store.create(a_session(), [], [room, launch])
-        first, second = await store.pending_effects(_NOW, 10)
+        first, second = await store.effects_of("ses_1")
         assert (first.kind, second.kind) == (EffectKind.ENSURE_ROOM, EffectKind.LAUNCH_BOT)
         assert second.payload == {"launch_id": "lau_1"}
+        both = {("ses_1", EffectKind.ENSURE_ROOM), ("ses_1", EffectKind.LAUNCH_BOT)}
+        assert await store.due_kinds(_NOW) == both
         await store.settle_effect(first.id)
         await store.postpone_effect(second.id, _NOW + 5, "no answer")
-        assert await store.pending_effects(_NOW + 4, 10) == []
-        (again,) = await store.pending_effects(_NOW + 5, 10)
+        assert await store.due_kinds(_NOW + 4) == set()
+        assert await store.due_kinds(_NOW + 5) == {("ses_1", EffectKind.LAUNCH_BOT)}
+        (again,) = await store.effects_of("ses_1")
         assert (again.id, again.attempts) == (second.id, 1)
         await store.bury_effect(second.id, "gave up")
+        assert await store.due_kinds(_NOW + 5) == set()
         assert await store.effects_of("ses_1") == []
 
     async def test_a_failed_commit_leaves_nothing(self, store: Store) -> None:

@@ -11,6 +11,8 @@ from greenroom.wire.events import Event, SessionStatus
 from greenroom.wire.link import Candidate, IceServer
 
 MAX_SDP_CHARS = 64 * 1024
+# JavaScript's largest exact integer; a database's column holds it too.
+MAX_INTEGER = 2**53 - 1
 
 
 class OfferBody(WireModel):
@@ -93,7 +95,7 @@ class MuteBody(WireModel):
 
     session_id: str
     is_muted: bool
-    timestamp: int = Field(ge=0)
+    timestamp: int = Field(ge=0, le=MAX_INTEGER)
 
 
 class MessageBody(WireModel):
@@ -132,7 +134,7 @@ class Subscribe(WireModel):
 
     type: Literal["subscribe"] = "subscribe"
     ticket: str
-    after: int = Field(default=0, ge=0)
+    after: int = Field(default=0, ge=0, le=MAX_INTEGER)
 
 
 class Subscribed(WireModel):

@@ -27,6 +27,8 @@ from greenroom.wire.base import WIRE_VERSION, WireModel
 
 LINK_FENCED = 4001
 MAX_LINK_MESSAGE_BYTES = 256 * 1024
+# What a bot is told by whoever started its session; fits into one `Welcome` with room to spare.
+MAX_SESSION_BODY_BYTES = 192 * 1024
 
 
 class BotLevel(StrEnum):
@@ -43,6 +45,7 @@ class ReportKind(StrEnum):
     BOT_JOINED = "bot.joined"  # {}: the pipeline runs; the bot can be heard
     USER_JOINED = "user.joined"  # {participant}: media with this page is connected
     USER_LEFT = "user.left"  # {participant, why}: this page's media is gone
+    USER_ENDED = "user.ended"  # {}: the page asked over its data channel that the session end
     USER_SPEECH = "user.speech"  # {speaking: bool}
     BOT_SPEECH = "bot.speech"  # {speaking: bool, interrupted?: bool}
     TRANSCRIPT = "transcript"  # {role: "user"|"assistant", text, final: bool, turn: int}
@@ -170,12 +173,16 @@ class Command(WireModel):
 
 
 class Offer(WireModel):
-    """A page wants to connect. ``participant``: the page; the newest wins."""
+    """A page wants to connect. ``participant``: the page; the newest wins.
+
+    ``renegotiates``: the page keeps its peer connection and only changes what it carries.
+    """
 
     type: Literal["offer"] = "offer"
     offer_id: str
     participant: str
     sdp: str
+    renegotiates: bool = False
 
 
 class Candidate(WireModel):

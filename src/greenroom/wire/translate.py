@@ -78,7 +78,7 @@ def report_of(report: Report) -> i.BotReport:
     """
     try:
         return _READERS[report.kind](report.data)
-    except (KeyError, TypeError, ValueError, ValidationError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, ValidationError) as error:
         raise BadRequest(f"A report of kind {report.kind.value} is malformed.") from error
 
 
@@ -108,6 +108,7 @@ _READERS: dict[ReportKind, Callable[[dict[str, Any]], i.BotReport]] = {
     ReportKind.BOT_JOINED: lambda d: i.BotJoined(),
     ReportKind.USER_JOINED: lambda d: i.UserJoined(_text(d, "participant", 64)),
     ReportKind.USER_LEFT: lambda d: i.UserLeft(_text(d, "participant", 64)),
+    ReportKind.USER_ENDED: lambda d: i.UserEnded(),
     ReportKind.USER_SPEECH: lambda d: i.UserSpeech(bool(d["speaking"])),
     ReportKind.BOT_SPEECH: lambda d: i.BotSpeech(
         bool(d["speaking"]), bool(d.get("interrupted", False))

@@ -1,0 +1,167 @@
+"""Pipecat's own wire: ``/start`` and ``/api/offer`` as its runner has them, for stock clients.
+
+What differs from the runner is on purpose: sessions are Greenroom's, with its limits, so that a
+second start finds the running session, an offer after the end is refused, and nothing that was
+started without an offer stays.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Request
+
+from greenroom.api.identity import Identity, User
+from greenroom.api.origins import refuse_foreign_pages
+from greenroom.api.voice import RoomsDep, SessionsDep
+from greenroom.errors import BadOffer, NotFound, OfferConflict, UnsupportedTransport
+from greenroom.service.sessions import Sessions, Started
+from greenroom.session.model import EndReason, Presence, Session
+from greenroom.wire import pipecat as w
+from greenroom.wire.link import Candidates, Offer
+
+router = APIRouter(tags=["pipecat"], dependencies=[Depends(refuse_foreign_pages)])
+
+TRANSPORTS = ["webrtc"]
+# A stock client cannot say whether it hangs up or reloads; hung up is what it mostly means. So
+# its bot waits only as long as such a client tries to come back after a lost network: 5 s of
+# patience, 5 s more, and three tries of 2 s, of which we notice the loss after about 3 s.
+STOCK_PERSISTENCE_S = 15.0
+
+
+@router.get("/status")
+async def status() -> w.StatusResult:
+    """What may be asked of ``/start``."""
+    return w.StatusResult(transports=TRANSPORTS)
+
+
+@router.post("/start", response_model_exclude_none=True)
+async def start(
+    user: User,
+    sessions: SessionsDep,
+    rooms: RoomsDep,
+    body: Annotated[w.StartRequest | None, Body()] = None,
+) -> w.StartResult:
+    """Start a session, or find the running one. The bot is launched at once.
+
+    If no offer follows, the session ends by its join deadline. The ICE servers are those of the
+    settings and nobody else's, asked for (``enableDefaultIceServers``) or not.
+    """
+    asked = body or w.StartRequest()
+    if asked.wanted_transport not in TRANSPORTS:
+        raise UnsupportedTransport(
+            f"The transport “{asked.wanted_transport}” is not configured here. "
+            f"Use “{TRANSPORTS[0]}”.",
+            transports=TRANSPORTS,
+        )
+    started = await _start(sessions, user, asked.body)
+    servers = rooms.describe(started.session.room).ice_servers
+    wanted = bool(servers) or asked.enable_default_ice_servers
+    return w.StartResult(
+        session_id=started.session.id,
+        ice_config=w.IceConfig(ice_servers=servers) if wanted else None,
+    )
+
+
+@router.post("/sessions/{session_id}/api/offer")
+async def offer(
+    session_id: str, body: w.OfferRequest, request: Request, sessions: SessionsDep
+) -> w.OfferAnswer:
+    """Connect to the bot of a session; again after a lost network. One session, one bot."""
+    user = await _user_in(session_id, request, sessions)
+    return await _connect(sessions, session_id, user, body)
+
+
+@router.patch("/sessions/{session_id}/api/offer")
+async def trickle(
+    session_id: str, body: w.CandidatesRequest, request: Request, sessions: SessionsDep
+) -> w.PatchResult:
+    """Further ICE candidates."""
+    peer = w.Peer.parse(body.pc_id)
+    if peer is None or peer.session_id != session_id:
+        raise NotFound("There is no such peer connection in this session.")
+    return await _trickle(sessions, peer, request, body)
+
+
+@router.post("/api/offer")
+async def flat_offer(
+    body: w.OfferRequest, user: User, request: Request, sessions: SessionsDep
+) -> w.OfferAnswer:
+    """As the offer to a session; starts one first, unless the client comes back to its own."""
+    before = w.Peer.parse(body.pc_id)
+    if before is not None:
+        owner = await _user_in(before.session_id, request, sessions)
+        return await _connect(sessions, before.session_id, owner, body)
+    started = await _start(sessions, user, body.request_data)
+    try:
+        return await _connect(sessions, started.session.id, user, body)
+    except BadOffer:
+        if not started.reused:  # begun for this offer alone
+            await sessions.stop(started.session.id, user, EndReason.NO_SHOW)
+        raise
+
+
+@router.patch("/api/offer")
+async def flat_trickle(
+    body: w.CandidatesRequest, request: Request, sessions: SessionsDep
+) -> w.PatchResult:
+    """Further ICE candidates."""
+    peer = w.Peer.parse(body.pc_id)
+    if peer is None:
+        raise NotFound("There is no such peer connection.")
+    return await _trickle(sessions, peer, request, body)
+
+
+async def _start(sessions: Sessions, user: str, body: dict[str, Any] | None) -> Started:
+    return await sessions.start(user, None, body=body, most_persistence_s=STOCK_PERSISTENCE_S)
+
+
+async def _user_in(session_id: str, request: Request, sessions: Sessions) -> str:
+    """Who asks about this session.
+
+    A client without cookies (a page elsewhere, a phone) cannot show the visitor's name that
+    ``/start`` gave it. It shows the session's id, which nobody can guess and nobody else was
+    told; that suffices for a visitor, and never for a user who has a token.
+    """
+    identity: Identity = request.app.state.identity
+    known = identity.known_user(request)
+    if known is not None:
+        return known
+    session = await sessions.get(session_id)
+    if not identity.is_visitor(session.user_id):
+        raise NotFound("There is no such session.")
+    return session.user_id
+
+
+async def _connect(
+    sessions: Sessions, session_id: str, user: str, body: w.OfferRequest
+) -> w.OfferAnswer:
+    before = w.Peer.parse(body.pc_id)
+    peer = w.Peer.offering(session_id, body.sdp, before)
+    goes_on = before is not None and peer.participant == before.participant
+    if goes_on:
+        _refuse_if_moved(await sessions.get(session_id), peer)
+    offer = Offer(
+        offer_id=peer.offer_id,
+        participant=peer.participant,
+        sdp=body.sdp,
+        renegotiates=goes_on and not body.restart_pc,
+    )
+    answer = await sessions.connect(session_id, user, offer)
+    return w.OfferAnswer(sdp=answer.sdp, pc_id=peer.pc_id)
+
+
+def _refuse_if_moved(session: Session, peer: w.Peer) -> None:
+    """A stock client takes being replaced for a lost network, and would come back for ever."""
+    elsewhere = session.participant not in (None, peer.participant)
+    if elsewhere and session.user_presence is Presence.PRESENT:
+        raise OfferConflict("This conversation has moved to another page.")
+
+
+async def _trickle(
+    sessions: Sessions, peer: w.Peer, request: Request, body: w.CandidatesRequest
+) -> w.PatchResult:
+    user = await _user_in(peer.session_id, request, sessions)
+    candidates = Candidates(offer_id=peer.offer_id, candidates=body.as_candidates())
+    await sessions.trickle(peer.session_id, user, candidates)
+    return w.PatchResult()

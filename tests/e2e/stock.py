@@ -1,0 +1,34 @@
+"""A page with Pipecat's own client, on an origin of its own, like somebody else's web site."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+BUILT = Path(__file__).parents[2] / "web" / "apps" / "stock" / "dist"
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the browser's own record is what the tests read."""
+
+
+@contextmanager
+def a_stock_page() -> Iterator[str]:
+    """Serve the built page on a free port of loopback; gives its origin."""
+    if not (BUILT / "index.html").is_file():
+        raise FileNotFoundError("the stock page is not built: run make setup")
+    handler = functools.partial(_Handler, directory=str(BUILT))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        serving.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            serving.join()

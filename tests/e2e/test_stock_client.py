@@ -1,0 +1,107 @@
+"""Pipecat's own client, unmodified, in a real browser, from a page of another origin."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+
+from greenroom.bot.deck import in_words
+from tests.e2e.conftest import Measured, StartServer
+from tests.e2e.outside import connections_elsewhere
+from tests.e2e.person import Person
+from tests.e2e.server import Server, eventually
+from tests.e2e.stock import a_stock_page
+from tests.e2e.talk import Talk
+
+pytestmark = pytest.mark.e2e
+
+GONE_WITHIN_S = 5.0
+
+
+@pytest.fixture
+def origin() -> Iterator[str]:
+    with a_stock_page() as origin:
+        yield origin
+
+
+@pytest.fixture
+async def server(start_server: StartServer, origin: str) -> AsyncIterator[Server]:
+    async with start_server(GREENROOM_ORIGINS=origin, GREENROOM_PERSISTENCE_S="1") as server:
+        yield server
+
+
+@pytest.fixture
+def page_url(server: Server, origin: str) -> str:
+    return f"{origin}/?start={server.url}/start"
+
+
+async def ended_as(server: Server, reason: str) -> bool:
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+        metrics = (await client.get("/metrics")).text
+    return f'greenroom_sessions_ended_total{{reason="{reason}"}} 1.0' in metrics
+
+
+def elsewhere(person: Person, server: Server, origin: str) -> list[str]:
+    return [url for url in person.requests.elsewhere(origin) if not url.startswith(server.url)]
+
+
+async def test_a_stock_client_talks_and_hangs_up(
+    server: Server, person: Person, origin: str, measured: Measured
+) -> None:
+    talk = Talk(person)
+    clicked_ms = await person.click("start")
+    card = await talk.hear_question()
+    first_ms = person.ears.first_sound_after(clicked_ms)
+    assert first_ms is not None
+    measured("stock client: click → first sound", first_ms - clicked_ms, "ms")
+    await person.see("call", state="ready")
+    assert await person.read("call", "data-bot") is not None, "the bot was ready"
+
+    await person.say(in_words(card.answer))
+    await talk.hear()
+    assert "user:" in await person.part("messages").inner_text(), "the client is told what is heard"
+    assert len(server.bots()) == 1
+
+    assert elsewhere(person, server, origin) == []
+    assert connections_elsewhere(server.family()) == []
+    await person.click("disconnect")
+    await person.see("call", state="disconnected")
+    await eventually(lambda: not server.bots(), GONE_WITHIN_S, "the bot still lives")
+    assert await ended_as(server, "left")
+    assert "error:" not in await person.part("messages").inner_text()
+    assert "Traceback" not in server.log
+
+
+async def test_a_stock_client_ends_the_bot(server: Server, person: Person) -> None:
+    talk = Talk(person)
+    await person.click("start")
+    await talk.hear_question()
+    await person.click("end the bot")
+    await eventually(lambda: not server.bots(), GONE_WITHIN_S, "the bot still lives")
+    assert await ended_as(server, "user")
+    assert "Traceback" not in server.log
+
+
+async def test_a_stock_client_changes_its_connection_and_the_talk_goes_on(
+    server: Server, person: Person
+) -> None:
+    talk = Talk(person)
+    await person.click("start")
+    await talk.hear_question()
+    async with person.page.expect_response("**/api/offer") as answered:
+        await person.click("renegotiate")
+    answer = await (await answered.value).json()
+    assert answer["pc_id"].count(".") == 2
+    await person.say("repeat")
+    await talk.hear_question()
+    assert len(server.bots()) == 1
+
+
+async def test_a_stock_client_shows_why_it_was_refused(server: Server, person: Person) -> None:
+    await person.page.goto(f"{person.page.url}&transport=daily")
+    await person.click("start")
+    await person.page.get_by_text("error: ").wait_for()
+    assert "“daily” is not configured here" in await person.part("messages").inner_text()
+    assert server.bots() == []

@@ -1,0 +1,60 @@
+// Pipecat's own client as its makers mean it to be used; the page only shows what it says of itself.
+import { PipecatClient, RTVIEvent } from '@pipecat-ai/client-js';
+import { SmallWebRTCTransport, WavMediaManager } from '@pipecat-ai/small-webrtc-transport';
+
+const address = new URLSearchParams(location.search);
+const startUrl = address.get('start') ?? '/start';
+
+function part<T extends HTMLElement>(id: string): T {
+  return document.getElementById(id) as T;
+}
+
+const call = part('call');
+const voice = part<HTMLAudioElement>('voice');
+
+function note(text: string): void {
+  const item = document.createElement('li');
+  item.textContent = text;
+  part('messages').append(item);
+}
+
+// The default media manager loads a script from another host.
+const transport = new SmallWebRTCTransport({ mediaManager: new WavMediaManager() });
+const client = new PipecatClient({
+  transport,
+  enableMic: true,
+  enableCam: false,
+});
+
+client.on(RTVIEvent.TransportStateChanged, (state) => {
+  call.dataset['state'] = state;
+});
+client.on(RTVIEvent.BotStarted, (answer) => {
+  call.dataset['session'] = (answer as { sessionId: string }).sessionId;
+});
+client.on(RTVIEvent.BotReady, (bot) => {
+  call.dataset['bot'] = bot.version;
+});
+client.on(RTVIEvent.UserTranscript, ({ text, final }) => {
+  if (final) note(`user: ${text}`);
+});
+client.on(RTVIEvent.Error, (message) => {
+  note(`error: ${(message.data as { message: string }).message}`);
+});
+client.on(RTVIEvent.TrackStarted, (track, participant) => {
+  if (track.kind === 'audio' && !participant?.local) voice.srcObject = new MediaStream([track]);
+});
+
+part('start').addEventListener('click', () => {
+  const wanted = address.get('transport') ?? 'webrtc';
+  const requestData = { transport: wanted, enableDefaultIceServers: true, body: { from: 'stock' } };
+  client.startBotAndConnect({ endpoint: new URL(startUrl, location.href), requestData }).catch((error: unknown) => {
+    call.dataset['error'] = String(error);
+  });
+});
+part('disconnect').addEventListener('click', () => void client.disconnect());
+// What a bot asks for by itself when its video changes.
+part('renegotiate').addEventListener('click', () => {
+  transport.handleMessage(JSON.stringify({ type: 'signalling', message: { type: 'renegotiate' } }));
+});
+part('end').addEventListener('click', () => client.disconnectBot());
