@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -38,6 +39,15 @@ async def test_what_is_stored_is_there_after_opening_again(tmp_path: Path) -> No
     second = await open_sqlite(path)
     assert await second.get(stored.id) == stored
     await second.close()
+
+
+async def test_only_its_owner_reads_what_was_said(tmp_path: Path) -> None:
+    path = tmp_path / "greenroom.db"
+    store = await open_sqlite(path)
+    await store.create(a_session(), [], [])
+    for name in ("greenroom.db", "greenroom.db-wal"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600  # noqa: ASYNC240
+    await store.close()
 
 
 async def test_migrations_make_what_the_tables_say(tmp_path: Path) -> None:

@@ -35,13 +35,18 @@ async def open_sqlite(
     Raises:
         BadSetting: The file was written by a newer Greenroom.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     address = f"sqlite+aiosqlite:///{path}"
-    await asyncio.to_thread(upgrade, f"sqlite:///{path}")
+    await asyncio.to_thread(_make, path)
     # Waiting for the one writer's place is the pool's business, and fair; no lock is fought over.
     writer = _engine(address, "BEGIN IMMEDIATE", 1, busy_timeout_ms, pool_timeout_s)
     reader = _engine(address, "BEGIN", 4, busy_timeout_ms, pool_timeout_s)
     return SqlStore(writer=writer, reader=reader)
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)  # what was said stands in it; SQLite's other files take its mode
+    upgrade(f"sqlite:///{path}")
 
 
 def _engine(
