@@ -37,6 +37,7 @@ $(RUN_READY): locks/run.txt pyproject.toml | $(VENV)/bin/uv
 
 $(DEV_READY): locks/dev.txt $(RUN_READY)
 	@scripts/system-packages browser
+	@scripts/system-packages database
 	@echo "· installing the tools of the tests"
 	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes -r locks/dev.txt
 	@touch $@
@@ -54,10 +55,14 @@ $(PAGE): $(WEB_SOURCES) $(WEB_READY)
 test: setup ## lint, types, unit tests of both languages, and the call in a real browser
 	@$(MAKE) lint
 	@$(MAKE) test-web
-	@$(PY) -m pytest
+	@$(MAKE) test-fast
+	@$(MAKE) test-call
 
-test-fast: setup ## the Python tests without browser
-	@$(PY) -m pytest -m 'not e2e'
+test-fast: setup ## the Python tests without browser; two at a time, since they mostly wait
+	@$(PY) -m pytest -q -m 'not e2e' -n 2 --dist loadfile
+
+test-call: setup ## whole calls in a real browser, one at a time, since they keep time
+	@$(PY) -m pytest -q -m e2e
 
 test-web: $(WEB_READY) ## types and unit tests of the client and the page
 	@cd web && ../$(NPM) run --silent check && ../$(NPM) test --silent
@@ -85,4 +90,4 @@ lock: $(VENV)/bin/uv ## resolve the locks anew (versions and hashes, no addresse
 clean: ## remove what was built and installed
 	@rm -rf $(VENV) .cache dist web/node_modules src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help run setup test test-fast test-web lint format wire wheel lock clean
+.PHONY: help run setup test test-fast test-call test-web lint format wire wheel lock clean

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import uvicorn
 from greenroom.api.app import Parts, build_app
 from greenroom.api.identity import Identity
 from greenroom.hub.memory import MemoryHub
+from greenroom.ports.store import Store
 from greenroom.rooms.local import LocalRooms
 from greenroom.service.deadlines import Timekeeper
 from greenroom.service.dispatch import Dispatcher
@@ -24,9 +26,12 @@ from greenroom.service.names import Keyring
 from greenroom.service.reconcile import Reconciler
 from greenroom.service.sessions import Assistant, Sessions
 from greenroom.session.model import Limits, Session
-from greenroom.store.sqlite import open_sqlite
+from greenroom.store.postgres import PostgresDatabase
+from greenroom.store.sqlite import SqliteDatabase, open_sqlite
 from greenroom.testing.clock import FakeClock
 from greenroom.testing.launcher import FakeLauncher
+from greenroom.testing.postgres_server import PostgresServer, a_postgres_server
+from tests.next_version import NextVersion, a_next_version
 
 SECRET = "s" * 32
 
@@ -66,10 +71,61 @@ class House:
         return httpx.AsyncClient(base_url=self.address, headers=headers, trust_env=False)
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database with the newest schema, to be copied: migrating takes longer."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    asyncio.run(SqliteDatabase(path).upgrade())
+    return path
+
+
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+def sqlite_file(sqlite_template: Path, tmp_path: Path) -> Path:
+    """A test's own empty database in SQLite."""
+    return Path(shutil.copy(sqlite_template, tmp_path / "greenroom.db"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests; it starts with the first that needs it."""
+    with a_postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer) -> str:
+    """A database with the newest schema, to be copied."""
+    name = postgres.new_database()
+    asyncio.run(PostgresDatabase(postgres.url(name)).upgrade())
+    return name
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer, postgres_template: str) -> Iterator[str]:
+    """The address of a test's own empty database with the newest schema."""
+    name = postgres.new_database(postgres_template)
+    yield postgres.url(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def next_version(tmp_path: Path) -> Iterator[NextVersion]:
+    """Lets this become a version with one migration more."""
+    with a_next_version(tmp_path / "migrations-of-the-next-version") as become:
+        yield become
+
+
+@pytest.fixture
+async def store(sqlite_file: Path) -> AsyncIterator[Store]:
+    """The store of the house: SQLite, unless a module says otherwise by a fixture of this name."""
+    opened = await open_sqlite(sqlite_file)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def house(store: Store) -> AsyncIterator[House]:
     """A house whose background parts run; nothing listens yet (see `server`)."""
-    store = await open_sqlite(tmp_path / "greenroom.db")
     clock, launcher, links, hub = FakeClock(), FakeLauncher(), Links(), MemoryHub()
     metrics, keyring = Metrics(), Keyring(SECRET)
     rooms = LocalRooms([], allow_loopback=True)
@@ -108,7 +164,6 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     for task in background:
         task.cancel()
     await asyncio.gather(*background, return_exceptions=True)
-    await store.close()
 
 
 @pytest.fixture

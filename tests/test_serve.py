@@ -62,16 +62,25 @@ async def test_one_server_a_folder_and_ctrl_c_leaves_nothing(tmp_path: Path) -> 
     (tmp_path / "bot.py").write_text(BOT)
     first = await started(tmp_path, "bot.py", "--port", "0")
     address = await address_of(first)
-    async with httpx.AsyncClient(base_url=address) as client:
-        assert (await client.get("/readyz")).status_code == 200
+    try:
+        await ready(address)
         second = await started(tmp_path, "bot.py", "--port", "0")
         assert "Another Greenroom runs on" in await output_of(second)
-    family = psutil.Process(first.pid).children(recursive=True) + _supervisors(tmp_path)
-    first.send_signal(signal.SIGINT)
-    await output_of(first)
+        family = psutil.Process(first.pid).children(recursive=True) + _supervisors(tmp_path)
+        assert family
+    finally:
+        first.send_signal(signal.SIGINT)
+        await output_of(first)
     assert first.returncode == 0
     _, alive = psutil.wait_procs(family, timeout=5)
     assert (alive, _supervisors(tmp_path)) == ([], [])
+
+
+async def ready(address: str) -> None:
+    """Wait until the server's own supervisor has come up."""
+    async with httpx.AsyncClient(base_url=address) as client, asyncio.timeout(30):
+        while (await client.get("/readyz")).status_code != 200:
+            await asyncio.sleep(0.05)
 
 
 def _supervisors(tmp_path: Path) -> list[psutil.Process]:

@@ -13,7 +13,7 @@ from greenroom.settings import as_markdown, read_settings
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SECRET", "HOST", "PORT", "ICE_SERVERS", "IDLE_S", "STATE_DIR"):
+    for name in ("SECRET", "HOST", "PORT", "ICE_SERVERS", "IDLE_S", "STATE_DIR", "DATABASE_URL"):
         monkeypatch.delenv(f"GREENROOM_{name}", raising=False)
 
 
@@ -30,14 +30,16 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LOG_LEVEL", "loud"),
         ("ICE_SERVERS", '[{"url": 3}]'),
         ("ICE_SERVERS", "[not json"),
+        ("DATABASE_URL", "mysql://ada:hunter2@db/calls"),
     ],
 )
 def test_an_absurd_setting_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(f"GREENROOM_{name}", value)
-    with pytest.raises(BadSetting, match=f"GREENROOM_{name}"):
+    with pytest.raises(BadSetting, match=f"GREENROOM_{name}") as caught:
         read_settings()
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "voice.example.com"])
@@ -77,6 +79,13 @@ def test_ice_servers_by_list_or_in_the_browsers_shape(monkeypatch: pytest.Monkey
     monkeypatch.setenv("GREENROOM_ICE_SERVERS", turn)
     (server,) = read_settings().ice_servers
     assert (server.username, server.credential) == ("u", "p")
+
+
+def test_an_empty_database_url_means_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GREENROOM_DATABASE_URL", "")
+    assert read_settings().database_url is None
+    monkeypatch.setenv("GREENROOM_DATABASE_URL", "postgresql://ada:hunter2@db/calls")
+    assert "hunter2" not in repr(read_settings())
 
 
 def test_the_readme_shows_these_settings() -> None:

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from greenroom import __version__
-from greenroom.errors import GreenroomError
+from greenroom.commands import db
+from greenroom.commands.doctor import doctor
+from greenroom.commands.terminal import out, refusals
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     help="The session layer for voice agents.\n\nExample:  [bold]greenroom serve[/bold]",
 )
-_out = Console()
-_err = Console(stderr=True)
+app.add_typer(db.app, name="db")
+app.command()(doctor)
 
 
 @app.callback()
@@ -32,7 +33,7 @@ def version() -> None:
 
     Example:  [bold]greenroom version[/bold]
     """
-    _out.print(__version__)
+    out.print(__version__)
 
 
 @app.command()
@@ -60,19 +61,16 @@ def serve(
     from greenroom.logs import configure_logs
     from greenroom.settings import read_settings
 
-    try:
+    with refusals():
         settings = read_settings(host=host, port=port, state_dir=state_dir, log_level=log_level)
         configure_logs(settings.log_level, as_json=settings.log_json)
         from greenroom.main import serve as run
 
         _run(run(settings, bot, _announce))
-    except GreenroomError as error:
-        _err.print(f"[red]✗[/red] {error.message}", highlight=False)
-        raise typer.Exit(1) from None
 
 
 def _announce(address: str) -> None:
-    _out.print(f"\n  [green]●[/green] Greenroom is up: [bold]{address}[/bold]\n", highlight=False)
+    out.print(f"\n  [green]●[/green] Greenroom is up: [bold]{address}[/bold]\n")
 
 
 def _run(coroutine: object) -> None:

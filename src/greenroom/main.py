@@ -33,12 +33,11 @@ from greenroom.service.reconcile import Reconciler
 from greenroom.service.sessions import Assistant, Sessions
 from greenroom.session.model import EndReason
 from greenroom.settings import Settings
-from greenroom.store.sqlite import open_sqlite
+from greenroom.store import database_at
 
 log = structlog.get_logger("greenroom.main")
 
 BUILT_IN_BOT = "greenroom.bot.cards"
-DATABASE = "greenroom.db"
 _MIB = 1024 * 1024
 # Bots are told to end, and the store is told that they did, within this after a drain.
 END_ALL_WITHIN_S = 4.0
@@ -103,8 +102,8 @@ async def build(settings: Settings, bot: str | None, address: tuple[str, int]) -
     """
     keyring = Keyring(settings.installation_secret())
     clock, hub, links, metrics = SystemClock(), MemoryHub(), Links(), Metrics()
-    store = await open_sqlite(settings.state_dir / DATABASE)
     launcher = LocalLauncher(settings.state_dir)
+    store = await database_at(settings.plain_database_url(), settings.state_dir).open()
     rooms = LocalRooms(settings.ice_servers, allow_loopback=settings.allow_loopback_media)
     assistants = _assistants(settings, bot)
     sessions = Sessions(store, hub, clock, links, keyring, assistants, metrics)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic.functional_validators import BeforeValidator
+from pydantic.functional_validators import AfterValidator, BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from greenroom.errors import BadSetting
@@ -24,8 +24,8 @@ from greenroom.session.model import Limits
 from greenroom.wire.link import IceServer
 
 MIN_SECRET_CHARS = 32
-_MAKE_SECRET = "python3 -c 'import secrets; print(secrets.token_hex(32))'"  # noqa: S105
-_SECRET_FILE = "secret"  # noqa: S105 - a file's name
+MAKE_SECRET = "python3 -c 'import secrets; print(secrets.token_hex(32))'"  # noqa: S105
+SECRET_FILE = "secret"  # noqa: S105 - a file's name
 
 
 def default_state_dir() -> Path:
@@ -49,6 +49,14 @@ def _ice_servers(value: Any) -> Any:
     return [{"urls": [entry]} if isinstance(entry, str) else entry for entry in entries]
 
 
+def _postgres_only(value: SecretStr | None) -> SecretStr | None:
+    if value is None or not value.get_secret_value().strip():
+        return None
+    if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("must begin with postgresql://; leave it out for SQLite")
+    return value
+
+
 class Settings(BaseSettings):
     """What the server is told. Each field is the variable ``GREENROOM_<NAME>``."""
 
@@ -58,6 +66,9 @@ class Settings(BaseSettings):
     port: int = Field(default=8642, ge=0, le=65535, description="Port; 0 picks a free one.")
     state_dir: Path = Field(
         default_factory=default_state_dir, description="Database, supervisor's socket, logs."
+    )
+    database_url: Annotated[SecretStr | None, AfterValidator(_postgres_only)] = Field(
+        default=None, description="postgresql://…; the SQLite file in the state folder if not set."
     )
     secret: SecretStr | None = Field(
         default=None, description="Signs cookies and tokens; needed on any public address."
@@ -101,6 +112,10 @@ class Settings(BaseSettings):
         except ValueError:
             return False
 
+    def plain_database_url(self) -> str | None:
+        """The database's address, password and all; None means SQLite in the state folder."""
+        return self.database_url.get_secret_value() if self.database_url else None
+
     def limits(self) -> Limits:
         """The limits of a session, as set."""
         return Limits(
@@ -122,15 +137,15 @@ class Settings(BaseSettings):
             if len(value) < MIN_SECRET_CHARS:
                 raise BadSetting(
                     f"GREENROOM_SECRET has {len(value)} characters; it needs {MIN_SECRET_CHARS} "
-                    f"or more. Make one: {_MAKE_SECRET}"
+                    f"or more. Make one: {MAKE_SECRET}"
                 )
             return value
         if not self.is_loopback:
             raise BadSetting(
                 f"GREENROOM_SECRET is not set, and GREENROOM_HOST={self.host} can be reached from "
-                f"other machines. Make one: {_MAKE_SECRET}"
+                f"other machines. Make one: {MAKE_SECRET}"
             )
-        return _kept_secret(self.state_dir / _SECRET_FILE)
+        return _kept_secret(self.state_dir / SECRET_FILE)
 
 
 def _kept_secret(path: Path) -> str:

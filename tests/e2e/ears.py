@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +17,9 @@ _PER_MS = HEARD_HZ // 1000
 _FRAME = FRAME_MS * _PER_MS
 _SEAM_MS = 40.0
 """Chunks that follow each other within this are one piece; a longer gap is heard as silence."""
+_LATE_MS = 1000.0
+"""What was played longer ago than this has reached us, however busy the machine is."""
+_LOOK_AGAIN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,12 @@ class Ears:
         later = np.flatnonzero(self._loud[frame:])
         return self._time(frame + int(later[0])) if later.size else None
 
+    def last_sound_between(self, from_ms: float, to_ms: float) -> float | None:
+        """When the last sound in a stretch of time ended, if there was one."""
+        first = self._frame(from_ms)
+        heard = np.flatnonzero(self._loud[first : self._frame(to_ms)])
+        return self._time(first + int(heard[-1]) + 1) if heard.size else None
+
     def sound_ms_between(self, from_ms: float, to_ms: float) -> float:
         """How many milliseconds of sound there were in a stretch of time."""
         heard = self._loud[self._frame(from_ms) : self._frame(to_ms)]
@@ -104,7 +115,10 @@ class Ears:
         """Wait for ``silence_ms`` without sound; returns when the last sound before it ended."""
         async with asyncio.timeout(timeout_s), self._news:
             while (ended_ms := self._fell_silent(at_ms, silence_ms)) is None:
-                await self._news.wait()
+                # A call that has ended brings no more news, and that is silence too.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_AGAIN_S):
+                        await self._news.wait()
             return ended_ms
 
     def _fell_silent(self, at_ms: float, silence_ms: float) -> float | None:
@@ -114,7 +128,8 @@ class Ears:
                 quiet_since = frame + 1
             elif (frame + 1 - quiet_since) * FRAME_MS >= silence_ms:
                 return self._time(quiet_since)
-        return None
+        silent_ms = time.time() * 1000 - _LATE_MS - self._time(quiet_since)
+        return self._time(quiet_since) if silent_ms >= silence_ms else None
 
     def _frame(self, at_ms: float) -> int:
         return max(0, round((at_ms - (self._origin_ms or at_ms)) / FRAME_MS))

@@ -21,7 +21,7 @@ EXPECTED_NATS = 45.0
 
 Most answers are right. PocketSphinx mishears a quarter of all numbers if each is as likely as any;
 with this a right answer is nearly never lost, and a wrong one must sound like it to pass for it.
-Found by ``bench/recognition.py``.
+Chosen with the doubtful margin of the ears, by the same sweep.
 """
 
 COMMAND_NATS = 30.0

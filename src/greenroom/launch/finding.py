@@ -32,6 +32,8 @@ class Finder:
         self._state = state
         self._config = config.marked()
         self._searching = asyncio.Lock()
+        # Since when one may be on its way up that nobody has spoken with yet.
+        self._started_at_s = float("-inf")
 
     async def connect(self) -> Connection:
         """A connection to a supervisor that has answered.
@@ -45,16 +47,33 @@ class Finder:
         except (OSError, TimeoutError) as error:
             raise Unavailable("The bots' supervisor cannot be reached or started.") from error
 
+    async def existing(self) -> Connection:
+        """A connection to the supervisor that runs, or that we have only just started.
+
+        Raises:
+            OSError: There is none.
+        """
+        while True:
+            try:
+                return await Connection.open(self._state)
+            except OSError:
+                if not self._is_starting():
+                    raise
+            await asyncio.sleep(LOOK_AGAIN_S)
+
     async def _search(self) -> Connection:
-        started_at_s = float("-inf")
         while True:
             connection = await self._greet()
             if connection is not None:
+                self._started_at_s = float("-inf")
                 return connection
-            if time.monotonic() - started_at_s > START_AGAIN_S:
+            if not self._is_starting():
+                self._started_at_s = time.monotonic()
                 await self._start()
-                started_at_s = time.monotonic()
             await asyncio.sleep(LOOK_AGAIN_S)
+
+    def _is_starting(self) -> bool:
+        return time.monotonic() - self._started_at_s <= START_AGAIN_S
 
     async def _greet(self) -> Connection | None:
         """A connection to a supervisor that suits; None if there is none (any more)."""

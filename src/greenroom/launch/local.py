@@ -160,7 +160,7 @@ class LocalLauncher:
         await self.close()
         try:
             async with asyncio.timeout(SHUTDOWN_WITHIN_S):
-                connection = await Connection.open(self._state)
+                connection = await self._finder.existing()
                 try:
                     await connection.ask(Shutdown(), Done)
                     while True:  # until it closes the connection, as the last thing it does

@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as NoFreeConnection
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from greenroom.errors import NotFound, Unavailable
+from greenroom.errors import BadRequest, NotFound, Unavailable
 from greenroom.ports.store import (
     AlreadyLive,
     DueDeadline,
@@ -27,6 +27,9 @@ from greenroom.session.facts import EffectKind
 from greenroom.session.model import DeadlineKind, Session
 from greenroom.store import tables as t
 from greenroom.store.rows import from_row, to_row
+
+# The class of errors about values (SQL:2016, 24.1): a text too long, a zero byte. SQLite has none.
+_DATA_EXCEPTION = "22"
 
 
 class SqlStore:
@@ -246,24 +249,31 @@ class SqlStore:
 
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[AsyncConnection]:
-        async with _reachable(), self._writer.begin() as db:
+        async with reachable(), self._writer.begin() as db:
             yield db
 
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[AsyncConnection]:
-        async with _reachable(), self._reader.connect() as db:
+        async with reachable(), self._reader.connect() as db:
             yield db
 
 
 @asynccontextmanager
-async def _reachable() -> AsyncIterator[None]:
+async def reachable() -> AsyncIterator[None]:
     """The one place where a database's errors become Greenroom's."""
     try:
         yield
     except IntegrityError:
         raise
-    except (DBAPIError, NoFreeConnection, OSError) as error:
+    except (DBAPIError, PoolTimeout, OSError) as error:
+        if _sqlstate(error).startswith(_DATA_EXCEPTION):
+            raise BadRequest("A value does not fit into the database.") from error
         raise Unavailable("The database does not answer. Try again in a moment.") from error
+
+
+def _sqlstate(error: Exception) -> str:
+    """The standard's code of an error, as PostgreSQL tells it; empty if there is none."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
 
 
 def _effects(rows: Iterable[Any]) -> list[PendingEffect]:

@@ -13,6 +13,9 @@
     const tone = new AudioBufferSourceNode(context, { buffer: hiss(1, HUSH), loop: true });
     tone.connect(mouth);
     tone.start();
+    // After a reload nobody has touched the page yet; a real microphone needs no touch, this one does.
+    void context.resume();
+    for (const touch of ["click", "keydown"]) addEventListener(touch, () => void context.resume());
   }
 
   function hiss(seconds, amplitude) {
@@ -36,12 +39,11 @@
   }
 
   devices.getUserMedia = async (constraints) => {
-    // The browser's own device is opened too: permission and start-up time stay what they are.
+    // The browser's own device is opened too, and stays open: permission, start-up time, and what
+    // a page that records may do stay what they are.
     const device = await openDevice(constraints);
     if (!constraints?.audio) return device;
-    device.getTracks().forEach((track) => track.stop());
     if (!context) start();
-    await context.resume();
     const ear = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
     mouth.connect(ear);
     return ear.stream;

@@ -1,0 +1,1 @@
+"""The commands of ``greenroom`` that are more than a line or two, one file each."""

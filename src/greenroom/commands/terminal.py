@@ -1,0 +1,32 @@
+"""Where commands write: answers to standard output, the rest to standard error."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from greenroom.errors import GreenroomError
+
+# Rich colours only what a terminal shows, and nothing where NO_COLOR is set.
+out = Console(highlight=False, soft_wrap=True)
+err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def fail(message: str) -> NoReturn:
+    """Say what is wrong and end the command with exit code 1."""
+    err.print(f"[red]✗[/red] {escape(message)}")
+    raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """What Greenroom refuses within the block is said in its words, without a traceback."""
+    try:
+        yield
+    except GreenroomError as error:
+        fail(error.message)
