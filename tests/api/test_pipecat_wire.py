@@ -185,6 +185,26 @@ async def test_a_flat_offer_the_bot_cannot_use_leaves_no_session(server: House) 
         await bot.close()
 
 
+async def test_a_bad_offer_of_a_second_page_does_not_hide_that_the_first_leaves(
+    server: House,
+) -> None:
+    async with server.client() as client:
+        session_id = await start(client)
+        bot = await FakeBot.join(server, await the_order(server))
+        path = offer_path(session_id)
+        _, first = await answered(client, path, bot)
+        await joined(server, session_id, bot, first.participant)
+        asking = asyncio.create_task(client.post(path, json={**OFFER, "sdp": "v=0 bad"}))
+        offer = await bot.receive()
+        assert isinstance(offer, Offer)
+        refused = OfferRefused(offer_id=offer.offer_id, code="bad_offer", message="No audio.")
+        await bot.send(refused)
+        assert await refusal(await asking) == (400, "bad_offer")
+        await bot.report(ReportKind.USER_LEFT, participant=first.participant, why="closed")
+        assert (await server.session(session_id)).stage is Stage.LINGERING
+        await bot.close()
+
+
 async def test_a_second_start_of_the_same_visitor_finds_the_running_session(
     server: House,
 ) -> None:
