@@ -111,7 +111,7 @@ class Conflict(GreenroomError):
 
 
 class OfferConflict(GreenroomError):
-    """The offer's id was used for another offer, or the room is somebody else's."""
+    """The room is somebody else's, or another page's by now."""
 
     code = "offer_conflict"
     status = 409

@@ -99,6 +99,7 @@ async def test_a_used_ticket_is_refused(server: House) -> None:
     await first.send(message)
     await first.recv()
     await second.send(message)
+    assert json.loads(await second.recv())["code"] == "forbidden"
     assert await closing_code(second) == w.WS_BAD_TICKET
     await first.close()
 

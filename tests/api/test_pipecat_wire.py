@@ -313,7 +313,7 @@ async def test_a_start_without_an_offer_ends_by_its_deadline(server: House) -> N
         server.clock.advance(31)
         await server.timekeeper.tick()
         session: Session = await server.session(session_id)
-        assert (session.stage, session.reason) == (Stage.ENDING, EndReason.BOT_NEVER_JOINED)
+        assert (session.stage, session.reason) == (Stage.ENDING, EndReason.NO_SHOW)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,20 @@ def test_an_older_page_that_leaves_changes_nothing() -> None:
     assert after(session, i.UserLeft("page-1")).stage is Stage.ACTIVE
 
 
+def test_a_newer_page_that_never_comes_does_not_hide_that_the_older_left() -> None:
+    session = after(connected(), i.Offer("page-2"))
+    assert session.participant == "page-1"
+    assert after(session, i.UserLeft("page-1")).stage is Stage.LINGERING
+
+
+def test_without_persistence_a_newer_page_may_still_take_the_place() -> None:
+    session = connected(replace(LIMITS, persistence_s=0))
+    moving = after(session, i.Offer("page-2"), i.UserLeft("page-1", moved=True))
+    assert moving.stage is Stage.LINGERING
+    assert deadlines(moving)[DeadlineKind.LINGER] == NOW + 10
+    assert after(moving, i.UserJoined("page-2")).stage is Stage.ACTIVE
+
+
 def test_without_persistence_leaving_ends_at_once() -> None:
     session = connected(replace(LIMITS, persistence_s=0))
     change = transition(session, numbered(session, i.UserLeft("page-1")), NOW)
@@ -163,7 +177,9 @@ def test_a_bot_that_never_came_to_life_is_a_failed_launch_and_the_page_is_told()
 
 def test_who_did_not_come_is_named() -> None:
     due = i.Due(DeadlineKind.JOIN)
-    assert after(opened().session, due, now=NOW + 30).reason is EndReason.BOT_NEVER_JOINED
+    assert after(opened().session, due, now=NOW + 30).reason is EndReason.NO_SHOW
+    offered = after(opened().session, i.Offer("page-1"))
+    assert after(offered, due, now=NOW + 30).reason is EndReason.BOT_NEVER_JOINED
     waiting = after(opened().session, i.BotJoined())
     assert after(waiting, due, now=NOW + 30).reason is EndReason.NO_SHOW
 

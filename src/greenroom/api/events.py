@@ -60,7 +60,8 @@ async def _until_closed(stream: _Stream) -> int:
         await stream.serve()
     except WebSocketDisconnect:
         return 1000
-    except Forbidden:
+    except Forbidden as error:
+        await stream.refuse(error)
         return w.WS_BAD_TICKET
     except ValidationError:
         return _PROTOCOL_ERROR
@@ -98,6 +99,11 @@ class _Stream:
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
+
+    async def refuse(self, error: GreenroomError) -> None:
+        """Say why, before the socket is closed; the page may be gone already."""
+        with contextlib.suppress(RuntimeError, OSError, TimeoutError, WebSocketDisconnect):
+            await self._send(w.Refused(code=error.code, message=error.message))
 
     async def _follow(self, subscribe: w.Subscribe) -> None:
         session = await self._sessions.redeem(subscribe.ticket)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from greenroom.errors import TooLarge
+from greenroom.errors import BadRequest, TooLarge
 from greenroom.wire.link import (
     LINK_FENCED,
     MAX_LINK_MESSAGE_BYTES,
@@ -106,6 +106,7 @@ class LinkClient:
 
         Raises:
             TooLarge: It does not fit into `MAX_LINK_MESSAGE_BYTES`.
+            BadRequest: Nobody could read it (nested too deeply), so it must not be sent for ever.
         """
         if len(self._unacked) >= MAX_KEPT_REPORTS and _expendable(kind, data):
             return
@@ -115,6 +116,10 @@ class LinkClient:
         text = report.to_json()
         if len(text.encode()) > MAX_LINK_MESSAGE_BYTES:
             raise TooLarge("A report is larger than the link allows.", kind=kind.value)
+        try:
+            Report.model_validate_json(text)
+        except ValidationError as error:
+            raise BadRequest("A report cannot be read back.", kind=kind.value) from error
         self._last_seq = report.seq
         self._unacked[report.seq] = text
         self._all_acked.clear()

@@ -81,6 +81,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Dispatch until cancelled; what is under way is cancelled with it and done again later."""
+        self._busy.clear()  # lanes that were cancelled before their first step have left no trace
         async with asyncio.TaskGroup() as group, self._hub.subscribe(EFFECTS_TOPIC) as waiter:
             while True:
                 await self._begin_lanes(group)
@@ -106,6 +107,9 @@ class Dispatcher:
                     return
         except Unavailable as error:
             log.warning("store.unavailable", session=session_id, error=error.message)
+        except Exception:
+            self._metrics.uncaught.labels(place="dispatch").inc()
+            log.exception("lane.uncaught", session=session_id, lane=lane.value)
         finally:
             self._busy.discard((session_id, lane))
 

@@ -22,7 +22,7 @@ _CLEAN_CAUSES = (ExitCause.EXITED, ExitCause.ENDED)
 
 
 def describe_exit(exit_: BotExit) -> BotExited:
-    """The core's input for the end of a process. Last words stay in the server's log."""
+    """The core's input for the end of a process. Last words are not for people."""
     clean = exit_.cause in _CLEAN_CAUSES and exit_.exit_code == 0 and exit_.signal is None
     return BotExited(
         launch_id=exit_.launch_id,

@@ -44,6 +44,7 @@ class Link:
             async with asyncio.timeout(timeout_s):
                 return await asyncio.shield(future)
         except TimeoutError as error:
+            self._answers.pop(offer.offer_id, None)  # asked again, it is sent again
             raise BotSilent("The assistant did not answer in time. Try again.") from error
         finally:
             if future.done():

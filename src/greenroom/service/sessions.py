@@ -13,7 +13,6 @@ from weakref import WeakValueDictionary
 import structlog
 
 from greenroom.errors import (
-    BadOffer,
     BadRequest,
     BotSilent,
     Conflict,
@@ -220,22 +219,12 @@ class Sessions:
         session = await self._store.get(session_id)
         if session.user_id != user_id:
             raise OfferConflict("This session belongs to somebody else.")
-        began, present = self._clock.now(), session.participant
+        began = self._clock.now()
         session = await self.apply(session_id, i.Offer(offer.participant))
         link = await self._linked(session)
-        try:
-            answer = await link.answer(offer, session.limits.join_s)
-        except BadOffer:
-            await self._give_back(session_id, offer.participant, present)
-            raise
+        answer = await link.answer(offer, session.limits.join_s)
         self._metrics.answer_seconds.observe(max(0.0, self._clock.now() - began))
         return answer
-
-    async def _give_back(self, session_id: str, refused: str, before: str | None) -> None:
-        """A page whose offer was refused is not the one that counts; the page before it is."""
-        session = await self._store.get(session_id)
-        if before is not None and session.stage.is_live and session.participant == refused:
-            await self.apply(session_id, i.Offer(before))
 
     async def trickle(self, session_id: str, user_id: str, candidates: Candidates) -> None:
         """Pass further ICE candidates on to the bot."""

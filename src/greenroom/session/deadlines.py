@@ -5,6 +5,9 @@ from __future__ import annotations
 from greenroom.session.matrix import running_deadlines
 from greenroom.session.model import DeadlineKind, Session
 
+# How long a page may take to connect after it has taken another's place.
+MOVE_WITHIN_S = 10.0
+
 
 def deadlines(session: Session) -> dict[DeadlineKind, float]:
     """The clocks that run for this session now.
@@ -33,7 +36,8 @@ def _due_at(session: Session, kind: DeadlineKind) -> float | None:
         case DeadlineKind.PAUSE:
             return _after(session.paused_at, limits.pause_s)
         case DeadlineKind.LINGER:
-            return _after(session.left_at, limits.persistence_s)
+            # Without persistence only a page that takes another's place is waited for.
+            return _after(session.left_at, limits.persistence_s or MOVE_WITHIN_S)
         case DeadlineKind.ENDING:
             return _after(session.ending_at, limits.ending_s)
 

@@ -70,9 +70,10 @@ class UserJoined:
 
 @dataclass(frozen=True, slots=True)
 class UserLeft:
-    """The media of this page is gone."""
+    """The media of this page is gone; ``moved``: because a newer page takes its place."""
 
     participant: str
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,9 @@ def _status(session: Session) -> f.StatusChanged:
 
 
 def _offer(draft: _Draft, offer: i.Offer, now: float) -> None:
-    draft.set(participant=offer.participant)
+    # Whoever is in the room stays the one that counts until the newer page has joined.
+    if draft.session.participant is None:
+        draft.set(participant=offer.participant)
 
 
 def _stop(draft: _Draft, stop: i.Stop, now: float) -> None:
@@ -240,7 +242,7 @@ def _user_left(draft: _Draft, report: i.UserLeft, now: float) -> None:
     if draft.session.stage is not Stage.ACTIVE:
         return
     draft.set(stage=Stage.LINGERING, left_at=now)
-    if draft.session.limits.persistence_s <= 0:
+    if draft.session.limits.persistence_s <= 0 and not report.moved:
         _end(draft, EndReason.LEFT, now)
 
 
@@ -343,7 +345,8 @@ def _warn(draft: _Draft, now: float) -> None:
 
 
 def _who_is_missing(session: Session) -> EndReason:
-    if session.bot_presence is Presence.PRESENT:
+    # A bot joins when it has somebody to join; without any offer it is not the one to blame.
+    if session.bot_presence is Presence.PRESENT or session.participant is None:
         return EndReason.NO_SHOW
     return EndReason.BOT_NEVER_JOINED
 

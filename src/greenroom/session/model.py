@@ -108,7 +108,8 @@ class Session:
         report_seq: The last report of that launch on record.
         bot_presence: Whether the bot is in the room.
         user_presence: Whether the user is.
-        participant: The page whose media counts: the newest that offered.
+        participant: The page whose media counts: the last that joined, before that the first
+            that offered; ``None``: nobody has offered yet.
         muted: The user's microphone is off.
         muted_at_ms: The page's clock at the last accepted mute or unmute.
         pause_causes: Why it is paused; empty: it is not.

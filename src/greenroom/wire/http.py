@@ -159,7 +159,7 @@ class Heartbeat(WireModel):
 
 
 class Refused(WireModel):
-    """Server → page: why the last message was refused. A refused first message also closes."""
+    """Server → page: why the last message was refused; the socket closes after it."""
 
     type: Literal["refused"] = "refused"
     code: str

@@ -44,7 +44,8 @@ class ReportKind(StrEnum):
 
     BOT_JOINED = "bot.joined"  # {}: the pipeline runs; the bot can be heard
     USER_JOINED = "user.joined"  # {participant}: media with this page is connected
-    USER_LEFT = "user.left"  # {participant, why}: this page's media is gone
+    USER_LEFT = "user.left"  # {participant, why}: its media is gone; why: silent, left, closed,
+    # failed, moved (to another page), replaced (by this page's own next offer)
     USER_ENDED = "user.ended"  # {}: the page asked over its data channel that the session end
     USER_SPEECH = "user.speech"  # {speaking: bool}
     BOT_SPEECH = "bot.speech"  # {speaking: bool, interrupted?: bool}

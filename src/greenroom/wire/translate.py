@@ -107,7 +107,9 @@ def _text(data: dict[str, Any], name: str, most_chars: int) -> str:
 _READERS: dict[ReportKind, Callable[[dict[str, Any]], i.BotReport]] = {
     ReportKind.BOT_JOINED: lambda d: i.BotJoined(),
     ReportKind.USER_JOINED: lambda d: i.UserJoined(_text(d, "participant", 64)),
-    ReportKind.USER_LEFT: lambda d: i.UserLeft(_text(d, "participant", 64)),
+    ReportKind.USER_LEFT: lambda d: i.UserLeft(
+        _text(d, "participant", 64), moved=d.get("why") in ("moved", "replaced")
+    ),
     ReportKind.USER_ENDED: lambda d: i.UserEnded(),
     ReportKind.USER_SPEECH: lambda d: i.UserSpeech(bool(d["speaking"])),
     ReportKind.BOT_SPEECH: lambda d: i.BotSpeech(

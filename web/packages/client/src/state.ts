@@ -213,7 +213,7 @@ function withMicrophone(
 
 function withMute(state: VoiceState, muted: boolean, at: number): VoiceState {
   if (at < state.mutedAt) return state;
-  return set(state, { muted, mutedAt: at, ...(muted ? { voiceState: 'silent' } : {}) });
+  return set(state, { muted, mutedAt: at, ...(muted ? { voiceState: 'silent', isUserSpeaking: false } : {}) });
 }
 
 function withEvent(state: VoiceState, event: TypedEvent): VoiceState {

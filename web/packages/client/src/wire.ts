@@ -208,7 +208,7 @@ export interface OfferBody {
   sdp: string;
 }
 /**
- * Server → page: why the last message was refused. A refused first message also closes.
+ * Server → page: why the last message was refused; the socket closes after it.
  */
 export interface Refused {
   type: 'refused';
