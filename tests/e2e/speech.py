@@ -15,6 +15,7 @@ from pocketsphinx import Decoder
 
 Pcm = npt.NDArray[np.int16]
 
+_PAUSE_MS = 250
 _ROOM_RMS = 3000.0
 _WORD = re.compile(r"[a-z']+")
 _RULE_NAME = re.compile(r"<\w+>")
@@ -78,6 +79,16 @@ def trimmed(pcm: Pcm, rate_hz: int = HEARD_HZ) -> Pcm:
         return pcm[:0]
     size = rate_hz * FRAME_MS // 1000
     return pcm[where[0] * size : (where[-1] + 1) * size]
+
+
+def sentences_in(pcm: Pcm) -> list[Pcm]:
+    """``pcm`` (16 kHz) cut where it is silent for `_PAUSE_MS` or more."""
+    where = np.flatnonzero(loud_frames(pcm))
+    cuts = np.flatnonzero(np.diff(where) * FRAME_MS >= _PAUSE_MS) + 1
+    size = HEARD_HZ * FRAME_MS // 1000
+    return [
+        pcm[part[0] * size : (part[-1] + 1) * size] for part in np.split(where, cuts) if part.size
+    ]
 
 
 class Listener:

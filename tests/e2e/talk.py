@@ -8,7 +8,7 @@ from greenroom.bot.deck import DECK, Card, in_words
 from greenroom.bot.dialogue import HELP, PRAISE, REGRET, solve
 from tests.e2e.ears import Utterance
 from tests.e2e.person import Person
-from tests.e2e.speech import Listener, any_of, words_of
+from tests.e2e.speech import Listener, any_of, sentences_in, words_of
 
 # The bot answers within a second of the last word; the rest is room for a busy machine.
 REPLY_WITHIN_S = 10.0
@@ -49,8 +49,16 @@ class Talk:
     async def hear(self) -> str:
         """The next thing the bot says, as words."""
         utterance = await self.person.ears.utterance(REPLY_WITHIN_S, _BETWEEN_SAYINGS_MS)
-        self.said.append(self._listener.understand(utterance.pcm))
-        return self.said[-1]
+        return self._understand(utterance)
+
+    def _understand(self, utterance: Utterance) -> str:
+        """As a whole, or else sentence by sentence: one that stutters must not hide the next."""
+        text = self._listener.understand(utterance.pcm)
+        if not text:
+            sentences = sentences_in(utterance.pcm)
+            text = " ".join(map(self._listener.understand, sentences)).strip()
+        self.said.append(text)
+        return text
 
     async def hear_question(self) -> Card:
         """Listen until the bot has asked a question; ask for it again if it was not understood.
@@ -72,8 +80,7 @@ class Talk:
         for _ in range(_MOST_TRIES):
             await self._say(words)
             utterance = await self.person.ears.utterance(REPLY_WITHIN_S, _BETWEEN_SAYINGS_MS)
-            self.said.append(self._listener.understand(utterance.pcm))
-            if not _MISS.match(self.said[-1]):
+            if not _MISS.match(self._understand(utterance)):
                 return utterance
         raise AssertionError(f"“{words}” was not understood: {self.said}")
 
