@@ -12,6 +12,10 @@ from pathlib import Path
 
 import httpx
 import psutil
+import pytest
+
+from greenroom.session.model import Stage
+from greenroom.store.postgres import PostgresDatabase
 
 BOT = """
 async def bot(runner_args):
@@ -81,6 +85,26 @@ async def ready(address: str) -> None:
     async with httpx.AsyncClient(base_url=address) as client, asyncio.timeout(30):
         while (await client.get("/readyz")).status_code != 200:
             await asyncio.sleep(0.05)
+
+
+async def test_a_server_keeps_its_sessions_in_postgres(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GREENROOM_DATABASE_URL", postgres_url)
+    (tmp_path / "bot.py").write_text(BOT)
+    process = await started(tmp_path, "bot.py", "--port", "0")
+    async with httpx.AsyncClient(base_url=await address_of(process), trust_env=False) as client:
+        assert (await client.get("/readyz")).status_code == 200
+        answer = await client.post("/api/voice/session", json={})
+        assert answer.status_code == 201
+    process.send_signal(signal.SIGINT)
+    await output_of(process)
+    assert process.returncode == 0
+    store = await PostgresDatabase(postgres_url).open()
+    ended = await store.get(answer.json()["session"]["sessionId"])
+    await store.close()
+    assert ended.stage is Stage.ENDED
+    assert not (tmp_path / "state" / "greenroom.db").exists()
 
 
 def _supervisors(tmp_path: Path) -> list[psutil.Process]:

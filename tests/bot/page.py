@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from aiortc import RTCDataChannel, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, AudioResampler
 
@@ -80,7 +80,7 @@ class Page:
         self.connected_s = 0.0
         self.pinging = True
         self._greenroom = greenroom
-        self._peer = RTCPeerConnection()
+        self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._connected = asyncio.Event()
         self._closed = asyncio.Event()
         self._channel: RTCDataChannel = self._peer.createDataChannel("greenroom")

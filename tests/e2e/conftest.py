@@ -74,6 +74,7 @@ def start_server(request: pytest.FixtureRequest) -> Iterator[StartServer]:
         _on_failure(request, lambda: ("server log", server.log))
         try:
             await server.start()
+            await server.ready()
             yield server
             await server.stop()
             await server.assert_nobody_lives()

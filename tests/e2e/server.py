@@ -53,17 +53,18 @@ class Server:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     async def start(self) -> None:
-        """Start (again: on the same port and state) and wait until it is ready to be used."""
+        """Start (again: on the same port and state) and wait until it has printed its address."""
         written = len(self.log)
         with self.log_path.open("ab") as log:
             self._process = self._spawn(log)
         await eventually(lambda: self._address_printed(written), _UP_WITHIN_S, "no address printed")
-        # No TLS on loopback; without it the client is made in no time, and restarts are timed.
-        async with httpx.AsyncClient(
-            base_url=self.url, timeout=5, trust_env=False, verify=False
-        ) as client:
-            answer = await client.get("/readyz")
-            assert answer.status_code == 200, answer.text
+
+    async def ready(self) -> None:
+        """Wait until it says of itself that it is ready: database and supervisor answer."""
+        async with httpx.AsyncClient(base_url=self.url, timeout=10, trust_env=False) as client:
+            async with asyncio.timeout(_UP_WITHIN_S):
+                while (await client.get("/readyz")).is_error:
+                    await asyncio.sleep(_LOOK_EVERY_S)
 
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         command = [str(Path(sys.executable).parent / "greenroom"), "serve"]

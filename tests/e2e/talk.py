@@ -53,10 +53,19 @@ class Talk:
         return self.said[-1]
 
     async def hear_question(self) -> Card:
-        """Listen until the bot has asked a question; returns the card it asked for."""
-        while True:
+        """Listen until the bot has asked a question; ask for it again if it was not understood.
+
+        Returns:
+            The card that it asked for.
+        """
+        for _ in range(_MOST_TRIES):
+            try:
+                await self.person.ears.wait_for_speech(_ASK_AGAIN_S)
+            except TimeoutError:
+                await self._say("repeat please")
             if card := card_in(await self.hear()):
                 return card
+        raise AssertionError(f"no question was understood: {self.said}")
 
     async def command(self, words: str) -> Utterance:
         """Say what the bot is to obey, until it does; returns all that it says then."""

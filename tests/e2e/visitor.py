@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-from aiortc import RTCPeerConnection
+from aiortc import RTCConfiguration, RTCPeerConnection
 from websockets.asyncio.client import connect
 from websockets.typing import Origin
 
@@ -79,7 +79,7 @@ async def a_visitor(url: str) -> AsyncIterator[Visitor]:
 
 async def audio_offer() -> str:
     """An SDP offer as a page makes it: audio both ways and a data channel. Nobody is behind it."""
-    connection = RTCPeerConnection()
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     try:
         connection.addTransceiver("audio", direction="sendrecv")
         connection.createDataChannel("greenroom")

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from greenroom.launch.local import LocalLauncher
+from greenroom.launch.logs import KEPT_LOGS
 from greenroom.ports.launcher import ExitCause, LaunchOrder
 from greenroom.testing.hosts import Trouble
 from tests.launch.helpers import (
@@ -57,6 +58,19 @@ async def test_twenty_bad_launches_leave_twenty_exits_and_nothing_else(
     await eventually(lambda: len(supervisor.children()) == 2)
     await eventually(lambda: supervisor.children() == supervisor.children(recursive=True))
     assert len(kin_of(supervisor.pid)) == 2
+
+
+async def test_a_log_that_cannot_be_deleted_costs_no_other_bot_its_life(
+    launcher: LocalLauncher,
+) -> None:
+    for number in range(KEPT_LOGS + 1):
+        (launcher.state_dir / "logs" / f"{number}.log").mkdir()
+    async with exits_of(launcher) as exits:
+        for _ in range(2):
+            order = an_order(Trouble.EXITS_WITH_9)
+            await launcher.start(order)
+            assert (await exits.of(order)).exit_code == 9
+    assert "pruning.failed" in (launcher.state_dir / "supervisor.log").read_text()
 
 
 @pytest.mark.parametrize(

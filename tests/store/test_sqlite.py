@@ -21,6 +21,14 @@ class TestSqlite(StoreContract):
     pass
 
 
+async def test_only_its_owner_reads_what_was_said(tmp_path: Path) -> None:
+    store = await open_sqlite(tmp_path / "greenroom.db")
+    await store.create(a_session(), [], [])
+    for name in ("greenroom.db", "greenroom.db-wal"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    await store.close()
+
+
 async def test_what_is_stored_is_there_after_opening_again(tmp_path: Path) -> None:
     path = tmp_path / "state" / "greenroom.db"
     first = await open_sqlite(path)

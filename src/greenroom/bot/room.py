@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiortc import RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 from loguru import logger
 
@@ -209,7 +209,7 @@ async def _check(sdp: str) -> None:
     # aiortc would notice this only when the peer is up, and the page before it gone.
     if not all(part.dtls and part.dtls.fingerprints for part in media):
         raise BadOffer("The offer has no DTLS fingerprint.")
-    probe = RTCPeerConnection()
+    probe = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     try:
         await probe.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
         await probe.createAnswer()

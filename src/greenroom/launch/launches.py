@@ -134,7 +134,11 @@ class Launches:
             self._ledger.record(exit)
         except OSError:
             self._log.exception("journal.failed", launch=exit.launch_id)
-        logs.prune(self._state.logs, {other.log for other in self._launches.values()})
+        try:
+            logs.prune(self._state.logs, {other.log for other in self._launches.values()})
+        except OSError:
+            # It would end the group of tasks that every other bot's life hangs on.
+            self._log.exception("pruning.failed")
         self._log.info(
             "launch.ended",
             launch=exit.launch_id,

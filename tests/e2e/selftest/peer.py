@@ -13,7 +13,7 @@ from typing import Any
 import av
 import numpy as np
 from aiohttp import web
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
 from tests.e2e.speech import HEARD_HZ, Pcm, speech_wav
@@ -76,7 +76,7 @@ class Peer:
         self.mouth = Mouth()
         self.connected = asyncio.Event()
         self._pieces: list[Pcm] = []
-        self._connection = RTCPeerConnection()
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._listening: asyncio.Task[None] | None = None
 
     @property
