@@ -38,6 +38,9 @@ client.on(RTVIEvent.BotReady, (bot) => {
 client.on(RTVIEvent.UserTranscript, ({ text, final }) => {
   if (final) note(`user: ${text}`);
 });
+client.on(RTVIEvent.BotOutput, ({ text }) => {
+  note(`bot: ${text}`);
+});
 client.on(RTVIEvent.Error, (message) => {
   note(`error: ${(message.data as { message: string }).message}`);
 });
@@ -56,5 +59,10 @@ part('disconnect').addEventListener('click', () => void client.disconnect());
 // What a bot asks for by itself when its video changes.
 part('renegotiate').addEventListener('click', () => {
   transport.handleMessage(JSON.stringify({ type: 'signalling', message: { type: 'renegotiate' } }));
+});
+// What it does by itself a few seconds after its network was lost.
+part('reconnect').addEventListener('click', () => {
+  const lost = transport as unknown as { attemptReconnection(recreatePeerConnection: boolean): Promise<void> };
+  void lost.attemptReconnection(true);
 });
 part('end').addEventListener('click', () => client.disconnectBot());
