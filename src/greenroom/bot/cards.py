@@ -25,18 +25,12 @@ from greenroom.bot.conversation import Conversation, Played
 from greenroom.bot.deck import DECK, meaning
 from greenroom.bot.dialogue import Dialogue, Say, ask
 from greenroom.bot.espeak import Espeak, EspeakTTSService
+from greenroom.bot.farewell import leave, until_heard
 from greenroom.bot.gate import Gate
 from greenroom.bot.sphinx import Recogniser, SphinxSTTService
-from greenroom.wire.link import BotLevel, CommandKind, ReportKind
+from greenroom.wire.link import BotLevel, CommandKind
 
 GREENROOM_LEVEL = BotLevel.ATTACHED
-
-# From the farewell's first word to its end at the output; whoever hangs longer is not heard.
-FAREWELL_WITHIN_S = 10.0
-# The browser falls silent 70 to 130 ms after the output says that it stopped (measured).
-PLAYOUT_S = 0.3
-# Greenroom ends the bot after the farewell; the bot waits so long for it.
-END_WITHIN_S = 3.0
 
 _voice = functools.cache(Espeak)
 _recogniser = functools.cache(functools.partial(Recogniser, meaning))
@@ -83,6 +77,7 @@ async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
         params=PipelineParams(enable_usage_metrics=True),
         enable_turn_tracking=False,
     )
+    session.rise_to(BotLevel.ATTACHED)
     _obey(session, gate, conversation)
 
     @transport.event_handler("on_client_connected")
@@ -151,16 +146,7 @@ async def _part(
 ) -> None:
     """After the farewell: see that it is heard, say so, and go if nobody ends us."""
     await conversation.parting.wait()
-    try:
-        async with asyncio.timeout(FAREWELL_WITHIN_S):
-            await played.farewell.wait()
-        await asyncio.sleep(PLAYOUT_S)
-        heard = session.user_present
-    except TimeoutError:
-        heard = False
-    session.report(ReportKind.FAREWELL, {"heard": heard})
-    await asyncio.sleep(END_WITHIN_S)
-    await worker.cancel(reason="nobody ended the bot after its farewell")
+    await leave(session, worker, heard=await until_heard(session, played.farewell))
 
 
 def _seed(session_id: str) -> int:

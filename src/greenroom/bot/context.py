@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from greenroom.wire.link import CommandKind, ReportKind, SessionSpec
+from greenroom.wire.link import BotLevel, CommandKind, ReportKind, SessionSpec
 
 CommandHandler = Callable[[dict[str, Any]], Awaitable[None]]
 ReportSink = Callable[[ReportKind, dict[str, Any]], None]
@@ -19,6 +19,7 @@ class BotSession:
         spec: What Greenroom told the bot of its session when the link was first welcomed.
         muted: Whether the user's microphone is off now, by the latest command.
         paused: Whether the session is paused now, by the latest command.
+        level: How much Greenroom can do with this bot, as far as it has shown.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class BotSession:
         self.spec = spec
         self.muted = spec.muted
         self.paused = spec.paused
+        self.level = BotLevel.LAUNCHED
         self._report = report
         self._user_present = user_present
         self._joined = joined
@@ -82,8 +84,21 @@ class BotSession:
         for handler in self._return_handlers:
             await handler()
 
+    def rise_to(self, level: BotLevel) -> None:
+        """The bot turns out to be of this level; it never sinks again."""
+        self.level = max(self.level, level, key=list(BotLevel).index)
+
+    def took_connection(self) -> None:
+        """The bot uses its connection with the page; without a pipeline, this is how it joins.
+
+        A bot with a pipeline joins when that runs: its transport takes the connection before
+        its other parts are ready.
+        """
+        if self.level is BotLevel.LAUNCHED:
+            self.joined()
+
     def joined(self) -> None:
-        """The pipeline runs: tell Greenroom and the launcher. Only the first call counts."""
+        """The bot can be heard: tell Greenroom and the launcher. Only the first call counts."""
         joined, self._joined = self._joined, _nothing
         joined()
 

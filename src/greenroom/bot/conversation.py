@@ -20,6 +20,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from greenroom.bot.deck import in_words
 from greenroom.bot.dialogue import Action, Dialogue, Farewell, Heard, Say, Show
+from greenroom.bot.farewell import FarewellEndFrame
 from greenroom.bot.sphinx import heard_in
 from greenroom.wire.link import ReportKind
 
@@ -35,13 +36,6 @@ class ShowFrame(ControlFrame):
 
     event_type: str = ""
     data: dict[str, Any] = field(default_factory=dict)
-    interruptible: bool = field(default=False, init=False)
-
-
-@dataclass
-class FarewellEndFrame(ControlFrame):
-    """The farewell has been played when this frame has passed the output."""
-
     interruptible: bool = field(default=False, init=False)
 
 

@@ -13,6 +13,7 @@ from pipecat.workers.runner import WorkerRunner
 
 from greenroom.bot.context import current
 from greenroom.bot.observe import Reporter
+from greenroom.wire.link import BotLevel
 
 _VARIABLE = "PIPECAT_SETUP_FILES"
 
@@ -30,6 +31,12 @@ async def setup_worker_runner(runner: WorkerRunner) -> None:
 
 
 async def setup_pipeline_worker(worker: PipelineWorker) -> None:
-    """Observe the pipeline, and switch Pipecat's own idle clock off: Greenroom has one."""
+    """Observe the pipeline; have it meter what it uses; and switch its idle clock off.
+
+    Greenroom has a clock of its own. Called before anything of the pipeline is set up.
+    """
+    session = current()
+    session.rise_to(BotLevel.OBSERVED)
     worker._cancel_on_idle_timeout = False
-    worker.add_observer(Reporter(current()))
+    worker.params.enable_usage_metrics = True
+    worker.add_observer(Reporter(session))

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
+from greenroom.bot import attach
 from greenroom.errors import GreenroomError
 from greenroom.wire.link import BotLevel
 
@@ -53,8 +54,14 @@ def entry(module: ModuleType) -> Entry:
 
 
 def level(module: ModuleType) -> BotLevel:
-    """How much Greenroom can do with this bot: what it says of itself, or what hooks can see."""
-    return BotLevel(getattr(module, "GREENROOM_LEVEL", BotLevel.OBSERVED))
+    """What the module promises; what the bot turns out to be is told when it has joined.
+
+    Its ``GREENROOM_LEVEL``, if it has one; attached, if it has imported `attach`; and otherwise
+    what hooks can see of any Pipecat bot.
+    """
+    attaches = any(value is attach for value in vars(module).values())
+    seen = BotLevel.ATTACHED if attaches else BotLevel.OBSERVED
+    return BotLevel(getattr(module, "GREENROOM_LEVEL", seen))
 
 
 def _load_file(path: Path) -> ModuleType:

@@ -33,6 +33,10 @@ INTERRUPTED_WITHIN_NS = 250_000_000
 # The browser falls silent 70 to 130 ms after the output says that it stopped (measured). If the
 # next sentence follows within that time, nobody hears a stop, and none is reported.
 PLAYOUT_S = 0.13
+# A part that fails on every frame is told of only so often; the log has the rest.
+SAME_ERROR_AGAIN_AFTER_NS = 10_000_000_000
+# In a frame's metadata: the user typed this instead of saying it.
+TYPED = "greenroom.typed"
 # An utterance longer than this is cut, so that a report always fits into a message.
 MAX_TEXT_CHARS = 16_000
 
@@ -45,7 +49,8 @@ class Reporter(BaseObserver):
 
     A frame counts when it is pushed for the first time. The exception is the text of what the
     bot says: it counts when the output transport lets it pass, which is when it is spoken.
-    Each utterance, of either side, is a turn of its own.
+    Models that speak by themselves announce no sentences: their words are gathered until they
+    stop. Each utterance, of either side, is a turn of its own.
     """
 
     def __init__(self, session: BotSession) -> None:
@@ -55,6 +60,8 @@ class Reporter(BaseObserver):
         self._interrupted_at_ns: int | None = None
         self._bot_stopping: asyncio.TimerHandle | None = None
         self._turn = 0
+        self._own_words = ""
+        self._failed_at_ns: dict[str, int] = {}
 
     async def on_pipeline_started(self) -> None:
         """The pipeline runs: the bot can be heard."""
@@ -76,12 +83,12 @@ class Reporter(BaseObserver):
                 self._bot_started()
             case BotStoppedSpeakingFrame():
                 self._bot_stopped(at_ns)
-            case TranscriptionFrame():
+            case TranscriptionFrame() if TYPED not in frame.metadata:
                 self._said("user", frame.text)
             case MetricsFrame():
                 self._used(frame)
             case ErrorFrame():
-                self._failed(frame)
+                self._failed(frame, at_ns)
             case _ if isinstance(frame, _STARTS):
                 self._user_spoke(True)
             case _ if isinstance(frame, _STOPS):
@@ -95,6 +102,8 @@ class Reporter(BaseObserver):
             self._session.report(ReportKind.BOT_SPEECH, {"speaking": True})
 
     def _bot_stopped(self, at_ns: int) -> None:
+        own_words, self._own_words = self._own_words, ""
+        self._said("assistant", own_words.strip())
         cut_at_ns = self._interrupted_at_ns
         interrupted = cut_at_ns is not None and at_ns - cut_at_ns < INTERRUPTED_WITHIN_NS
         delay_s = 0.0 if interrupted else PLAYOUT_S
@@ -115,9 +124,14 @@ class Reporter(BaseObserver):
 
     def _text_passed(self, frame: AggregatedTextFrame, data: FramePushed) -> None:
         """The text of an utterance passes the output just before its first sound."""
-        played = isinstance(data.source, BaseOutputTransport)
-        if played and frame.will_be_spoken and not isinstance(frame, TTSTextFrame):
-            self._said("assistant", frame.text)
+        if not isinstance(data.source, BaseOutputTransport):
+            return
+        if not isinstance(frame, TTSTextFrame):
+            if frame.will_be_spoken:
+                self._said("assistant", frame.text)
+        elif frame.segment_id is None and len(self._own_words) < MAX_TEXT_CHARS:
+            between = "" if frame.includes_inter_frame_spaces else " "
+            self._own_words += between + frame.text
 
     def _said(self, role: str, text: str) -> None:
         if not text.strip():
@@ -142,9 +156,14 @@ class Reporter(BaseObserver):
             data = {"component": component, "quantity": quantity, "unit": unit}
             self._session.report(ReportKind.USAGE, data)
 
-    def _failed(self, frame: ErrorFrame) -> None:
+    def _failed(self, frame: ErrorFrame, at_ns: int) -> None:
         # The text of an error may quote a key or a transcript; the processor's name may not.
         who = type(frame.processor).__name__ if frame.processor else "The pipeline"
+        told_at_ns = self._failed_at_ns.get(who)
+        again = told_at_ns is not None and at_ns - told_at_ns < SAME_ERROR_AGAIN_AFTER_NS
+        if again and not frame.fatal:
+            return
+        self._failed_at_ns[who] = at_ns
         data = {"code": "pipeline_error", "message": f"{who} failed.", "fatal": frame.fatal}
         self._session.report(ReportKind.ERROR, data)
 

@@ -39,6 +39,9 @@ LAST_MESSAGE_WITHIN_S = 0.1
 class PageListener(Protocol):
     """Who is told what happens between the page and this process. Calls must not block."""
 
+    def bot_connected(self) -> None:
+        """The bot uses the connection: it asked for it, or gave it something to play."""
+
     def page_connected(self) -> None:
         """Media with the page is connected."""
 
@@ -124,8 +127,14 @@ class RoomConnection(SmallWebRTCConnection):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(drained.wait(), LAST_MESSAGE_WITHIN_S)
 
+    async def connect(self) -> None:
+        """Let the bot take part; called by a transport when it starts, or by the bot itself."""
+        self._listener.bot_connected()
+        await super().connect()
+
     def replace_audio_track(self, track: MediaStreamTrack) -> None:
         """Play this track to the page. A closed peer forgets its track; we must not."""
+        self._listener.bot_connected()
         self._playing = track
         super().replace_audio_track(track)
 

@@ -38,6 +38,7 @@ class Room:
         *,
         report: Callable[[ReportKind, dict[str, Any]], None],
         returned: Callable[[], Awaitable[None]],
+        taken: Callable[[], None] = lambda: None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ice_servers = [
@@ -46,6 +47,7 @@ class Room:
         ]
         self._report = report
         self._returned = returned
+        self._taken = taken
         self._clock_s = clock_s
         self._answers: dict[str, Answer] = {}
         self._offer: Offer | None = None
@@ -157,6 +159,10 @@ class Room:
         return RoomConnection(ice_servers=self._ice_servers, listener=self, returned=self._returned)
 
     # ---- what the connection tells us
+
+    def bot_connected(self) -> None:
+        """The bot uses its connection."""
+        self._taken()
 
     def page_connected(self) -> None:
         """Media with the page that made the latest offer is connected."""

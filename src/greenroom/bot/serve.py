@@ -14,7 +14,7 @@ from loguru import logger
 from pipecat.runner.types import SmallWebRTCRunnerArguments
 
 from greenroom.bot import load
-from greenroom.bot.context import BotSession, enter
+from greenroom.bot.context import BotSession, current, enter
 from greenroom.bot.link import FromGreenroom, LinkClient, LinkEnd
 from greenroom.bot.room import Room
 from greenroom.wire.link import (
@@ -134,7 +134,12 @@ class Serving:
             spec, report=self._link.report, user_present=self._user_present, joined=self._joined
         )
         enter(session)
-        self._room = Room(spec.room, report=self._link.report, returned=session.returned)
+        self._room = Room(
+            spec.room,
+            report=self._link.report,
+            returned=session.returned,
+            taken=session.took_connection,
+        )
         return session, self._room
 
     async def _run_bot(self, room: Room, spec: SessionSpec) -> None:
@@ -162,7 +167,7 @@ class Serving:
         return self._room is not None and self._room.user_present
 
     def _joined(self) -> None:
-        self._link.report(ReportKind.BOT_JOINED, {})
+        self._link.report(ReportKind.BOT_JOINED, {"level": current().level.value})
         self._progress(Progress.JOINED)
 
     # ---- what Greenroom says

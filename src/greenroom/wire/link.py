@@ -42,7 +42,7 @@ class BotLevel(StrEnum):
 class ReportKind(StrEnum):
     """What a bot reports. The shape of each ``data`` stands beside it."""
 
-    BOT_JOINED = "bot.joined"  # {}: the pipeline runs; the bot can be heard
+    BOT_JOINED = "bot.joined"  # {level}: the bot can be heard; level: what it turned out to be
     USER_JOINED = "user.joined"  # {participant}: media with this page is connected
     USER_LEFT = "user.left"  # {participant, why}: its media is gone; why: silent, left, closed,
     # failed, moved (to another page), replaced (by this page's own next offer)
@@ -100,7 +100,7 @@ class SessionSpec(WireModel):
 
 
 class Hello(WireModel):
-    """First message of a bot on every connection."""
+    """First message of a bot on every connection. ``level``: what its module promises."""
 
     type: Literal["hello"] = "hello"
     v: int = WIRE_VERSION

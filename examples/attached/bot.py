@@ -1,0 +1,79 @@
+"""`make run ARGS=examples/attached/bot.py` starts a parrot that takes part in the session.
+
+The line with `attach` lets the page mute and pause it, have it say something, and type to it.
+It says goodbye so that it is heard, and a word when you are back after a reload.
+"""
+
+from pipecat.audio.vad.silero import SileroVADAnalyzer
+from pipecat.frames.frames import Frame, TranscriptionFrame, TTSSpeakFrame
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineWorker
+from pipecat.processors.audio.vad_processor import VADProcessor
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.runner.types import SmallWebRTCRunnerArguments
+from pipecat.transports.base_transport import TransportParams
+from pipecat.transports.smallwebrtc.transport import SmallWebRTCTransport
+from pipecat.workers.runner import WorkerRunner
+
+from greenroom.bot import attach
+from greenroom.bot.espeak import EspeakTTSService
+from greenroom.bot.sphinx import Recogniser, SphinxSTTService
+
+COLOURS = "red | green | yellow | orange | purple"
+GRAMMAR = f"#JSGF V1.0;\ngrammar colours;\npublic <heard> = {COLOURS} | good bye;\n"
+
+
+class Parrot(FrameProcessor):
+    """Says what it hears; at "good bye" it calls an event handler."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._register_event_handler("on_goodbye")
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Repeat final transcriptions; pass everything else on."""
+        await super().process_frame(frame, direction)
+        if not isinstance(frame, TranscriptionFrame):
+            await self.push_frame(frame, direction)
+        elif frame.text == "good bye":
+            await self._call_event_handler("on_goodbye")
+        else:
+            await self.push_frame(TTSSpeakFrame(f"You said {frame.text}."))
+
+
+async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
+    """One conversation."""
+    transport = SmallWebRTCTransport(
+        runner_args.webrtc_connection,
+        TransportParams(audio_in_enabled=True, audio_out_enabled=True),
+    )
+    parrot = Parrot()
+    worker = PipelineWorker(
+        Pipeline(
+            [
+                transport.input(),
+                VADProcessor(vad_analyzer=SileroVADAnalyzer()),
+                SphinxSTTService(grammar=GRAMMAR, recogniser=Recogniser(meaning=str)),
+                parrot,
+                EspeakTTSService(),
+                transport.output(),
+            ]
+        )
+    )
+    attached = attach(worker)
+
+    @transport.event_handler("on_client_connected")
+    async def greet(transport: SmallWebRTCTransport, client: object) -> None:
+        await worker.queue_frame(TTSSpeakFrame("Tell me a colour."))
+
+    @attached.on_return
+    async def greet_again() -> None:
+        await worker.queue_frame(TTSSpeakFrame("Welcome back."))
+
+    @parrot.event_handler("on_goodbye")
+    async def part(parrot: Parrot) -> None:
+        await attached.goodbye("See you!")
+
+    runner = WorkerRunner(handle_sigint=False)
+    await runner.add_workers(worker)
+    await runner.run()

@@ -1,0 +1,200 @@
+"""What `greenroom.bot.attach` gives a Pipecat bot: it obeys the page, and says goodbye."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+from loguru import logger
+from pipecat.frames.frames import (
+    InterruptionFrame,
+    LLMMessagesAppendFrame,
+    TranscriptionFrame,
+    TTSAudioRawFrame,
+    TTSSpeakFrame,
+)
+from pipecat.observers.base_observer import BaseObserver, FramePushed
+from pipecat.pipeline.worker import PipelineWorker
+from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregator
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.transports.base_input import BaseInputTransport
+from pipecat.transports.base_output import BaseOutputTransport
+from pipecat.utils.time import time_now_iso8601
+
+from greenroom.bot.context import BotSession, ReturnHandler, current
+from greenroom.bot.farewell import FarewellEndFrame, leave, until_heard
+from greenroom.bot.gate import Shutter, guard, hush
+from greenroom.bot.observe import TYPED
+from greenroom.wire.link import BotLevel, CommandKind
+
+# An answer that was interrupted is to be in the context before what the user typed.
+INTERRUPTED_WITHIN_S = 1.0
+
+
+class Attached(ABC):
+    """What an attached bot may do beside obeying."""
+
+    @abstractmethod
+    def goodbye(self, text: str) -> asyncio.Task[bool]:
+        """Say a farewell, wait until it was heard to its end, and end the session.
+
+        It begins at once, awaited or not. Await it wherever the pipeline is not kept waiting
+        by that: in a tool or an event handler, but not in a processor's ``process_frame``.
+
+        Args:
+            text: What to say. It cannot be interrupted. Nothing is listened to any more.
+
+        Returns:
+            A task with whether somebody heard it to its end. A second call gets the same task.
+        """
+
+    @abstractmethod
+    def on_return(self, handler: ReturnHandler) -> ReturnHandler:
+        """Have `handler` awaited when a page is back, after a reload for example.
+
+        Without one the bot says nothing, and goes on where it was. Works as a decorator.
+        """
+
+
+class Inside(Attached):
+    """A bot that Greenroom started."""
+
+    def __init__(self, session: BotSession, worker: PipelineWorker) -> None:
+        self._session = session
+        self._worker = worker
+        self._shutter = Shutter()
+        self._farewell: asyncio.Task[bool] | None = None
+        self._leaving: asyncio.Task[None] | None = None
+        for part in _parts(worker.pipeline):
+            if isinstance(part, BaseInputTransport):
+                guard(part, self._shutter)
+            elif isinstance(part, BaseOutputTransport):
+                hush(part, lambda: session.paused)
+        self._close("mute", session.muted)
+        self._close("pause", session.paused)
+        session.on_command(CommandKind.MUTE, self._mute)
+        session.on_command(CommandKind.PAUSE, self._pause)
+        session.on_command(CommandKind.SAY, self._say)
+        session.on_command(CommandKind.MESSAGE, self._read)
+
+    def goodbye(self, text: str) -> asyncio.Task[bool]:
+        """See `Attached.goodbye`."""
+        if self._farewell is None:
+            self._farewell = asyncio.create_task(self._part(text))
+        return self._farewell
+
+    def on_return(self, handler: ReturnHandler) -> ReturnHandler:
+        """See `Attached.on_return`."""
+        self._session.on_return(handler)
+        return handler
+
+    # ---- what Greenroom tells the bot
+
+    async def _mute(self, data: dict[str, Any]) -> None:
+        self._close("mute", data["muted"])
+
+    async def _pause(self, data: dict[str, Any]) -> None:
+        self._close("pause", data["paused"])
+        if data["paused"]:
+            await self._worker.queue_frame(InterruptionFrame())
+
+    async def _say(self, data: dict[str, Any]) -> None:
+        if not self._session.paused:
+            await self._worker.queue_frame(TTSSpeakFrame(data["text"]))
+
+    async def _read(self, data: dict[str, Any]) -> None:
+        """What was typed is a turn of the user's: it interrupts, and is answered at once."""
+        if self._session.paused or self._farewell is not None:
+            return
+        await self._worker.queue_frame(InterruptionFrame())
+        if any(isinstance(part, LLMUserAggregator) for part in _parts(self._worker.pipeline)):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(INTERRUPTED_WITHIN_S):
+                    await self._worker.flush_pipeline()
+            turn = [{"role": "user", "content": data["text"]}]
+            await self._worker.queue_frame(LLMMessagesAppendFrame(turn, run_llm=True))
+        else:
+            heard = TranscriptionFrame(data["text"], "user", time_now_iso8601(), finalized=True)
+            heard.metadata[TYPED] = True
+            await self._worker.queue_frame(heard)
+
+    def _close(self, cause: str, closed: bool) -> None:
+        (self._shutter.close_for if closed else self._shutter.open_for)(cause)
+
+    # ---- goodbye
+
+    async def _part(self, text: str) -> bool:
+        self._shutter.close_for("goodbye")
+        words = TTSSpeakFrame(text)
+        # As an argument it would raise, and the words would be lost.
+        words.interruptible = False
+        watch = _Watch()
+        self._worker.add_observer(watch)
+        await self._worker.queue_frames([words, FarewellEndFrame()])
+        heard = await until_heard(self._session, watch.played) and watch.sounded
+        self._leaving = asyncio.create_task(leave(self._session, self._worker, heard=heard))
+        return heard
+
+
+class Outside(Attached):
+    """A bot that somebody else started: nobody tells it anything."""
+
+    def __init__(self, worker: PipelineWorker) -> None:
+        self._worker = worker
+        self._farewell: asyncio.Task[bool] | None = None
+
+    def goodbye(self, text: str) -> asyncio.Task[bool]:
+        """Say it, and end the pipeline as Pipecat does; whether it was heard is not known."""
+        if self._farewell is None:
+            self._farewell = asyncio.create_task(self._part(text))
+        return self._farewell
+
+    def on_return(self, handler: ReturnHandler) -> ReturnHandler:
+        """Nobody returns."""
+        return handler
+
+    async def _part(self, text: str) -> bool:
+        await self._worker.queue_frame(TTSSpeakFrame(text))
+        await self._worker.stop_when_done()
+        return False
+
+
+def attach(worker: PipelineWorker) -> Attached:
+    """See `greenroom.bot.attach`."""
+    try:
+        session = current()
+    except RuntimeError:
+        logger.info("Greenroom did not start this bot: attach() changes nothing")
+        return Outside(worker)
+    session.rise_to(BotLevel.ATTACHED)
+    return Inside(session, worker)
+
+
+class _Watch(BaseObserver):
+    """Sees that the farewell makes a sound, and that its end passes the output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sounded = False
+        self.played = asyncio.Event()
+
+    async def on_push_frame(self, data: FramePushed) -> None:
+        """Look at one push of a frame."""
+        if isinstance(data.frame, TTSAudioRawFrame):
+            self.sounded = True
+        elif isinstance(data.frame, FarewellEndFrame) and _is_output(data.source):
+            self.played.set()
+
+
+def _is_output(processor: FrameProcessor) -> bool:
+    return isinstance(processor, BaseOutputTransport)
+
+
+def _parts(processor: FrameProcessor) -> Iterator[FrameProcessor]:
+    """A processor and all that it is made of."""
+    yield processor
+    for part in processor.processors:
+        yield from _parts(part)

@@ -1,0 +1,44 @@
+"""The end of a conversation in order: the farewell is heard, then told, then the bot goes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from pipecat.frames.frames import ControlFrame
+from pipecat.pipeline.worker import PipelineWorker
+
+from greenroom.bot.context import BotSession
+from greenroom.wire.link import ReportKind
+
+# From the farewell's first word to its end at the output; whoever hangs longer is not heard.
+FAREWELL_WITHIN_S = 10.0
+# The browser falls silent 70 to 130 ms after the output says that it stopped (measured).
+PLAYOUT_S = 0.3
+# Greenroom ends the bot after the farewell; the bot waits so long for it.
+END_WITHIN_S = 3.0
+
+
+@dataclass
+class FarewellEndFrame(ControlFrame):
+    """The farewell has been played when this frame has passed the output."""
+
+    interruptible: bool = field(default=False, init=False)
+
+
+async def until_heard(session: BotSession, played: asyncio.Event) -> bool:
+    """Wait until the farewell was played, and has reached the page; whether somebody is there."""
+    try:
+        async with asyncio.timeout(FAREWELL_WITHIN_S):
+            await played.wait()
+    except TimeoutError:
+        return False
+    await asyncio.sleep(PLAYOUT_S)
+    return session.user_present
+
+
+async def leave(session: BotSession, worker: PipelineWorker, *, heard: bool) -> None:
+    """Tell Greenroom, which ends this process; if it does not, go without being asked."""
+    session.report(ReportKind.FAREWELL, {"heard": heard})
+    await asyncio.sleep(END_WITHIN_S)
+    await worker.cancel(reason="nobody ended the bot after its farewell")
