@@ -20,11 +20,11 @@ from greenroom.bot.espeak import EspeakTTSService
 from greenroom.bot.sphinx import Recogniser, SphinxSTTService
 
 COLOURS = "red | green | yellow | orange | purple"
-GRAMMAR = f"#JSGF V1.0;\ngrammar colours;\npublic <heard> = {COLOURS} | good bye;\n"
+GRAMMAR = f"#JSGF V1.0;\ngrammar colours;\npublic <heard> = {COLOURS} | goodbye;\n"
 
 
 class Parrot(FrameProcessor):
-    """Says what it hears; at "good bye" it calls an event handler."""
+    """Says what it hears; at "goodbye" it calls an event handler."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Parrot(FrameProcessor):
         await super().process_frame(frame, direction)
         if not isinstance(frame, TranscriptionFrame):
             await self.push_frame(frame, direction)
-        elif frame.text == "good bye":
+        elif frame.text == "goodbye":
             await self._call_event_handler("on_goodbye")
         else:
             await self.push_frame(TTSSpeakFrame(f"You said {frame.text}."))

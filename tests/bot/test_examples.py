@@ -163,7 +163,7 @@ async def test_typed_text_is_the_user_s_turn(call: Call) -> None:
 async def test_an_attached_bot_s_goodbye_is_heard_before_it_goes(call: Call) -> None:
     greeted = await call.quiet(await call.says(GREETING))
     said_s = time.monotonic()
-    await call.tell("good bye")
+    await call.tell("goodbye")
     farewell = await call.greenroom.report(ReportKind.FAREWELL, after=greeted)
     assert farewell.data == {"heard": True}
     assert call.said("assistant")[-1] == "See you!"

@@ -15,6 +15,7 @@ from pipecat.frames.frames import (
     InterruptionFrame,
     MetricsFrame,
     TranscriptionFrame,
+    TTSTextFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
@@ -25,10 +26,13 @@ from pipecat.observers.base_observer import FramePushed
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.transports.base_output import BaseOutputTransport
+from pipecat.transports.base_transport import TransportParams
+from pipecat.utils.text.base_text_aggregator import TextType
 
 from greenroom.bot import context, hooks
-from greenroom.bot.observe import Reporter
-from greenroom.wire.link import ReportKind, RoomSpec, SessionSpec
+from greenroom.bot.observe import TYPED, Reporter
+from greenroom.wire.link import BotLevel, ReportKind, RoomSpec, SessionSpec
 
 Told = list[tuple[str, dict[str, Any]]]
 
@@ -80,6 +84,13 @@ async def test_pipecat_s_own_idle_clock_is_switched_off(session: context.BotSess
     worker = PipelineWorker(Pipeline([FrameProcessor()]))
     await hooks.setup_pipeline_worker(worker)
     assert worker._cancel_on_idle_timeout is False
+
+
+async def test_every_bot_is_observed_and_metered(session: context.BotSession) -> None:
+    worker = PipelineWorker(Pipeline([FrameProcessor()]))
+    await hooks.setup_pipeline_worker(worker)
+    assert session.level is BotLevel.OBSERVED
+    assert worker.params.enable_usage_metrics is True
 
 
 async def test_the_pipeline_is_reported_once_however_many_there_are(
@@ -153,3 +164,46 @@ async def test_an_error_is_told_without_its_words(session: context.BotSession, t
     assert told[0][1]["code"] == "pipeline_error"
     assert "sk-123" not in str(told)
     assert "forty" not in str(told)
+
+
+async def test_a_part_that_fails_on_every_frame_is_told_of_now_and_then(
+    session: context.BotSession, told: Told
+) -> None:
+    reporter = Reporter(session)
+    ours, theirs = FrameProcessor(), Pipeline([])
+    for at_s in (0.0, 0.02, 9.9, 10.1):
+        await push(reporter, ErrorFrame(error="again", processor=ours), at_s=at_s)
+    assert len(told) == 2
+    await push(reporter, ErrorFrame(error="another", processor=theirs), at_s=10.2)
+    last = ErrorFrame(error="the last", processor=theirs)
+    last.fatal = True
+    await push(reporter, last, at_s=10.3)
+    assert [data["fatal"] for _, data in told] == [False, False, False, True]
+
+
+async def test_a_model_that_speaks_by_itself_has_a_transcript_of_each_utterance(
+    session: context.BotSession, told: Told
+) -> None:
+    reporter = Reporter(session)
+    output = BaseOutputTransport(TransportParams())
+    for text in ("Hello", " there", "."):
+        frame = TTSTextFrame(text, text_type=TextType.SENTENCE)
+        frame.includes_inter_frame_spaces = True
+        for source in (FrameProcessor(), output):
+            await reporter.on_push_frame(
+                FramePushed(source, source, frame, FrameDirection.DOWNSTREAM, 0, first_push=False)
+            )
+    announced = TTSTextFrame("twice", text_type=TextType.WORD, segment_id=7)
+    await reporter.on_push_frame(
+        FramePushed(output, output, announced, FrameDirection.DOWNSTREAM, 0, first_push=True)
+    )
+    await push(reporter, BotStoppedSpeakingFrame())
+    expected = {"role": "assistant", "text": "Hello there.", "final": True, "turn": 1}
+    assert told == [("transcript", expected)]
+
+
+async def test_what_was_typed_is_no_transcript(session: context.BotSession, told: Told) -> None:
+    frame = TranscriptionFrame(text="orange", user_id="", timestamp="")
+    frame.metadata[TYPED] = True
+    await push(Reporter(session), frame)
+    assert told == []

@@ -112,6 +112,31 @@ async def test_an_exception_is_reported_and_its_traceback_is_the_last_words(
     assert "LookupError: the bot's own mistake" in process.last_words
 
 
+async def test_a_bot_that_raises_in_mid_call_is_told_and_its_page_is_let_go(
+    start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
+) -> None:
+    process = start("tests.bot.bots.raises_later")
+    await greenroom.linked()
+    page = open_page()
+    await page.connect()
+    error = await greenroom.report(ReportKind.ERROR)
+    assert error.data == {"code": "bot_raised", "message": "The bot failed.", "fatal": True}
+    assert greenroom.kinds().index("bot.joined") < greenroom.kinds().index("error")
+    assert await process.exit_code() == ExitCode.BOT_RAISED
+    await page.is_closed()
+
+
+async def test_a_bot_that_never_uses_its_connection_has_not_joined(
+    start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
+) -> None:
+    start("tests.bot.bots.stubborn")
+    await greenroom.linked()
+    await open_page().connect()
+    await greenroom.report(ReportKind.USER_JOINED)
+    await greenroom.command(CommandKind.SAY, {"text": "a command's way round"})
+    assert greenroom.kinds() == ["user.joined"]
+
+
 async def test_a_module_without_bot_is_told_apart(start: StartBot) -> None:
     process = start("tests.bot.bots.nothing")
     assert await process.exit_code() == ExitCode.NO_BOT

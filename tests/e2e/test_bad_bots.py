@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
+from greenroom.doctor.peer import a_peer
 from tests.e2e.conftest import StartServer
 from tests.e2e.person import a_person
 from tests.e2e.server import Server, eventually
@@ -66,6 +67,33 @@ async def bot(runner_args): ...
 '''
 
 
+RAISES_IN_MID_CALL = '''
+"""A bot that fails once somebody is there."""
+import asyncio
+
+
+async def bot(runner_args):
+    connection = runner_args.webrtc_connection
+    met = asyncio.Event()
+
+    @connection.event_handler("connected")
+    async def meet(connection):
+        met.set()
+
+    await connection.connect()
+    await met.wait()
+    await asyncio.sleep(0.5)
+    raise RuntimeError("on purpose")
+'''
+
+NO_BOT = '''
+"""A module without a bot."""
+
+
+def bot(runner_args): ...
+'''
+
+
 async def test_sixteen_bots_crash_hang_or_never_join(
     start_server: StartServer, tmp_path: Path
 ) -> None:
@@ -97,6 +125,7 @@ async def _fail(server: Server, offer: str) -> str:
         assert error["message"]
     assert "on purpose" not in str(visitor.events), "tracebacks are for the log, not for the page"
     if refused.is_error:
+        assert refused.json()["code"]
         assert refused.json()["message"]
     return str(end["reason"])
 
@@ -118,4 +147,35 @@ async def test_four_bots_raise_on_import_and_a_page_says_so(
         assert (await notice.inner_text()).strip()
         assert await visitors == ["launch_failed"] * 3
         assert "on purpose, at import" in server.log, "the traceback is there for the developer"
+        assert server.bots() == []
+
+
+async def test_a_bot_raises_in_mid_call_and_its_page_is_told(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    (tmp_path / "mid_call.py").write_text(RAISES_IN_MID_CALL)
+    async with (
+        start_server(
+            str(tmp_path / "mid_call.py"), GREENROOM_ALLOW_LOOPBACK_MEDIA="true"
+        ) as server,
+        a_visitor(server.url) as visitor,
+        a_peer(over_loopback=True) as peer,
+    ):
+        started = await visitor.call(peer)
+        end = await visitor.follow_to_the_end(started["ticket"], TOLD_WITHIN_S)
+        assert end["reason"] == "bot_crashed"
+        assert end["message"]
+        assert [error["code"] for error in visitor.told("voice.error")] == ["bot_raised"]
+        assert "on purpose" not in str(visitor.events)
+        await eventually(lambda: not server.bots(), 8, "a bot still lives")
+
+
+async def test_a_module_without_bot_is_told_to_its_page_and_its_developer(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    (tmp_path / "no_bot.py").write_text(NO_BOT)
+    offer = await audio_offer()
+    async with start_server(str(tmp_path / "no_bot.py")) as server:
+        assert await _fail(server, offer) == "launch_failed"
+        assert "async def bot(runner_args)" in server.log
         assert server.bots() == []

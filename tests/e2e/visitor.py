@@ -14,6 +14,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from websockets.asyncio.client import connect
 from websockets.typing import Origin
 
+from greenroom.doctor.peer import Peer
+
 Json = dict[str, Any]
 
 
@@ -38,6 +40,15 @@ class Visitor:
         answer.raise_for_status()
         started: Json = answer.json()
         self.session_id = started["session"]["sessionId"]
+        return started
+
+    async def call(self, peer: Peer) -> Json:
+        """``POST /api/voice/session`` with an offer, as the page does; media is on its way."""
+        answer = await self.http.post("/api/voice/session", json={"offer": await peer.offer()})
+        answer.raise_for_status()
+        started: Json = answer.json()
+        self.session_id = started["session"]["sessionId"]
+        await peer.take(started["answer"]["sdp"])
         return started
 
     async def offer(self, sdp: str) -> httpx.Response:

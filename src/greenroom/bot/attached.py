@@ -114,8 +114,9 @@ class Inside(Attached):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(INTERRUPTED_WITHIN_S):
                     await self._worker.flush_pipeline()
-            turn = [{"role": "user", "content": data["text"]}]
-            await self._worker.queue_frame(LLMMessagesAppendFrame(turn, run_llm=True))
+            await self._worker.queue_frame(
+                LLMMessagesAppendFrame([{"role": "user", "content": data["text"]}], run_llm=True)
+            )
         else:
             heard = TranscriptionFrame(data["text"], "user", time_now_iso8601(), finalized=True)
             heard.metadata[TYPED] = True

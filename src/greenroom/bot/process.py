@@ -41,7 +41,7 @@ def preload(bot: str) -> None:
     _prepare()
     # Imported here, and not with this module: they take a second, and an error in them is
     # to be told as the preloading's.
-    from greenroom.bot import hooks, rejoin, serve, warm  # noqa: F401
+    from greenroom.bot import attached, hooks, rejoin, serve, warm  # noqa: F401
 
     warm.remember_onnx_sessions()
     rejoin.adapt_transport()
