@@ -33,8 +33,9 @@ GREENROOM_LEVEL = BotLevel.ATTACHED
 
 # From the farewell's first word to its end at the output; whoever hangs longer is not heard.
 FAREWELL_WITHIN_S = 10.0
-# The browser falls silent 70 to 130 ms after the output says that it stopped (measured).
-PLAYOUT_S = 0.3
+# The browser falls silent 70 to 130 ms after the output says that it stopped, and on a busy
+# machine, where its jitter buffer has grown, more than 300 ms after (both measured).
+PLAYOUT_S = 0.8
 # Greenroom ends the bot after the farewell; the bot waits so long for it.
 END_WITHIN_S = 3.0
 
@@ -106,7 +107,9 @@ def _barge_in() -> UserTurnStrategies:
     """The user's voice interrupts the bot; no model decides when a turn is over."""
     return UserTurnStrategies(
         start=[VADUserTurnStartStrategy()],
-        stop=[SpeechTimeoutUserTurnStopStrategy(wait_for_transcript=False)],
+        # The bot answers when the user falls silent; a turn that stayed open for longer would
+        # swallow the interruption of whoever speaks into the beginning of that answer.
+        stop=[SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0, wait_for_transcript=False)],
     )
 
 
