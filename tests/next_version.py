@@ -44,11 +44,11 @@ class NextVersion:
         self._patch = patch
 
     def __call__(self, more: str = "") -> None:
-        """From now on there is a migration ``next``."""
+        """From now on there is a migration ``9999``."""
         before = migrate.head()
         shutil.copytree(migrate._MIGRATIONS, self._folder)
-        migration = _NEXT.format(revision="next", before=before, more=more)
-        (self._folder / "versions" / "next.py").write_text(migration)
+        migration = _NEXT.format(revision="9999", before=before, more=more)
+        (self._folder / "versions" / "9999_next.py").write_text(migration)
         self._patch.setattr(migrate, "_MIGRATIONS", self._folder)
         migrate._revisions.cache_clear()
 

@@ -9,8 +9,11 @@ import stat
 from pathlib import Path
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from greenroom.errors import BadSetting, Unavailable
+from greenroom.store import migrate
 from greenroom.store.migrate import Standing
 from greenroom.store.sqlite import SqliteDatabase, open_sqlite
 from greenroom.testing.store_contract import StoreContract, a_session
@@ -86,3 +89,10 @@ async def test_a_locked_database_is_unavailable_and_then_back(sqlite_file: Path)
     connection.close()
     await store.put_ticket("d", "ses_1", "ada", 1.0)
     await store.close()
+
+
+def test_the_files_of_the_migrations_are_named_after_them() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    walked = reversed(list(ScriptDirectory.from_config(config).walk_revisions()))
+    assert tuple(found.revision for found in walked) == migrate._revisions()

@@ -101,7 +101,9 @@ def _barge_in() -> UserTurnStrategies:
     """The user's voice interrupts the bot; no model decides when a turn is over."""
     return UserTurnStrategies(
         start=[VADUserTurnStartStrategy()],
-        stop=[SpeechTimeoutUserTurnStopStrategy(wait_for_transcript=False)],
+        # The bot answers when the user falls silent; a turn that stayed open for longer would
+        # swallow the interruption of whoever speaks into the beginning of that answer.
+        stop=[SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0, wait_for_transcript=False)],
     )
 
 
