@@ -135,7 +135,8 @@ class Inside(Attached):
         watch = _Watch()
         self._worker.add_observer(watch)
         await self._worker.queue_frames([words, FarewellEndFrame()])
-        heard = await until_heard(self._session, watch.played) and watch.sounded
+        there = await until_heard(self._session, watch.played, text)
+        heard = there and watch.sounded and not self._session.paused
         self._leaving = asyncio.create_task(leave(self._session, self._worker, heard=heard))
         return heard
 

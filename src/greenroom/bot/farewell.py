@@ -11,8 +11,10 @@ from pipecat.pipeline.worker import PipelineWorker
 from greenroom.bot.context import BotSession
 from greenroom.wire.link import ReportKind
 
-# From the farewell's first word to its end at the output; whoever hangs longer is not heard.
+# From the farewell's first word to its end at the output, for a sentence or two and beside the
+# time that a longer text takes at a slow pace; whoever hangs longer is not heard.
 FAREWELL_WITHIN_S = 10.0
+SLOW_CHARACTERS_PER_S = 8.0
 # The browser falls silent 70 to 130 ms after the output says that it stopped, and on a busy
 # machine, where its jitter buffer has grown, more than 300 ms after (both measured).
 PLAYOUT_S = 0.8
@@ -27,10 +29,10 @@ class FarewellEndFrame(ControlFrame):
     interruptible: bool = field(default=False, init=False)
 
 
-async def until_heard(session: BotSession, played: asyncio.Event) -> bool:
+async def until_heard(session: BotSession, played: asyncio.Event, text: str = "") -> bool:
     """Wait until the farewell was played, and has reached the page; whether somebody is there."""
     try:
-        async with asyncio.timeout(FAREWELL_WITHIN_S):
+        async with asyncio.timeout(FAREWELL_WITHIN_S + len(text) / SLOW_CHARACTERS_PER_S):
             await played.wait()
     except TimeoutError:
         return False
