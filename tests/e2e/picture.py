@@ -60,7 +60,7 @@ async def _call(person: Person, folder: Path) -> None:
 async def _take(person: Person, path: Path) -> None:
     for scheme in ("light", "dark"):
         for name, size in _SIZES.items():
-            await person.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            await person.page.emulate_media(color_scheme=scheme)
             await person.page.set_viewport_size(size)  # type: ignore[arg-type]
             path_of_this = f"{path}.{scheme}.{name}.png"
             # Colours that are still on their way from one scheme to the other are not the page's.
