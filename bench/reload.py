@@ -77,7 +77,7 @@ async def _reload(person: Person) -> tuple[float, float]:
     began_ms = time.time() * 1000
     await person.page.reload(wait_until="commit")
     # What the old page still played before it went is not what the new one plays.
-    person.ears.attention_ms = float(await person.page.evaluate("performance.timeOrigin"))
+    person.ears.attention_ms = time.time() * 1000
     await person.see("status", status="active", timeout_s=AUDIBLE_WITHIN_S)
     await person.page.keyboard.press("Tab")  # a page may make a sound once it was touched
     audible_ms = await person.ears.wait_for_speech(AUDIBLE_WITHIN_S)
