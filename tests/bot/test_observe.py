@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pipecat.frames.frames import (
+    AggregatedTextFrame,
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     ErrorFrame,
@@ -193,13 +194,24 @@ async def test_a_model_that_speaks_by_itself_has_a_transcript_of_each_utterance(
             await reporter.on_push_frame(
                 FramePushed(source, source, frame, FrameDirection.DOWNSTREAM, 0, first_push=False)
             )
-    announced = TTSTextFrame("twice", text_type=TextType.WORD, segment_id=7)
-    await reporter.on_push_frame(
-        FramePushed(output, output, announced, FrameDirection.DOWNSTREAM, 0, first_push=True)
-    )
     await push(reporter, BotStoppedSpeakingFrame())
     expected = {"role": "assistant", "text": "Hello there.", "final": True, "turn": 1}
     assert told == [("transcript", expected)]
+
+
+async def test_words_of_an_announced_sentence_are_not_told_again(
+    session: context.BotSession, told: Told
+) -> None:
+    reporter = Reporter(session)
+    output = BaseOutputTransport(TransportParams())
+    sentence = AggregatedTextFrame("Hello there.", TextType.SENTENCE)
+    sentence.will_be_spoken = True
+    for frame in (sentence, TTSTextFrame("Hello", text_type=TextType.WORD)):
+        await reporter.on_push_frame(
+            FramePushed(output, output, frame, FrameDirection.DOWNSTREAM, 0, first_push=False)
+        )
+    await push(reporter, BotStoppedSpeakingFrame())
+    assert [data["text"] for _, data in told] == ["Hello there."]
 
 
 async def test_what_was_typed_is_no_transcript(session: context.BotSession, told: Told) -> None:

@@ -60,6 +60,7 @@ class Reporter(BaseObserver):
         self._interrupted_at_ns: int | None = None
         self._bot_stopping: asyncio.TimerHandle | None = None
         self._turn = 0
+        self._announces = False
         self._own_words = ""
         self._failed_at_ns: dict[str, int] = {}
 
@@ -128,8 +129,9 @@ class Reporter(BaseObserver):
             return
         if not isinstance(frame, TTSTextFrame):
             if frame.will_be_spoken:
+                self._announces = True
                 self._said("assistant", frame.text)
-        elif frame.segment_id is None and len(self._own_words) < MAX_TEXT_CHARS:
+        elif not self._announces and len(self._own_words) < MAX_TEXT_CHARS:
             between = "" if frame.includes_inter_frame_spaces else " "
             self._own_words += between + frame.text
 
