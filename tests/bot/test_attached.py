@@ -17,6 +17,8 @@ from pipecat.frames.frames import (
     Frame,
     InterruptionFrame,
     LLMContextFrame,
+    OutputAudioRawFrame,
+    StartFrame,
     TranscriptionFrame,
     TTSSpeakFrame,
 )
@@ -25,6 +27,8 @@ from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.transports.base_output import BaseOutputTransport
+from pipecat.transports.base_transport import TransportParams
 from pipecat.workers.runner import WorkerRunner
 
 from greenroom.bot import attach, context, load
@@ -134,6 +138,32 @@ async def test_any_other_bot_takes_what_was_typed_for_what_was_said(
         heard = await collector.first(TranscriptionFrame)
     assert (heard.text, heard.finalized) == ("orange", True)
     assert TYPED in heard.metadata
+
+
+class Speaker(BaseOutputTransport):
+    """An output whose audio goes nowhere."""
+
+    async def start(self, frame: StartFrame) -> None:
+        """Be ready at once."""
+        await super().start(frame)
+        await self.set_transport_ready(frame)
+
+    async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
+        """Take it."""
+        return True
+
+
+async def test_a_goodbye_that_makes_no_sound_was_not_heard(
+    session: context.BotSession, told: Told
+) -> None:
+    pipeline = Pipeline([Speaker(TransportParams(audio_out_enabled=True))])  # no voice in it
+    worker = PipelineWorker(pipeline, cancel_on_idle_timeout=False)
+    attached = attach(worker)
+    async with running(worker):
+        async with asyncio.timeout(WITHIN_S):
+            assert await attached.goodbye("See you!") is False
+        await asyncio.sleep(0)
+        assert told == [(ReportKind.FAREWELL.value, {"heard": False})]
 
 
 async def test_a_goodbye_that_is_never_played_was_not_heard(
