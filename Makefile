@@ -69,7 +69,10 @@ test: setup ## lint, types, unit tests of both languages, and the call in a real
 test-fast: setup ## the Python tests without browser; three at a time, since they mostly wait
 	@$(PY) -m pytest -q -m 'not e2e' -n 3 --dist loadfile
 
-test-call: setup ## whole calls in a real browser, one at a time, since they keep time
+test-call: setup ## whole calls in a real browser, two at a time; test-call-alone also prints what they measure
+	@$(PY) -m pytest -q -m e2e -n 2 --dist loadfile
+
+test-call-alone: setup ## the same, one at a time, and then what was measured
 	@$(PY) -m pytest -q -m e2e
 
 test-web: $(WEB_READY) ## types and unit tests of the client and the page
@@ -98,4 +101,4 @@ lock: $(VENV)/bin/uv ## resolve the locks anew (versions and hashes, no addresse
 clean: ## remove what was built and installed
 	@rm -rf $(VENV) .cache dist web/node_modules web/apps/stock/dist src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help run setup test test-fast test-call test-web lint format wire wheel lock clean
+.PHONY: help run setup test test-fast test-call test-call-alone test-web lint format wire wheel lock clean

@@ -93,8 +93,9 @@ async def test_a_server_keeps_its_sessions_in_postgres(
     monkeypatch.setenv("GREENROOM_DATABASE_URL", postgres_url)
     (tmp_path / "bot.py").write_text(BOT)
     process = await started(tmp_path, "bot.py", "--port", "0")
-    async with httpx.AsyncClient(base_url=await address_of(process), trust_env=False) as client:
-        assert (await client.get("/readyz")).status_code == 200
+    address = await address_of(process)
+    await ready(address)
+    async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
         answer = await client.post("/api/voice/session", json={})
         assert answer.status_code == 201
     process.send_signal(signal.SIGINT)

@@ -31,6 +31,7 @@ from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
 from greenroom.service.reconcile import Reconciler
 from greenroom.service.sessions import Assistant, Sessions
+from greenroom.session.inputs import BotExited
 from greenroom.session.model import EndReason
 from greenroom.settings import Settings
 from greenroom.store import database_at
@@ -316,8 +317,15 @@ class _Stopping:
         try:
             async with asyncio.timeout(LAUNCHER_WITHIN_S):
                 await self._house.launcher.shutdown()
+            await self._record_the_end()
         except (GreenroomError, TimeoutError) as error:
             log.warning("launcher.shutdown_failed", error=str(error))
+
+    async def _record_the_end(self) -> None:
+        """No bot lives any more; what their exits would have said, had we waited, is recorded."""
+        for session in await self._house.parts.store.unended():
+            gone = BotExited(session.launch_id, clean=True, code="bot_exited", message="")
+            await self._house.parts.sessions.apply(session.id, gone)
 
     async def _until_quiet(self, most_s: float) -> None:
         """Wait until no session runs; a second signal, or `most_s`, ends the wait."""
