@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from hypothesis import HealthCheck, settings
 
 from greenroom.api.app import Parts, build_app
 from greenroom.api.identity import Identity
@@ -32,6 +33,10 @@ from greenroom.testing.clock import FakeClock
 from greenroom.testing.launcher import FakeLauncher
 from greenroom.testing.postgres_server import PostgresServer, a_postgres_server
 from tests.next_version import NextVersion, a_next_version
+
+# How fast examples are made says something of the machine, and nothing of the code.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")
 
 SECRET = "s" * 32
 
