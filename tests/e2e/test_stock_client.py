@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
@@ -38,9 +39,17 @@ def page_url(server: Server, origin: str) -> str:
 
 
 async def ended_as(server: Server, reason: str) -> bool:
+    """Whether one session ends for this reason; its process is gone a moment before the record."""
+    wanted = f'greenroom_sessions_ended_total{{reason="{reason}"}} 1.0'
     async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
-        metrics = (await client.get("/metrics")).text
-    return f'greenroom_sessions_ended_total{{reason="{reason}"}} 1.0' in metrics
+        for _ in range(50):
+            metrics = (await client.get("/metrics")).text
+            if wanted in metrics:
+                return True
+            if "greenroom_sessions_ended_total{" in metrics:
+                return False  # it ended, and not for this reason
+            await asyncio.sleep(0.1)
+    return False
 
 
 def elsewhere(person: Person, server: Server, origin: str) -> list[str]:
