@@ -9,7 +9,15 @@ from websockets.exceptions import ConnectionClosed
 
 from greenroom.errors import Unavailable
 from greenroom.session.model import Stage
-from greenroom.wire.link import LINK_FENCED, BotLevel, Hello, Report, ReportAck, ReportKind
+from greenroom.wire.link import (
+    LINK_FENCED,
+    BotLevel,
+    Candidates,
+    Hello,
+    Report,
+    ReportAck,
+    ReportKind,
+)
 from tests.api.fakebot import FakeBot
 from tests.conftest import House
 
@@ -120,7 +128,7 @@ async def test_who_speaks_to_a_bot_whose_connection_breaks_is_told_so(server: Ho
 
     async def speak() -> None:
         while True:
-            await link.send(ReportAck(seq=0))
+            await link.trickle(Candidates(offer_id="offer-0001", candidates=[]))
             await asyncio.sleep(0)
 
     with pytest.raises(Unavailable):

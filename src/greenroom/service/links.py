@@ -72,10 +72,6 @@ class Link:
         """Pass on further candidates."""
         await self._put(candidates)
 
-    async def send(self, message: WireModel) -> None:
-        """Put a message on the wire."""
-        await self._put(message)
-
     def answered(self, answer: Answer) -> None:
         """The bot's answer came in."""
         future = self._answers.get(answer.offer_id)
