@@ -66,8 +66,8 @@ test: setup ## lint, types, unit tests of both languages, and the call in a real
 	@$(MAKE) test-fast
 	@$(MAKE) test-call
 
-test-fast: setup ## the Python tests without browser; three at a time, since they mostly wait
-	@$(PY) -m pytest -q -m 'not e2e' -n 3 --dist loadfile
+test-fast: setup ## the Python tests without browser; two at a time, since they mostly wait
+	@$(PY) -m pytest -q -m 'not e2e' -n 2 --dist loadfile
 
 test-call: setup ## whole calls in a real browser, two at a time; test-call-alone also prints what they measure
 	@$(PY) -m pytest -q -m e2e -n 2 --dist loadfile
