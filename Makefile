@@ -10,11 +10,15 @@ VENV := .venv
 PY := $(VENV)/bin/python
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
+BENCH_VENV := .venv-bench
+BENCH_READY := $(BENCH_VENV)/.ready
 WEB_READY := web/node_modules/.ready
 PAGE := src/greenroom/page/index.html
 STOCK := web/apps/stock/dist/index.html
 STOCK_SOURCES := $(shell find web/apps/stock -type f -not -path '*/dist/*' 2>/dev/null)
-WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path 'web/apps/stock/*' 2>/dev/null)
+ONCE := web/apps/once/dist/index.html
+ONCE_SOURCES := $(shell find web/apps/once web/packages/client/src -type f -not -path '*/dist/*' 2>/dev/null)
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path 'web/apps/stock/*' -not -path 'web/apps/once/*' 2>/dev/null)
 NPM := scripts/npm
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-header --no-annotate $(LOCK_FLAGS)
@@ -25,7 +29,7 @@ help: ## this list
 run: $(RUN_READY) $(PAGE) ## set up what is missing, start Greenroom on loopback, print its address
 	@$(VENV)/bin/greenroom serve $(ARGS)
 
-setup: $(RUN_READY) $(DEV_READY) $(PAGE) $(STOCK) ## everything that run and test need, without starting
+setup: $(RUN_READY) $(DEV_READY) $(PAGE) $(STOCK) $(ONCE) ## everything that run and test need, without starting
 
 $(VENV)/bin/uv:
 	@scripts/system-packages python
@@ -46,6 +50,12 @@ $(DEV_READY): locks/dev.txt $(RUN_READY)
 	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes -r locks/dev.txt
 	@touch $@
 
+$(BENCH_READY): locks/bench.txt | $(VENV)/bin/uv
+	@echo "· installing what the benchmarks compare with"
+	@$(VENV)/bin/uv venv --quiet --clear --python $(PY) $(BENCH_VENV)
+	@$(VENV)/bin/uv pip install --quiet --python $(BENCH_VENV)/bin/python --require-hashes -r locks/bench.txt
+	@touch $@
+
 $(WEB_READY): web/package-lock.json | $(VENV)/bin/uv
 	@echo "· installing what builds the page"
 	@cd web && ../$(NPM) ci --no-audit --no-fund --loglevel=error
@@ -60,20 +70,28 @@ $(STOCK): $(STOCK_SOURCES) $(WEB_READY)
 	@cd web && ../$(NPM) run --silent stock
 	@touch $@
 
+$(ONCE): $(ONCE_SOURCES) $(WEB_READY)
+	@cd web && ../$(NPM) run --silent once
+	@touch $@
+
 test: setup ## lint, types, unit tests of both languages, and the call in a real browser
 	@$(MAKE) lint
 	@$(MAKE) test-web
 	@$(MAKE) test-fast
 	@$(MAKE) test-call
 
-test-fast: setup ## the Python tests without browser; two at a time, since they mostly wait
+test-fast: setup ## the Python tests without browser; two at a time: with more, real speech is not understood on two cores
 	@$(PY) -m pytest -q -m 'not e2e' -n 2 --dist loadfile
 
-test-call: setup ## whole calls in a real browser, two at a time; test-call-alone also prints what they measure
-	@$(PY) -m pytest -q -m e2e -n 2 --dist loadfile
+test-call: setup ## whole calls in a real browser: the timed one alone, the others two at a time
+	@$(PY) -m pytest -q tests/e2e/test_call.py
+	@$(PY) -m pytest -q -m e2e -n 2 --dist loadfile --ignore tests/e2e/test_call.py
 
 test-call-alone: setup ## the same, one at a time, and then what was measured
 	@$(PY) -m pytest -q -m e2e
+
+chaos: setup ## 500 misfortunes, seeded, on a real server; CHAOS="--seed 7 --store postgres" plays others
+	@$(PY) -m tests.chaos $(CHAOS)
 
 test-web: $(WEB_READY) ## types and unit tests of the client and the page
 	@cd web && ../$(NPM) run --silent check && ../$(NPM) test --silent
@@ -90,6 +108,8 @@ wire: setup ## regenerate JSON Schema and TypeScript types from src/greenroom/wi
 	@$(PY) -m greenroom.wire.schema > web/packages/client/src/wire.schema.json
 	@cd web && ../$(NPM) run --silent wire
 
+bench-setup: setup $(BENCH_READY) ## the peers of bench/launch.py, in an environment of their own
+
 wheel: setup ## a wheel that carries the built page, in dist/
 	@$(PY) -m build --wheel --no-isolation --outdir dist .
 
@@ -97,8 +117,9 @@ lock: $(VENV)/bin/uv ## resolve the locks anew (versions and hashes, no addresse
 	@for part in uv node; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
 	@$(COMPILE) -o locks/run.txt pyproject.toml locks/build.in
 	@$(COMPILE) --group dev -c locks/run.txt -o locks/dev.txt pyproject.toml
+	@$(COMPILE) -c locks/run.txt -o locks/bench.txt locks/bench.in
 
 clean: ## remove what was built and installed
-	@rm -rf $(VENV) .cache dist web/node_modules web/apps/stock/dist src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(BENCH_VENV) .cache dist web/node_modules web/apps/stock/dist web/apps/once/dist src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help run setup test test-fast test-call test-call-alone test-web lint format wire wheel lock clean
+.PHONY: help run setup test test-fast test-call test-call-alone chaos test-web lint format wire bench-setup wheel lock clean

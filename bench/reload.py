@@ -14,7 +14,6 @@ import shutil
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -25,38 +24,23 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.e2e.person import Person, a_browser, a_person
+from tests.e2e.person import a_browser, a_person
+from tests.e2e.reloads import AUDIBLE_WITHIN_S, Reloaded, note_connections, reload
 from tests.e2e.server import Server
 
-AUDIBLE_WITHIN_S = 10.0
 # So far into a sentence the page reloads.
 INTO_THE_SENTENCE_S = 0.25
 
-# When each peer connection of this document came up, in epoch milliseconds.
-_NOTE_CONNECTIONS = """
-window.__connectedAtMs = [];
-const Stock = window.RTCPeerConnection;
-window.RTCPeerConnection = class extends Stock {
-  constructor(...args) {
-    super(...args);
-    this.addEventListener('connectionstatechange', () => {
-      if (this.connectionState === 'connected')
-        window.__connectedAtMs.push(performance.timeOrigin + performance.now());
-    });
-  }
-};
-"""
 
-
-async def measure(times: int, console: Console) -> list[tuple[float, float]]:
-    """For each reload: milliseconds until connected, and until audible. Raises if it is neither."""
+async def measure(times: int, console: Console) -> list[Reloaded]:
+    """How long each reload took. Raises if one is not audible again."""
     state_dir = Path(tempfile.mkdtemp(prefix="greenroom-bench-"))
     server = Server(state_dir, GREENROOM_MAX_DURATION_S="3600")
     await server.start()
     try:
         await server.ready()
         async with a_browser() as browser, a_person(browser, server.url) as person:
-            await person.page.context.add_init_script(_NOTE_CONNECTIONS)
+            await note_connections(person)
             await person.page.reload()
             await person.click("talk")
             await person.ears.wait_for_speech(AUDIBLE_WITHIN_S)
@@ -64,33 +48,13 @@ async def measure(times: int, console: Console) -> list[tuple[float, float]]:
             figures = []
             for _ in track(range(times), "reloading", console=console):
                 await asyncio.sleep(INTO_THE_SENTENCE_S)
-                figures.append(await _reload(person))
+                figures.append(await reload(person))
                 if server.bots() != [bot]:
                     raise AssertionError(f"the bots are {server.bots()}, and it was {bot}")
             return figures
     finally:
         await server.stop()
         shutil.rmtree(state_dir)
-
-
-async def _reload(person: Person) -> tuple[float, float]:
-    began_ms = time.time() * 1000
-    await person.page.reload(wait_until="commit")
-    await person.see("status", status="active", timeout_s=AUDIBLE_WITHIN_S)
-    await person.page.keyboard.press("Tab")  # a page may make a sound once it was touched
-    connected_ms = await _connected(person)
-    # What the old page still played before it went is not what the new one plays.
-    person.ears.attention_ms = connected_ms
-    audible_ms = await person.ears.wait_for_speech(AUDIBLE_WITHIN_S)
-    return connected_ms - began_ms, audible_ms - began_ms
-
-
-async def _connected(person: Person) -> float:
-    """When the new document's first peer connection came up, in epoch milliseconds."""
-    async with asyncio.timeout(AUDIBLE_WITHIN_S):
-        while (at_ms := await person.page.evaluate("window.__connectedAtMs[0]")) is None:
-            await asyncio.sleep(0.01)
-    return float(at_ms)
 
 
 def main(
@@ -103,8 +67,8 @@ def main(
     console = Console()
     figures = asyncio.run(measure(times, console))
     table = Table("from the reload until", "median", "p95", "slowest", title=f"{times} reloads")
-    for name, column in (("connected again", 0), ("audible again", 1)):
-        values = sorted(figure[column] for figure in figures)
+    for name, column in (("connected again", "connected_ms"), ("audible again", "audible_ms")):
+        values = sorted(getattr(figure, column) for figure in figures)
         p95 = values[min(len(values) - 1, int(0.95 * len(values)))]
         shown = (f"{v:.0f} ms" for v in (statistics.median(values), p95, values[-1]))
         table.add_row(name, *shown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -14,21 +15,21 @@ import pytest
 import uvicorn
 from hypothesis import HealthCheck, settings
 
+from greenroom import assembly
 from greenroom.api.app import Parts, build_app
-from greenroom.api.identity import Identity
 from greenroom.hub.memory import MemoryHub
+from greenroom.outbound.sender import HttpSender
 from greenroom.ports.store import Store
 from greenroom.rooms.local import LocalRooms
 from greenroom.service.deadlines import Timekeeper
-from greenroom.service.dispatch import Dispatcher
-from greenroom.service.links import Links
-from greenroom.service.metrics import Metrics
-from greenroom.service.names import Keyring
+from greenroom.service.emergency import Emergency
 from greenroom.service.reconcile import Reconciler
 from greenroom.service.sessions import Assistant, Sessions
 from greenroom.session.model import Limits, Session
+from greenroom.session.policy import UNLIMITED, Quotas
 from greenroom.store.postgres import PostgresDatabase
 from greenroom.store.sqlite import SqliteDatabase, open_sqlite
+from greenroom.testing.capacity import FakeCapacity
 from greenroom.testing.clock import FakeClock
 from greenroom.testing.launcher import FakeLauncher
 from greenroom.testing.postgres_server import PostgresServer, a_postgres_server
@@ -45,12 +46,27 @@ SECRET = "s" * 32
 class House:
     """The parts, and what a test does with them."""
 
-    parts: Parts
+    whole: assembly.House
     clock: FakeClock
     launcher: FakeLauncher
-    timekeeper: Timekeeper
-    reconciler: Reconciler
+    capacity: FakeCapacity
     address: str = ""
+
+    @property
+    def parts(self) -> Parts:
+        return self.whole.parts
+
+    @property
+    def timekeeper(self) -> Timekeeper:
+        return self.whole.timekeeper
+
+    @property
+    def reconciler(self) -> Reconciler:
+        return self.whole.reconciler
+
+    @property
+    def emergency(self) -> Emergency:
+        return self.whole.emergency
 
     @property
     def sessions(self) -> Sessions:
@@ -129,46 +145,63 @@ async def store(sqlite_file: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def house(store: Store) -> AsyncIterator[House]:
-    """A house whose background parts run; nothing listens yet (see `server`)."""
-    clock, launcher, links, hub = FakeClock(), FakeLauncher(), Links(), MemoryHub()
-    metrics, keyring = Metrics(), Keyring(SECRET)
-    rooms = LocalRooms([], allow_loopback=True)
-    assistants = {"cards": Assistant("cards", "greenroom.bot.cards", "Cards", Limits())}
-    sessions = Sessions(store, hub, clock, links, keyring, assistants, metrics)
-    dispatcher = Dispatcher(
-        store,
-        hub,
-        clock,
-        launcher,
-        rooms,
-        links,
-        keyring,
-        metrics,
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Settings of nobody, and a state folder of the test's own, for commands."""
+    for name in [name for name in os.environ if name.startswith("GREENROOM_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GREENROOM_STATE_DIR", str(tmp_path))
+    # It is for the whole process: later tests would log to what this test's command wrote to.
+    monkeypatch.setattr("greenroom.logs.configure_logs", lambda level, as_json: None)
+    return monkeypatch
+
+
+@pytest.fixture
+def quotas() -> Quotas:
+    """How many sessions there may be: any number, unless a module says otherwise."""
+    return UNLIMITED
+
+
+@pytest.fixture
+def plan(quotas: Quotas) -> assembly.Plan:
+    """What is decided for the house, unless a module says otherwise by a fixture of this name."""
+    return assembly.Plan(
+        secret=SECRET,
+        anonymous=True,
+        assistants=[
+            Assistant("cards", "greenroom.bot.cards", "Cards", Limits()),
+            Assistant("quiz", "greenroom.bot.cards", "Quiz", Limits()),
+        ],
         link_url="ws://127.0.0.1:1/link",
         memory_limit_bytes=1 << 29,
-    )
-    timekeeper = Timekeeper(store, hub, clock, sessions, metrics)
-    reconciler = Reconciler(store, clock, launcher, sessions, metrics)
-    parts = Parts(
-        store=store,
-        hub=hub,
-        launcher=launcher,
-        rooms=rooms,
-        links=links,
-        sessions=sessions,
-        keyring=keyring,
-        metrics=metrics,
-        identity=Identity(SECRET, anonymous=True),
         hosts=["127.0.0.1"],
         origins=["https://app.example"],
+        quotas=quotas,
     )
-    house = House(parts, clock, launcher, timekeeper, reconciler)
-    background = [asyncio.create_task(run()) for run in (dispatcher.run, reconciler.follow_exits)]
+
+
+@contextlib.asynccontextmanager
+async def a_house(store: Store, plan: assembly.Plan) -> AsyncIterator[House]:
+    """A house on a store, whose background parts run."""
+    clock, launcher, capacity = FakeClock(), FakeLauncher(), FakeCapacity()
+    rooms = LocalRooms([], allow_loopback=True)
+    adapters = assembly.Adapters(
+        store, MemoryHub(), clock, launcher, rooms, HttpSender([]), capacity, lambda: 0.5
+    )
+    house = House(assembly.assemble(adapters, plan), clock, launcher, capacity)
+    whole = house.whole
+    runs = (whole.dispatcher.run, whole.waiting_room.run, whole.reconciler.follow_exits)
+    background = [asyncio.create_task(run()) for run in runs]
     yield house
     for task in background:
         task.cancel()
     await asyncio.gather(*background, return_exceptions=True)
+
+
+@pytest.fixture
+async def house(store: Store, plan: assembly.Plan) -> AsyncIterator[House]:
+    """A house whose background parts run; nothing listens yet (see `server`)."""
+    async with a_house(store, plan) as made:
+        yield made
 
 
 @pytest.fixture

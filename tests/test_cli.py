@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -16,7 +17,11 @@ from typer.testing import CliRunner, Result
 
 from greenroom.cli import app
 from greenroom.doctor.finding import Finding, ok, problem
+from greenroom.ports.store import NewEvent
+from greenroom.store.sqlite import open_sqlite
 from greenroom.testing.postgres_server import PostgresServer
+from greenroom.testing.store_contract import a_session, create
+from tests.listening import SECRET, an_endpoint
 from tests.next_version import NextVersion
 
 runner = CliRunner()
@@ -33,7 +38,14 @@ COMMANDS = list(walk(typer.main.get_command(app)))
 
 
 def test_there_are_commands() -> None:
-    assert {(), ("serve",), ("doctor",), ("db", "upgrade"), ("db", "status")} <= {*COMMANDS}
+    assert {
+        (),
+        ("serve",),
+        ("doctor",),
+        ("db", "upgrade"),
+        ("db", "status"),
+        ("deliveries", "replay"),
+    } <= {*COMMANDS}
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words) or "greenroom")
@@ -44,17 +56,6 @@ def test_every_command_helps_by_example(words: tuple[str, ...]) -> None:
     example = re.search(r"Examples?:.*?(greenroom[^\n]*)", done.output, re.DOTALL)
     assert example is not None
     assert " ".join(words) in example[1]
-
-
-@pytest.fixture
-def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Settings of nobody, and a state folder of the test's own."""
-    for name in [name for name in os.environ if name.startswith("GREENROOM_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("GREENROOM_STATE_DIR", str(tmp_path))
-    # It is for the whole process: later tests would log to what this test's command wrote to.
-    monkeypatch.setattr("greenroom.logs.configure_logs", lambda level, as_json: None)
-    return monkeypatch
 
 
 def greenroom(*words: str) -> Result:
@@ -139,6 +140,110 @@ def test_an_older_postgres_asks_for_a_dump_first(
     assert "older" in greenroom("db", "status").output
     done = greenroom("db", "upgrade", "--yes")
     assert (done.exit_code, "applied 9999" in done.output) == (0, True)
+
+
+# ---- greenroom deliveries
+
+
+async def _two_dead_and_one_waiting(path: Path) -> None:
+    store = await open_sqlite(path)
+    store.deliveries.route([an_endpoint("https://app.example")])
+    said = [NewEvent("voice.transcript", {"text": "hunter2"}) for _ in range(3)]
+    await create(store, a_session(), said, [])
+    for delivery in await store.deliveries.waiting("app", "ses_1", 2):
+        await store.deliveries.bury(delivery.id, "HTTP 500")
+    await store.close()
+
+
+@pytest.fixture
+def some_deliveries(environment: pytest.MonkeyPatch, sqlite_file: Path) -> None:
+    asyncio.run(_two_dead_and_one_waiting(sqlite_file))
+
+
+def test_deliveries_are_listed_for_people_and_for_machines(some_deliveries: None) -> None:
+    shown = greenroom("deliveries")
+    assert shown.exit_code == 0
+    assert "app: 1 waiting, the oldest since 2027" in shown.output
+    assert "2 dead" in shown.output
+    assert "HTTP 500" in shown.output
+    told = json.loads(greenroom("deliveries", "--dead", "--json").stdout)
+    assert [d["event"] for d in told["deliveries"]] == ["ses_1.1", "ses_1.2"]
+    assert told["endpoints"][0] | {"oldest": ""} == {
+        "endpoint": "app",
+        "waiting": 1,
+        "dead": 2,
+        "oldest": "",
+    }
+    assert "hunter2" not in shown.output + json.dumps(told), "what was said is nobody's to list"
+    assert json.loads(greenroom("deliveries", "--json", "--limit=1").stdout)["deliveries"][0]["id"]
+    nobody = json.loads(greenroom("deliveries", "--json", "--endpoint=nobody").stdout)
+    assert nobody["deliveries"] == []
+
+
+def test_deliveries_are_replayed_one_or_all(some_deliveries: None) -> None:
+    first = json.loads(greenroom("deliveries", "--json").stdout)["deliveries"][0]["id"]
+    one = greenroom("deliveries", "replay", str(first))
+    assert (one.exit_code, "1 will be tried" in one.output) == (0, True)
+    assert len(json.loads(greenroom("deliveries", "--dead", "--json").stdout)["deliveries"]) == 1
+    every = greenroom("deliveries", "replay", "--all")
+    assert (every.exit_code, "3 will be tried" in every.output) == (0, True)
+    assert json.loads(greenroom("deliveries", "--dead", "--json").stdout)["deliveries"] == []
+    for words in (["99999"], [], ["1", "--all"]):
+        assert greenroom("deliveries", "replay", *words).exit_code == 1
+
+
+def test_without_deliveries_it_says_so(
+    environment: pytest.MonkeyPatch, sqlite_file: Path, next_version: NextVersion
+) -> None:
+    assert "Nothing waits" in greenroom("deliveries").output
+    next_version()
+    older = greenroom("deliveries")
+    assert (older.exit_code, "greenroom db status" in older.output) == (1, True)
+    assert "older" in greenroom("db", "status").output, "looking upgrades nothing"
+
+
+def test_a_webhook_to_this_machine_must_be_allowed_by_name(
+    environment: pytest.MonkeyPatch, sqlite_file: Path
+) -> None:
+    environment.setenv("GREENROOM_WEBHOOK_URL", "http://localhost:3051/webhook")
+    environment.setenv("GREENROOM_WEBHOOK_SECRET", SECRET)
+    refused = greenroom("serve", "--port=0")
+    assert (refused.exit_code, "GREENROOM_WEBHOOK_ALLOW=localhost" in refused.output) == (1, True)
+
+
+# ---- greenroom relay, greenroom listen
+
+
+def test_an_address_and_its_token_are_shown_with_how_to_listen(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("GREENROOM_RELAY_SECRET", "r" * 32)
+    environment.setenv("GREENROOM_RELAY_URL", "https://relay.example/")
+    shown = greenroom("relay", "address", "ada")
+    assert shown.exit_code == 0
+    assert "https://relay.example/in/ada-" in shown.output
+    assert re.search(r"GREENROOM_RELAY_TOKEN=grl_ada_\w{40} greenroom listen", shown.output)
+    assert greenroom("relay", "address", "ada").output == shown.output
+    assert greenroom("relay", "address", "Ada!").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("relay",), "GREENROOM_RELAY_SECRET is not set"),
+        (("relay", "--secret=hunter2"), "32 characters or more"),
+        (("relay", "address", "ada"), "GREENROOM_RELAY_SECRET is not set"),
+        (("listen",), "GREENROOM_RELAY_URL"),
+        (("listen", "--relay=https://relay.example"), "GREENROOM_RELAY_TOKEN"),
+        (("listen", "--relay=relay.example", "--token=grl_a_b"), "begins with https://"),
+        (("listen", "--relay=https://r.example", "--token=t", "--forward-to=3051"), "--forward-to"),
+    ],
+)
+def test_what_is_missing_is_named(
+    environment: pytest.MonkeyPatch, words: tuple[str, ...], told: str
+) -> None:
+    refused = greenroom(*words)
+    assert (refused.exit_code, told in refused.output) == (1, True), refused.output
 
 
 # ---- greenroom doctor

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
 from greenroom.errors import BadSetting
+from greenroom.session.model import Limits
+from greenroom.session.policy import Quotas
 from greenroom.settings import as_markdown, read_settings
+
+_SIGNING = "whsec_c2VjcmV0LW9mLXRoZS1yZWNlaXZlci0wMDAx"
+_OTHER = "whsec_c2VjcmV0LW9mLXRoZS1yZWNlaXZlci0wMDAy"
+
+
+def _webhook(url: str = "https://app.example", secret: str = _SIGNING, **more: object) -> str:
+    return json.dumps([{"url": url, "secret": secret, **more}])
 
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SECRET", "HOST", "PORT", "ICE_SERVERS", "IDLE_S", "STATE_DIR", "DATABASE_URL"):
-        monkeypatch.delenv(f"GREENROOM_{name}", raising=False)
+    for name in [name for name in os.environ if name.startswith("GREENROOM_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +41,33 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LOG_LEVEL", "loud"),
         ("ICE_SERVERS", '[{"url": 3}]'),
         ("ICE_SERVERS", "[not json"),
+        ("WEBHOOKS", '[{"url": "https://app.example"}]'),
+        ("WEBHOOKS", _webhook("ftp://app.example")),
+        ("WEBHOOKS", _webhook("https://u:hunter2@app.example")),
+        ("WEBHOOKS", _webhook(secert="hunter2")),
+        ("WEBHOOKS", _webhook(secret="hunter2")),
+        ("WEBHOOKS", _webhook(types=[])),
+        ("WEBHOOKS", _webhook(name="a b")),
+        ("WEBHOOKS", "https://app.example"),
+        ("LIVE_LIMIT", "-5"),
+        ("LIVE_LIMIT", "0"),
+        ("LIVE_LIMIT", ""),
+        ("DAY_LIMIT", "many"),
+        ("DAY_LIMIT", "1e99"),
+        ("USER_DAY_LIMIT", "2.5"),
+        ("USER_COOLDOWN_S", "-1"),
+        ("USER_COOLDOWN_S", "nan"),
+        ("QUEUE_LIMIT", "-1"),
+        ("QUEUE_LIMIT", "none"),
+        ("QUEUE_S", "0"),
+        ("WARNING_SHARE", "1"),
+        ("WARNING_SHARE", "80"),
+        ("MOST_CPU_SHARE", "0"),
+        ("MOST_CPU_SHARE", "1.1"),
+        ("KEEP_FREE_MB", "-1"),
+        ("PAUSE_CEILING_S", "inf"),
+        ("IDLE_CEILING_S", "119"),
+        ("MAX_DURATION_CEILING_S", "599.9"),
         ("DATABASE_URL", "mysql://ada:hunter2@db/calls"),
     ],
 )
@@ -38,8 +76,32 @@ def test_an_absurd_setting_is_refused_by_name(
 ) -> None:
     monkeypatch.setenv(f"GREENROOM_{name}", value)
     with pytest.raises(BadSetting, match=f"GREENROOM_{name}") as caught:
-        read_settings()
+        read_settings().ceilings()
     assert "hunter2" not in str(caught.value)
+
+
+def test_no_limit_is_said_and_never_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("USER_LIVE_LIMIT", "USER_DAY_LIMIT", "LIVE_LIMIT", "DAY_LIMIT"):
+        monkeypatch.setenv(f"GREENROOM_{name}", "none")
+    monkeypatch.setenv("GREENROOM_USER_COOLDOWN_S", "0")
+    monkeypatch.setenv("GREENROOM_MOST_CPU_SHARE", "none")
+    quotas = read_settings().quotas()
+    assert quotas.machine.most_cpu_share is None
+    assert (quotas.user_live, quotas.user_day, quotas.live, quotas.day) == (None,) * 4
+    assert quotas.user_cooldown_s is None
+
+
+def test_without_settings_the_limits_are_the_guides() -> None:
+    assert read_settings().quotas() == Quotas()
+    assert read_settings().limits() == read_settings().ceilings() == Limits()
+
+
+def test_a_start_may_ask_for_more_only_where_a_ceiling_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GREENROOM_MAX_DURATION_CEILING_S", "3600")
+    ceilings = read_settings().ceilings()
+    assert (ceilings.max_duration_s, ceilings.idle_s) == (3600, 120)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "voice.example.com"])
@@ -86,6 +148,56 @@ def test_an_empty_database_url_means_sqlite(monkeypatch: pytest.MonkeyPatch) -> 
     assert read_settings().database_url is None
     monkeypatch.setenv("GREENROOM_DATABASE_URL", "postgresql://ada:hunter2@db/calls")
     assert "hunter2" not in repr(read_settings())
+
+
+def test_one_webhook_by_two_settings_and_several_secrets_while_one_is_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GREENROOM_WEBHOOK_URL", "https://app.example/hook?key=hunter2")
+    monkeypatch.setenv("GREENROOM_WEBHOOK_SECRET", f"{_SIGNING}, {_OTHER}")
+    settings = read_settings()
+    (endpoint,) = settings.endpoints()
+    assert [secret.get_secret_value() for secret in endpoint.secrets] == [_SIGNING, _OTHER]
+    assert endpoint.wants("voice.session.end")
+    assert endpoint.name.startswith("app.example-")
+    for told in (repr(settings), endpoint.name):
+        assert "hunter2" not in told
+        assert _SIGNING not in told
+
+
+def test_several_webhooks_with_filters_and_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = [
+        {"url": "https://a.example/hook", "secret": _SIGNING, "types": ["app.*"], "name": "a"},
+        {"url": "https://b.example/hook", "secrets": [_SIGNING, _OTHER]},
+    ]
+    monkeypatch.setenv("GREENROOM_WEBHOOKS", json.dumps(told))
+    first, second = read_settings().endpoints()
+    assert (first.name, first.wants("app.answer"), first.wants("voice.error")) == ("a", True, False)
+    assert (len(second.secrets), second.wants("voice.error")) == (2, True)
+    monkeypatch.setenv("GREENROOM_WEBHOOKS", json.dumps([told[0], told[0]]))
+    with pytest.raises(BadSetting, match="GREENROOM_WEBHOOKS"):
+        read_settings().endpoints()
+
+
+@pytest.mark.parametrize(
+    ("url", "secret", "name"),
+    [
+        ("https://app.example", "", "GREENROOM_WEBHOOK_SECRET"),
+        ("https://app.example", "hunter2", "GREENROOM_WEBHOOK_SECRET"),
+        ("https://app.example", f"{_SIGNING},hunter2", "GREENROOM_WEBHOOK_SECRET"),
+        ("app.example", _SIGNING, "GREENROOM_WEBHOOK_URL"),
+        ("https://app.example:99999", _SIGNING, "GREENROOM_WEBHOOK_URL"),
+        ("https://", _SIGNING, "GREENROOM_WEBHOOK_URL"),
+    ],
+)
+def test_an_absurd_webhook_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, url: str, secret: str, name: str
+) -> None:
+    monkeypatch.setenv("GREENROOM_WEBHOOK_URL", url)
+    monkeypatch.setenv("GREENROOM_WEBHOOK_SECRET", secret)
+    with pytest.raises(BadSetting, match=name) as caught:
+        read_settings().endpoints()
+    assert "hunter2" not in str(caught.value)
 
 
 def test_the_readme_shows_these_settings() -> None:

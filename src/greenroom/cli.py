@@ -9,9 +9,14 @@ from typing import Annotated
 import typer
 
 from greenroom import __version__
-from greenroom.commands import db
+from greenroom.commands import db, deliveries, relay
+from greenroom.commands.cost import cost
 from greenroom.commands.doctor import doctor
+from greenroom.commands.emergency import resume, stop_all
+from greenroom.commands.listen import listen
+from greenroom.commands.sessions import end, reap, sessions
 from greenroom.commands.terminal import out, refusals
+from greenroom.commands.token import token
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,7 +24,11 @@ app = typer.Typer(
     help="The session layer for voice agents.\n\nExample:  [bold]greenroom serve[/bold]",
 )
 app.add_typer(db.app, name="db")
-app.command()(doctor)
+app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(relay.app, name="relay")
+for command in (doctor, cost, listen, sessions, end, reap, resume, token):
+    app.command()(command)
+app.command(name="stop-all")(stop_all)
 
 
 @app.callback()

@@ -14,16 +14,18 @@ class GreenroomError(Exception):
         retryable: Whether the same call may succeed later, unchanged.
         message: Safe to show to anybody: no secret, no path, no transcript.
         detail: Further facts for the caller; the same rule holds.
+        retry_after_s: No earlier than this does another try make sense, if that is known.
     """
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str, **detail: Any) -> None:
+    def __init__(self, message: str, *, retry_after_s: float | None = None, **detail: Any) -> None:
         super().__init__(message)
         self.message = message
         self.detail = detail
+        self.retry_after_s = retry_after_s
 
     def as_json(self) -> dict[str, Any]:
         """The body of an error answer.
@@ -110,6 +112,14 @@ class Conflict(GreenroomError):
     retryable = True
 
 
+class StillQueued(GreenroomError):
+    """The session waits for a place; connect when its status turns ``connecting``."""
+
+    code = "still_queued"
+    status = 409
+    retryable = True
+
+
 class OfferConflict(GreenroomError):
     """The room is somebody else's, or another page's by now."""
 
@@ -145,6 +155,98 @@ class Draining(Unavailable):
     """The server is going down and takes no new sessions."""
 
     code = "draining"
+
+
+class LimitReached(GreenroomError):
+    """One more session would be too many; each limit has a code of its own below.
+
+    ``facts``: ``limit``, its current ``value``, and what is ``allowed``.
+    """
+
+    code = "limit_reached"
+    status = 429
+    retryable = True
+
+
+class BudgetUsedUp(GreenroomError):
+    """The money for today is spent. ``facts``: ``budget``, ``spentUsd``, ``limitUsd``."""
+
+    code = "budget_spent"
+    status = 429
+    retryable = True
+
+
+class UserLiveLimit(LimitReached):
+    """The user talks (or waits) elsewhere already."""
+
+    code = "limit_user_live"
+
+
+class UserDayLimit(LimitReached):
+    """The user has started as often as one may in a day."""
+
+    code = "limit_user_day"
+
+
+class UserCooldown(LimitReached):
+    """The user's last session has only just ended."""
+
+    code = "limit_user_cooldown"
+
+
+class LiveLimit(LimitReached):
+    """Every place of this installation is taken."""
+
+    code = "limit_live"
+
+
+class DayLimit(LimitReached):
+    """The installation has had its starts of the day."""
+
+    code = "limit_day"
+
+
+class TenantLiveLimit(LimitReached):
+    """Every place of this tenant is taken."""
+
+    code = "limit_tenant_live"
+
+
+class TenantDayLimit(LimitReached):
+    """The tenant has had its starts of the day."""
+
+    code = "limit_tenant_day"
+
+
+class AssistantLiveLimit(LimitReached):
+    """This assistant talks with as many as it may."""
+
+    code = "limit_assistant_live"
+
+
+class QueueLimit(LimitReached):
+    """Every place is taken, and the waiting room is full."""
+
+    code = "limit_queue"
+
+
+class MachineFull(LimitReached):
+    """The machine cannot carry one more call without disturbing the others."""
+
+    code = "machine_full"
+
+
+class Halted(GreenroomError):
+    """Everything was stopped by an operator, and no session begins until one says so."""
+
+    code = "halted"
+    status = 503
+
+    @classmethod
+    def because(cls, reason: str) -> Halted:
+        """With an operator's words, if there are any."""
+        sentence = "All conversations were stopped by the people in charge"
+        return cls(f"{sentence}: {reason}" if reason else f"{sentence}.")
 
 
 class BadSetting(GreenroomError):

@@ -4,45 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
 import uvicorn
 
-from greenroom.api.app import Parts, build_app
-from greenroom.api.identity import Identity
+from greenroom.api.app import build_app
+from greenroom.assembly import Adapters, House, Plan, assemble
 from greenroom.errors import BadSetting, GreenroomError, LaunchFailed
 from greenroom.hub.memory import MemoryHub
 from greenroom.launch.local import LocalLauncher
+from greenroom.launch.machine import MachineCapacity
 from greenroom.launch.state import lock_or_none
-from greenroom.ports.launcher import Launcher
+from greenroom.outbound.sender import HttpSender
+from greenroom.pricelist import read_price_list
 from greenroom.rooms.local import LocalRooms
-from greenroom.service.deadlines import Timekeeper
-from greenroom.service.dispatch import Dispatcher
-from greenroom.service.links import Links
-from greenroom.service.metrics import Metrics
-from greenroom.service.names import Keyring
-from greenroom.service.reconcile import Reconciler
-from greenroom.service.sessions import Assistant, Sessions
+from greenroom.running import LOCK_FILE, announced
+from greenroom.service.purse import Money
+from greenroom.service.sessions import Assistant
 from greenroom.session.inputs import BotExited
 from greenroom.session.model import EndReason
 from greenroom.settings import Settings
 from greenroom.store import database_at
+from greenroom.wire.webhooks import Endpoint
 
 log = structlog.get_logger("greenroom.main")
+
+_Runs = Sequence[Callable[[], Coroutine[Any, Any, None]]]
 
 BUILT_IN_BOT = "greenroom.bot.cards"
 _MIB = 1024 * 1024
 # Bots are told to end, and the store is told that they did, within this after a drain.
 END_ALL_WITHIN_S = 4.0
+PAGES_ARE_TOLD_WITHIN_S = 0.3
 LAUNCHER_WITHIN_S = 12.0
+# A command that looks whether a server lives holds the lock for a moment.
+LOCK_AGAIN_S = 0.2
 
 
 class SystemClock:
@@ -59,15 +63,6 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """The running parts of one server."""
-
-    parts: Parts
-    launcher: Launcher
-    background: Sequence[Callable[[], Coroutine[Any, Any, None]]]
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -90,75 +85,94 @@ def bind(settings: Settings) -> socket.socket:
     return listener
 
 
-async def build(settings: Settings, bot: str | None, address: tuple[str, int]) -> House:
+async def build(
+    settings: Settings, bot: str | None = None, address: tuple[str, int] | None = None
+) -> House:
     """Put the house together.
 
     Args:
         settings: What the server was told.
         bot: Module or file of the bot to serve; the built-in one if None.
-        address: Where the server listens, as bound.
+        address: Where the server listens, as bound; None: nobody listens (a command that only
+            ends what runs), and nothing is launched.
 
     Raises:
         BadSetting: A setting or the database does not allow it.
     """
-    keyring = Keyring(settings.installation_secret())
-    clock, hub, links, metrics = SystemClock(), MemoryHub(), Links(), Metrics()
-    launcher = LocalLauncher(settings.state_dir)
+    sender = HttpSender(settings.webhook_allow)
+    endpoints = _endpoints(settings, sender, serving=address is not None)
+    assistants = _assistants(settings, bot)
+    # A price list with a typo must keep nobody from ending what runs.
+    money = _money(settings, assistants) if address else Money()
+    launcher = LocalLauncher(settings.state_dir, spares=settings.spares)
     store = await database_at(settings.plain_database_url(), settings.state_dir).open()
     rooms = LocalRooms(settings.ice_servers, allow_loopback=settings.allow_loopback_media)
-    assistants = _assistants(settings, bot)
-    sessions = Sessions(store, hub, clock, links, keyring, assistants, metrics)
-    dispatcher = Dispatcher(
-        store,
-        hub,
-        clock,
-        launcher,
-        rooms,
-        links,
-        keyring,
-        metrics,
-        link_url=f"ws://{_dialled(address)}/link",
+    plan = Plan(
+        secret=settings.installation_secret(),
+        anonymous=settings.is_loopback,
+        assistants=assistants,
+        link_url=_link_url(settings, address),
         memory_limit_bytes=settings.bot_memory_limit_mb * _MIB,
-    )
-    timekeeper = Timekeeper(store, hub, clock, sessions, metrics)
-    reconciler = Reconciler(store, clock, launcher, sessions, metrics)
-    parts = Parts(
-        store=store,
-        hub=hub,
-        launcher=launcher,
-        rooms=rooms,
-        links=links,
-        sessions=sessions,
-        keyring=keyring,
-        metrics=metrics,
-        identity=Identity(settings.installation_secret(), anonymous=settings.is_loopback),
+        money=money,
         hosts=_hosts(settings),
         origins=settings.origins,
+        endpoints=endpoints,
+        metrics_open=settings.metrics_open,
+        quotas=settings.quotas(),
     )
-
-    async def warm() -> None:
-        for assistant in assistants.values():
-            try:
-                await launcher.warm(assistant.bot)
-            except LaunchFailed as error:  # the first start will say so to its page, too
-                log.error(
-                    "bot.cannot_be_loaded",
-                    bot=assistant.bot,
-                    error=error.message,
-                    last_words=str(error.__cause__ or ""),
-                )
-
-    background = (dispatcher.run, timekeeper.run, reconciler.follow_exits, reconciler.run, warm)
-    return House(parts, launcher, background)
+    adapters = Adapters(
+        store, MemoryHub(), SystemClock(), launcher, rooms, sender, MachineCapacity()
+    )
+    return assemble(adapters, plan)
 
 
-def _assistants(settings: Settings, bot: str | None) -> dict[str, Assistant]:
+def _endpoints(settings: Settings, sender: HttpSender, *, serving: bool) -> list[Endpoint]:
+    """Where events are delivered; a bad setting must keep nobody from ending what runs."""
+    try:
+        endpoints = settings.endpoints()
+    except BadSetting:
+        if serving:
+            raise
+        return []
+    for endpoint in endpoints if serving else ():
+        sender.check(endpoint)
+    return endpoints
+
+
+async def _warm(house: House) -> None:
+    """Load the modules of all bots before the first click."""
+    for bot in house.parts.sessions.bots:
+        try:
+            await house.parts.launcher.warm(bot)
+        except LaunchFailed as error:  # the first start will say so to its page, too
+            log.error(
+                "bot.cannot_be_loaded",
+                bot=bot,
+                error=error.message,
+                last_words=str(error.__cause__ or ""),
+            )
+
+
+def _link_url(settings: Settings, address: tuple[str, int] | None) -> str | None:
+    if address is None:
+        return None
+    return settings.link_url or f"ws://{_dialled(address)}/link"
+
+
+def _assistants(settings: Settings, bot: str | None) -> list[Assistant]:
+    limits, ceilings = settings.limits(), settings.ceilings()
     if bot is None:
-        assistant = Assistant("cards", BUILT_IN_BOT, "Multiplication cards", settings.limits())
-    else:
-        name = bot.removesuffix(".py").replace("\\", "/").rsplit("/", 1)[-1]
-        assistant = Assistant(name, bot, name, settings.limits())
-    return {assistant.name: assistant}
+        return [Assistant("cards", BUILT_IN_BOT, "Multiplication cards", limits, ceilings)]
+    name = bot.removesuffix(".py").replace("\\", "/").rsplit("/", 1)[-1]
+    return [Assistant(name, bot, name, limits, ceilings)]
+
+
+def _money(settings: Settings, assistants: Sequence[Assistant]) -> Money:
+    prices = read_price_list(settings.prices)
+    unknown = sorted(prices.assistants.keys() - {assistant.name for assistant in assistants})
+    if settings.prices is not None and unknown:
+        log.warning("prices.of_unknown_assistants", assistants=unknown)
+    return Money(prices, settings.budgets(), settings.metering_s)
 
 
 def _dialled(address: tuple[str, int]) -> str:
@@ -199,7 +213,10 @@ async def serve(settings: Settings, bot: str | None, on_ready: Callable[[str], N
 def _only_server(state_dir: Path) -> Iterator[None]:
     """Two servers on one state folder would both carry out its effects; the second is refused."""
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = lock_or_none(state_dir / "server.lock")
+    lock = lock_or_none(state_dir / LOCK_FILE)
+    if lock is None:
+        time.sleep(LOCK_AGAIN_S)
+        lock = lock_or_none(state_dir / LOCK_FILE)
     if lock is None:
         raise BadSetting(
             f"Another Greenroom runs on {state_dir}. Use that one, or give this one a folder of "
@@ -216,6 +233,7 @@ async def _serve(
 ) -> None:
     address = listener.getsockname()[:2]
     house = await build(settings, bot, address)
+    _count_uncaught(house)
     config = uvicorn.Config(
         build_app(house.parts),
         log_config=None,
@@ -230,17 +248,41 @@ async def _serve(
     server = _Server(config)
     stopping = _Stopping(settings, house, server)
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_guarded(run, house)) for run in house.background]
-            group.create_task(_announce(server, on_ready, address))
-            stopping.listen(group, tasks)
-            await server.serve(sockets=[listener])
-            for task in tasks:
-                task.cancel()
+        with announced(settings.state_dir, f"http://{_dialled(address)}"):
+            await _run_until_stopped(house, server, stopping, listener, on_ready)
     finally:
         stopping.deafen()
-        await house.launcher.close()
+        await house.parts.launcher.close()
         await house.parts.store.close()
+        await house.deliverer.close()
+
+
+async def _run_until_stopped(
+    house: House,
+    server: uvicorn.Server,
+    stopping: _Stopping,
+    listener: socket.socket,
+    on_ready: Callable[[str], None],
+) -> None:
+    address = listener.getsockname()[:2]
+    async with asyncio.TaskGroup() as group:
+        runs: _Runs = (*house.background, functools.partial(_warm, house))
+        tasks = [group.create_task(_guarded(run, house)) for run in runs]
+        group.create_task(_announce(server, on_ready, address))
+        stopping.listen(group, tasks)
+        await server.serve(sockets=[listener])
+        for task in tasks:
+            task.cancel()
+
+
+def _count_uncaught(house: House) -> None:
+    """What nobody awaited and nobody caught is counted and logged, and takes nobody down."""
+
+    def on_uncaught(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        house.parts.metrics.uncaught.labels(place="loop").inc()
+        log.error("loop.uncaught", what=context["message"], exc_info=context.get("exception"))
+
+    asyncio.get_running_loop().set_exception_handler(on_uncaught)
 
 
 async def _guarded(run: Callable[[], Coroutine[Any, Any, None]], house: House) -> None:
@@ -250,11 +292,16 @@ async def _guarded(run: Callable[[], Coroutine[Any, Any, None]], house: House) -
             await run()
             return
         except GreenroomError as error:
-            log.warning("background.failed", part=run.__qualname__, error=error.message)
+            log.warning("background.failed", part=_name_of(run), error=error.message)
         except Exception:
             house.parts.metrics.uncaught.labels(place="background").inc()
-            log.exception("background.uncaught", part=run.__qualname__)
+            log.exception("background.uncaught", part=_name_of(run))
         await asyncio.sleep(1.0)
+
+
+def _name_of(run: Callable[[], Any]) -> str:
+    inner = run.func if isinstance(run, functools.partial) else run
+    return str(getattr(inner, "__qualname__", inner))
 
 
 async def _announce(
@@ -307,6 +354,8 @@ class _Stopping:
             log.warning("server.drain_failed", error=error.message)
         finally:
             await self._shut_launcher_down()
+            # Whoever follows a session that has just ended is told why before the line is cut.
+            await asyncio.sleep(PAGES_ARE_TOLD_WITHIN_S)
             self._server.should_exit = True
 
     async def _shut_launcher_down(self) -> None:
@@ -316,7 +365,7 @@ class _Stopping:
         await asyncio.gather(*self._background, return_exceptions=True)
         try:
             async with asyncio.timeout(LAUNCHER_WITHIN_S):
-                await self._house.launcher.shutdown()
+                await self._house.parts.launcher.shutdown()
             await self._record_the_end()
         except (GreenroomError, TimeoutError) as error:
             log.warning("launcher.shutdown_failed", error=str(error))

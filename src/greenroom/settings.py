@@ -12,6 +12,8 @@ import ipaddress
 import json
 import os
 import secrets
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,8 +22,13 @@ from pydantic.functional_validators import AfterValidator, BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from greenroom.errors import BadSetting
+from greenroom.session.budgets import BudgetKind, Budgets
 from greenroom.session.model import Limits
+from greenroom.session.policy import MachineQuotas, Quotas
+from greenroom.session.prices import METERING_S, micro_usd
 from greenroom.wire.link import IceServer
+from greenroom.wire.webhooks import MAKE_SECRET as MAKE_WEBHOOK_SECRET
+from greenroom.wire.webhooks import MAX_ENDPOINTS, Endpoint
 
 MIN_SECRET_CHARS = 32
 MAKE_SECRET = "python3 -c 'import secrets; print(secrets.token_hex(32))'"  # noqa: S105
@@ -49,12 +56,50 @@ def _ice_servers(value: Any) -> Any:
     return [{"urls": [entry]} if isinstance(entry, str) else entry for entry in entries]
 
 
+def _number_or_none(value: Any) -> Any:
+    """``none`` is said, never guessed: an empty variable is somebody's template gone wrong."""
+    return None if isinstance(value, str) and value.strip().lower() == "none" else value
+
+
+_MIB = 1024 * 1024
+_MOST_SESSIONS = 1_000_000
+_LONGEST_S = 86_400
+_Count = Annotated[int, Field(ge=1, le=_MOST_SESSIONS)]
+Quota = Annotated[_Count | None, BeforeValidator(_number_or_none)]
+_ShareOfOne = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[_ShareOfOne | None, BeforeValidator(_number_or_none)]
+Ceiling = Annotated[float, Field(gt=0, le=_LONGEST_S)] | None
+
+
+def _ceiling_of(name: str) -> str:
+    return f"The most a start may ask for; `GREENROOM_{name}` if not set."
+
+
 def _postgres_only(value: SecretStr | None) -> SecretStr | None:
     if value is None or not value.get_secret_value().strip():
         return None
     if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
         raise ValueError("must begin with postgresql://; leave it out for SQLite")
     return value
+
+
+def _websocket_only(value: str | None) -> str | None:
+    if not value:
+        return None
+    if not value.startswith(("ws://", "wss://")):
+        raise ValueError("must begin with ws:// or wss://")
+    return value
+
+
+def _none_if_empty(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+# A tenth of a cent is spent in seconds; a million a day would be no budget.
+_Budget = Annotated[
+    Annotated[Decimal, Field(ge=Decimal("0.001"), le=1_000_000, allow_inf_nan=False)] | None,
+    BeforeValidator(_none_if_empty),
+]
 
 
 class Settings(BaseSettings):
@@ -84,10 +129,31 @@ class Settings(BaseSettings):
         default_factory=list,
         description="STUN and TURN: addresses, or JSON as a browser takes it.",
     )
+    link_url: Annotated[str | None, AfterValidator(_websocket_only)] = Field(
+        default=None,
+        description="ws://…/link, where bots dial, if that is not the server's own address.",
+    )
     allow_loopback_media: bool = Field(
         default=False, description="Offer 127.0.0.1 for audio (no other network interface)."
     )
+    webhook_url: SecretStr | None = Field(
+        default=None, description="Where your application takes events (Standard Webhooks)."
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="Signs them: `whsec_…`; several, by comma, while you change it."
+    )
+    webhooks: Annotated[list[Endpoint], NoDecode, BeforeValidator(_from_json_or_list)] = Field(
+        default_factory=list,
+        description="Several such addresses: JSON list of {url, secret, types, name}.",
+    )
+    webhook_allow: Annotated[list[str], NoDecode, BeforeValidator(_from_json_or_list)] = Field(
+        default_factory=list,
+        description="Hosts of them that may be private, or http:// (`localhost`, say).",
+    )
     bot_memory_limit_mb: int = Field(default=512, ge=64, description="Private memory of a bot.")
+    spares: int = Field(
+        default=1, ge=0, le=16, description="Forked processes per bot that wait for a call."
+    )
     drain_s: float = Field(
         default=10.0, ge=0, le=3600, description="How long SIGTERM waits for conversations."
     )
@@ -97,6 +163,66 @@ class Settings(BaseSettings):
     pause_s: float = Field(default=600.0, gt=0, le=86_400, description="Longest pause.")
     persistence_s: float = Field(
         default=300.0, ge=0, le=86_400, description="The bot waits for a vanished user."
+    )
+    queue_s: float = Field(
+        default=300.0, gt=0, le=86_400, description="Longest stay in the waiting room."
+    )
+    warning_share: float = Field(
+        default=0.8, gt=0, lt=1, description="Share of the hard limit after which it is announced."
+    )
+    join_ceiling_s: Ceiling = Field(default=None, description=_ceiling_of("JOIN_S"))
+    max_duration_ceiling_s: Ceiling = Field(default=None, description=_ceiling_of("MAX_DURATION_S"))
+    idle_ceiling_s: Ceiling = Field(default=None, description=_ceiling_of("IDLE_S"))
+    pause_ceiling_s: Ceiling = Field(default=None, description=_ceiling_of("PAUSE_S"))
+    persistence_ceiling_s: Ceiling = Field(default=None, description=_ceiling_of("PERSISTENCE_S"))
+    queue_ceiling_s: Ceiling = Field(default=None, description=_ceiling_of("QUEUE_S"))
+    user_live_limit: Quota = Field(
+        default=1, description="Sessions of one user at once; `none`: any number. So below."
+    )
+    user_day_limit: Quota = Field(default=10, description="Starts of one user a day (UTC).")
+    user_cooldown_s: float = Field(
+        default=30.0, ge=0, le=86_400, description="Between two sessions of one user."
+    )
+    live_limit: Quota = Field(default=5, description="Sessions at once in all.")
+    day_limit: Quota = Field(default=100, description="Starts a day (UTC) in all.")
+    tenant_live_limit: Quota = Field(default=None, description="Sessions of one tenant at once.")
+    tenant_day_limit: Quota = Field(default=None, description="Starts of one tenant a day (UTC).")
+    assistant_live_limit: Quota = Field(
+        default=None, description="Sessions with one assistant at once."
+    )
+    queue_limit: int = Field(
+        default=20, ge=0, le=10_000, description="Places in the waiting room; 0: there is none."
+    )
+    most_cpu_share: Share = Field(
+        default=0.85, description="Busier than this, the machine takes no further call."
+    )
+    keep_free_mb: int = Field(
+        default=256, ge=0, le=_MOST_SESSIONS, description="Memory that calls leave free."
+    )
+    metrics_open: bool = Field(
+        default=False,
+        description="Anybody may read /metrics on a public address; else operators only.",
+    )
+    prices: Annotated[Path | None, BeforeValidator(_none_if_empty)] = Field(
+        default=None, description="Price list (TOML); the example that comes along if not set."
+    )
+    metering_s: float = Field(
+        default=METERING_S, ge=1, le=300, description="How often running sessions are billed."
+    )
+    budget_session_usd: _Budget = Field(
+        default=None, description="A session that has cost so much is ended."
+    )
+    budget_user_day_usd: _Budget = Field(
+        default=None, description="What one user may spend in a day (UTC)."
+    )
+    budget_tenant_day_usd: _Budget = Field(
+        default=None, description="What one tenant may spend in a day (UTC)."
+    )
+    budget_installation_day_usd: _Budget = Field(
+        default=None, description="What all together may spend in a day (UTC)."
+    )
+    budget_warning_share: float = Field(
+        default=0.8, gt=0, le=1, description="From this share of a budget on users are warned."
     )
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="Least level logged."
@@ -125,7 +251,84 @@ class Settings(BaseSettings):
             idle_s=self.idle_s,
             pause_s=self.pause_s,
             persistence_s=self.persistence_s,
+            queue_s=self.queue_s,
+            warning_share=self.warning_share,
         )
+
+    def endpoints(self) -> list[Endpoint]:
+        """Where events are delivered.
+
+        Raises:
+            BadSetting: An address has no secret, or a bad one; or two have the same name.
+        """
+        found = [*self._one_endpoint(), *self.webhooks]
+        names = [endpoint.name for endpoint in found]
+        if len(found) > MAX_ENDPOINTS or len(set(names)) < len(names):
+            raise BadSetting(
+                f"GREENROOM_WEBHOOKS: at most {MAX_ENDPOINTS} endpoints, each with a name of its "
+                "own (by default it is made of the address)."
+            )
+        return found
+
+    def _one_endpoint(self) -> list[Endpoint]:
+        url = self.webhook_url.get_secret_value().strip() if self.webhook_url else ""
+        if not url:
+            return []
+        secret = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        if not secret.strip():
+            raise BadSetting(
+                f"GREENROOM_WEBHOOK_URL is set, and GREENROOM_WEBHOOK_SECRET is not. Make one: "
+                f"{MAKE_WEBHOOK_SECRET}"
+            )
+        secrets = [part.strip() for part in secret.split(",") if part.strip()]
+        try:
+            return [Endpoint.model_validate({"url": url, "secrets": secrets})]
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = "URL" if first["loc"][:1] == ("url",) else "SECRET"
+            raise BadSetting(f"GREENROOM_WEBHOOK_{name}: {first['msg']}.") from None
+
+    def ceilings(self) -> Limits:
+        """The most that a start may ask for.
+
+        Raises:
+            BadSetting: A ceiling is below what holds without being asked for.
+        """
+        limits = self.limits()
+        ceilings: dict[str, float] = {}
+        for name in ("join_s", "max_duration_s", "idle_s", "pause_s", "persistence_s", "queue_s"):
+            setting = name.removesuffix("_s") + "_ceiling_s"
+            most_s, given_s = getattr(self, setting), getattr(limits, name)
+            if most_s is not None and most_s < given_s:
+                raise BadSetting(
+                    f"GREENROOM_{setting.upper()} is {most_s:g}, below GREENROOM_{name.upper()} "
+                    f"({given_s:g}). Raise the one or lower the other."
+                )
+            ceilings[name] = given_s if most_s is None else most_s
+        return replace(limits, **ceilings)
+
+    def quotas(self) -> Quotas:
+        """How many sessions there may be, as set."""
+        return Quotas(
+            user_live=self.user_live_limit,
+            user_day=self.user_day_limit,
+            user_cooldown_s=self.user_cooldown_s or None,
+            live=self.live_limit,
+            day=self.day_limit,
+            tenant_live=self.tenant_live_limit,
+            tenant_day=self.tenant_day_limit,
+            assistant_live=self.assistant_live_limit,
+            queue=self.queue_limit,
+            machine=MachineQuotas(
+                most_cpu_share=self.most_cpu_share, keep_free_bytes=self.keep_free_mb * _MIB
+            ),
+        )
+
+    def budgets(self) -> Budgets:
+        """The budgets that are set."""
+        amounts = {kind: getattr(self, f"budget_{kind.value}_usd") for kind in BudgetKind}
+        limits = {kind: micro_usd(amount) for kind, amount in amounts.items() if amount is not None}
+        return Budgets(limits, self.budget_warning_share)
 
     def installation_secret(self) -> str:
         """The one secret. On loopback it is made and kept in the state folder if none is set.

@@ -102,6 +102,10 @@ async def test_outside_of_greenroom_it_says_so_once_and_says_goodbye_all_the_sam
     async def never() -> None:
         raise AssertionError
 
+    @attached.on_warning
+    async def never_warned(ends_in_s: float) -> None:
+        raise AssertionError
+
     async with running(worker) as run:
         assert attached.goodbye("See you!") is attached.goodbye("See you!")
         assert await attached.goodbye("See you!") is False
@@ -138,6 +142,22 @@ async def test_any_other_bot_takes_what_was_typed_for_what_was_said(
         heard = await collector.first(TranscriptionFrame)
     assert (heard.text, heard.finalized) == ("orange", True)
     assert TYPED in heard.metadata
+
+
+async def test_a_bot_that_wants_to_know_is_told_how_long_is_left(
+    session: context.BotSession,
+) -> None:
+    worker = PipelineWorker(Pipeline([Collector()]), cancel_on_idle_timeout=False)
+    attached = attach(worker)
+    await session.carry_out(CommandKind.WARNING, {"ends_in_s": 120})  # nobody asked; nothing said
+    left_s: list[float] = []
+
+    @attached.on_warning
+    async def warned(ends_in_s: float) -> None:
+        left_s.append(ends_in_s)
+
+    await session.carry_out(CommandKind.WARNING, {"ends_in_s": 60})
+    assert left_s == [60.0]
 
 
 class Speaker(BaseOutputTransport):

@@ -178,6 +178,39 @@ async def test_says_what_it_is_told_once(call: Call) -> None:
     assert call.texts("assistant").count("Wait.") == 1
 
 
+async def test_says_how_long_is_left_and_interrupts_nobody_by_it(call: Call) -> None:
+    card = await call.question()
+    await call.greenroom.command(CommandKind.WARNING, {"ends_in_s": 119.7})
+    said = await call.greenroom.report(
+        ReportKind.TRANSCRIPT, lambda data: data["text"] == "We have two minutes left."
+    )
+    heard_s = time.monotonic()
+    stopped = await call.bot_is(speaking=False, after=said.seq)
+    assert stopped.data["interrupted"] is False
+    assert call.texts("assistant")[:2] == ["Hello!", f"What is {card.spoken}?"]
+    # It was heard, after the question and to its own end.
+    silent_s = await call.page.hears_silence(after_s=heard_s)
+    words = ["we have two minutes left", *GREETINGS]
+    assert which(call.page.pcm(from_s=heard_s - 0.2, to_s=silent_s + 0.2), words) == words[0]
+
+    # While the user speaks it waits.
+    call.page.say(spoken("repeat please"))
+    began = await call.greenroom.report(
+        ReportKind.USER_SPEECH, lambda data: data["speaking"], after=stopped.seq
+    )
+    await call.greenroom.command(CommandKind.WARNING, {"ends_in_s": 31})
+    said = await call.greenroom.report(
+        ReportKind.TRANSCRIPT,
+        lambda data: data["text"] == "We have thirty seconds left.",
+        after=began.seq,
+    )
+    fell_silent = await call.greenroom.report(
+        ReportKind.USER_SPEECH, lambda data: not data["speaking"], after=began.seq
+    )
+    assert fell_silent.seq < said.seq
+    assert "repeat please" in call.texts("user")
+
+
 async def test_a_paused_bot_is_silent_at_once_and_asks_again_afterwards(call: Call) -> None:
     await call.question()
     await call.greenroom.command(CommandKind.PAUSE, {"paused": True})

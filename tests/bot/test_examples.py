@@ -161,6 +161,7 @@ async def test_typed_text_is_the_user_s_turn(call: Call) -> None:
 
 @a_call_with(ATTACHED)
 async def test_an_attached_bot_s_goodbye_is_heard_before_it_goes(call: Call) -> None:
+    """FAILURES 17."""
     greeted = await call.quiet(await call.says(GREETING))
     said_s = time.monotonic()
     await call.tell("goodbye")
@@ -198,4 +199,6 @@ async def test_a_bot_without_a_pipeline_joins_when_it_uses_its_connection(call: 
     await again.hears_sound()
     await call.greenroom.command(CommandKind.END)
     assert await call.process.exit_code() == ExitCode.OK
-    assert set(call.greenroom.kinds()) == {"bot.joined", "user.joined", "user.left"}
+    # How the audio came is told of every page, whatever the bot.
+    told = set(call.greenroom.kinds()) - {"quality"}
+    assert told == {"bot.joined", "user.joined", "user.left"}

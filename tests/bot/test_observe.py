@@ -154,6 +154,7 @@ async def test_tokens_are_metered(session: context.BotSession, told: Told) -> No
     frame = MetricsFrame(data=[LLMUsageMetricsData(processor="llm", value=value)])
     await push(Reporter(session), frame)
     assert told == [
+        ("usage", {"component": "llm", "quantity": 1, "unit": "calls"}),
         ("usage", {"component": "llm", "quantity": 7, "unit": "prompt_tokens"}),
         ("usage", {"component": "llm", "quantity": 3, "unit": "completion_tokens"}),
     ]

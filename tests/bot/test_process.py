@@ -98,13 +98,10 @@ async def test_a_bot_that_swallows_cancellation_ends_all_the_same(
 
 
 async def test_an_exception_is_reported_and_its_traceback_is_the_last_words(
-    start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
+    start: StartBot, greenroom: FakeGreenroom
 ) -> None:
     process = start("tests.bot.bots.raises")
-    await greenroom.linked()
-    page = open_page()
-    sdp = await page.make_offer()
-    await greenroom.offer("offer-00000001", page.participant, sdp)
+    await greenroom.linked()  # and nobody offers: a bot does not wait for a page
     error = await greenroom.report(ReportKind.ERROR)
     assert error.data["code"] == "bot_raised"
     assert error.data["fatal"] is True

@@ -70,6 +70,7 @@ def start_server(request: pytest.FixtureRequest) -> Iterator[StartServer]:
 
     @asynccontextmanager
     async def start(bot: str | None = None, **settings: str) -> AsyncIterator[Server]:
+        # The browsers, and the tests beside this one, keep the same machine busy.
         server = Server(state_dir, bot, **settings)
         _on_failure(request, lambda: ("server log", server.log))
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,15 +118,23 @@ async def a_browser() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def a_person(browser: Browser, url: str) -> AsyncIterator[Person]:
-    """A new visitor (own cookies, own storage) who has just opened this address."""
+async def a_person(
+    browser: Browser, url: str, scripts: Sequence[Path] = ()
+) -> AsyncIterator[Person]:
+    """A new visitor (own cookies, own storage) who has just opened this address.
+
+    Args:
+        browser: As `a_browser` gives it.
+        url: What they open.
+        scripts: Run in the page before its own code, after the microphone and the ears.
+    """
     context = await browser.new_context(permissions=["microphone"])
     context.set_default_timeout(_CALL_TIMEOUT_MS)
     try:
         ears = Ears()
         await context.expose_function("__heard", ears.hear)
-        for script in ("microphone.js", "ears.js"):
-            await context.add_init_script(path=_IN_PAGE / script)
+        for script in (_IN_PAGE / "microphone.js", _IN_PAGE / "ears.js", *scripts):
+            await context.add_init_script(path=script)
         page = await context.new_page()
         person = Person(page, ears, await Requests.watch(context, page))
         await page.goto(url)

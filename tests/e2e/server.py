@@ -18,7 +18,12 @@ from typing import IO
 import httpx
 import psutil
 
+from greenroom.launch.child import SPARE_NAME
+
 _MARK = "E2E_SERVER_MARK"
+# How many there may be is tried elsewhere; and whether this machine is busy with other tests is
+# none of these tests' business.
+_ROOM_FOR_ALL = {"GREENROOM_MOST_CPU_SHARE": "none", "GREENROOM_LIVE_LIMIT": "none"}
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 _UP_WITHIN_S = 20.0
 _DOWN_WITHIN_S = 15.0
@@ -39,7 +44,7 @@ class Server:
         self._state_dir = state_dir
         self._bot = bot
         self._mark = uuid.uuid4().hex
-        self._settings = settings
+        self._settings = {**_ROOM_FOR_ALL, **settings}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -66,9 +71,12 @@ class Server:
                 while (await client.get("/readyz")).is_error:
                     await asyncio.sleep(_LOOK_EVERY_S)
 
+    def command(self) -> list[str]:
+        """The command line up to its arguments."""
+        return [str(Path(sys.executable).parent / "greenroom"), "serve"]
+
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        command = [str(Path(sys.executable).parent / "greenroom"), "serve"]
-        command += [self._bot] if self._bot else []
+        command = [*self.command(), *([self._bot] if self._bot else [])]
         command += ["--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--state-dir", str(self._state_dir)]
         return subprocess.Popen(
@@ -121,7 +129,7 @@ class Server:
             return False
 
     def bots(self) -> list[psutil.Process]:
-        """The bots among them: what a zygote forked, or what was spawned for one session."""
+        """The bots among them: forked or spawned, each for one session. A spare is none yet."""
         return [process for process in self.family() if _is_bot(process)]
 
     async def assert_nobody_lives(self, within_s: float = 5.0) -> None:
@@ -155,7 +163,8 @@ def _is_bot(process: psutil.Process) -> bool:
             return True
         parent = process.parent()
         # A fork keeps the command line of the zygote it came from.
-        return parent is not None and _ZYGOTE in process.cmdline() and _ZYGOTE in parent.cmdline()
+        forked = parent is not None and _ZYGOTE in process.cmdline() and _ZYGOTE in parent.cmdline()
+        return forked and process.name() != SPARE_NAME
     except psutil.NoSuchProcess:
         return False
 

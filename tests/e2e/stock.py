@@ -1,4 +1,4 @@
-"""A page with Pipecat's own client, on an origin of its own, like somebody else's web site."""
+"""Pages of the tests' own, each on an origin of its own, like somebody else's web site."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-BUILT = Path(__file__).parents[2] / "web" / "apps" / "stock" / "dist"
+_APPS = Path(__file__).parents[2] / "web" / "apps"
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -20,10 +20,18 @@ class _Handler(SimpleHTTPRequestHandler):
 
 @contextmanager
 def a_stock_page() -> Iterator[str]:
-    """Serve the built page on a free port of loopback; gives its origin."""
-    if not (BUILT / "index.html").is_file():
-        raise FileNotFoundError("the stock page is not built: run make setup")
-    handler = functools.partial(_Handler, directory=str(BUILT))
+    """Serve the built page with Pipecat's own client; gives its origin."""
+    with a_page("stock") as origin:
+        yield origin
+
+
+@contextmanager
+def a_page(app: str) -> Iterator[str]:
+    """Serve the built page of ``web/apps/<app>`` on a free port of loopback; gives its origin."""
+    built = _APPS / app / "dist"
+    if not (built / "index.html").is_file():
+        raise FileNotFoundError(f"the page {app} is not built: run make setup")
+    handler = functools.partial(_Handler, directory=str(built))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         serving.start()

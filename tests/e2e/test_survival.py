@@ -55,6 +55,7 @@ async def test_a_reload_finds_the_same_bot_and_goes_on(server: Server, person: P
 async def test_a_call_goes_on_without_its_server(
     server: Server, person: Person, measured: Measured
 ) -> None:
+    """FAILURES 20: the server is killed with a live call, and finds it again when it is back."""
     talk = Talk(person)
     await person.click("talk")
     first = await talk.hear_question()

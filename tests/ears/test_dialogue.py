@@ -20,6 +20,7 @@ from greenroom.bot.dialogue import (
     Show,
     ask,
     sentences,
+    time_left,
 )
 from greenroom.bot.espeak import split_sentences
 from greenroom.wire.events import AnswerData, QuestionData
@@ -223,3 +224,20 @@ def test_each_round_asks_every_card_and_none_twice_in_a_row(seed: int, size: int
     assert set(questions[:size]) == set(questions[size:]) == cards
     assert all(one != other for one, other in pairwise(questions))
     assert ask(CARD) == "What is six times seven?"
+
+
+@pytest.mark.parametrize(
+    ("ends_in_s", "said"),
+    [
+        (119.7, "We have two minutes left."),
+        (600, "We have ten minutes left."),
+        (89, "We have one minute left."),
+        (45, "We have one minute left."),
+        (31, "We have thirty seconds left."),
+        (12, "We have ten seconds left."),
+        (3, "We have only a moment left."),
+        (0, "We have only a moment left."),
+    ],
+)
+def test_how_long_is_left_is_said_as_people_do(ends_in_s: float, said: str) -> None:
+    assert time_left(ends_in_s) == said

@@ -12,7 +12,10 @@ from typing import TypeVar
 
 import psutil
 
+from greenroom.launch.child import SPARE_NAME
+from greenroom.launch.connection import Connection
 from greenroom.launch.local import LocalLauncher
+from greenroom.launch.protocol import Ping, Pong
 from greenroom.launch.state import StateDir
 from greenroom.ports.launcher import BotExit, BotProcess, LaunchOrder
 from greenroom.testing.hosts import Trouble
@@ -113,6 +116,15 @@ def supervisor_of(state_dir: Path) -> psutil.Process | None:
         return None
 
 
+async def pong_of(state_dir: Path) -> Pong:
+    """What the supervisor says of itself."""
+    connection = await Connection.open(StateDir(state_dir))
+    try:
+        return await connection.ask(Ping(), Pong)
+    finally:
+        await connection.close()
+
+
 def supervisors_of(state_dir: Path) -> list[int]:
     return _processes_with(f"--state-dir={state_dir}")
 
@@ -120,6 +132,32 @@ def supervisors_of(state_dir: Path) -> list[int]:
 def kin_of(supervisor_pid: int) -> list[int]:
     """Every zygote and bot that this supervisor has started, whoever their parent is by now."""
     return _processes_with(f"--supervisor={supervisor_pid}")
+
+
+def spares_of(supervisor_pid: int) -> list[int]:
+    """Those of its kin that wait for a launch."""
+    return [pid for pid in kin_of(supervisor_pid) if _name_of(pid) == SPARE_NAME]
+
+
+async def waiting_spare(launcher: LocalLauncher) -> int:
+    """The one spare of a launcher's supervisor, once it waits for a launch."""
+    async with asyncio.timeout(PATIENCE_S):
+        while (pong := await pong_of(launcher.state_dir)).spares != 1:
+            await asyncio.sleep(0.02)
+    (spare,) = spares_of(pong.pid)
+    return spare
+
+
+def busy_kin_of(supervisor_pid: int) -> list[int]:
+    """Its kin without the spares, which come and go as they please."""
+    return [pid for pid in kin_of(supervisor_pid) if _name_of(pid) != SPARE_NAME]
+
+
+def _name_of(pid: int) -> str:
+    try:
+        return psutil.Process(pid).name()
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def is_alive(pid: int) -> bool:

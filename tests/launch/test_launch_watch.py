@@ -40,6 +40,7 @@ def test_a_bot_that_joined_lives_until_the_wall_clock() -> None:
 
 @pytest.mark.parametrize(("set_by_s", "killed"), [(0.0, False), (3600.0, True), (-3600.0, False)])
 def test_time_slept_through_counts_on_the_wall_clock(set_by_s: float, killed: bool) -> None:
+    """FAILURES 21: a laptop sleeps for an hour."""
     watch = Watch(ORDER, BEGIN)
     watch.joined()
     due = watch.due(after(10, clock_set_by_s=set_by_s))
@@ -47,6 +48,7 @@ def test_time_slept_through_counts_on_the_wall_clock(set_by_s: float, killed: bo
 
 
 def test_a_clock_set_back_prolongs_nothing() -> None:
+    """FAILURES 21: the machine\'s clock jumps."""
     watch = Watch(ORDER, BEGIN)
     watch.joined()
     assert watch.due(after(600, clock_set_by_s=-3600)) is Measure.KILL

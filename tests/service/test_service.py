@@ -8,9 +8,10 @@ import pytest
 
 from greenroom.errors import Draining, Forbidden, NotFound, OfferConflict
 from greenroom.ports.launcher import ExitCause
-from greenroom.service.dispatch import MOST_ATTEMPTS
+from greenroom.service.policies import POLICIES, Outside
 from greenroom.session import inputs as i
-from greenroom.session.model import EndReason, Stage
+from greenroom.session.model import EndReason, Limits, Stage
+from greenroom.session.prices import METERING_S
 from greenroom.wire.link import Offer, Report, ReportKind
 from tests.conftest import House
 
@@ -44,6 +45,7 @@ async def test_a_start_while_the_bot_is_cold_launches_no_second_bot(house: House
 
 
 async def test_a_start_while_the_last_session_ends_is_a_new_session(house: House) -> None:
+    """FAILURES 13: start is pressed while stopping."""
     first = await a_call(house)
     await house.sessions.stop(first, "ada")
     second = await house.sessions.start("ada", None)
@@ -76,7 +78,7 @@ async def test_an_effect_that_always_fails_is_buried_in_sight(house: House) -> N
     await house.sessions.start("ada", None)
     dead = house.parts.metrics.effects_dead.labels(kind="launch_bot")
     failed = house.parts.metrics.effects_failed.labels(kind="launch_bot")
-    for attempt in range(1, MOST_ATTEMPTS + 1):
+    for attempt in range(1, POLICIES[Outside.LAUNCH_BOT].attempts + 1):
         await house.until_true(lambda attempt=attempt: failed._value.get() >= attempt)  # type: ignore[misc]
         house.clock.advance(15)
         house.parts.hub.publish("effects")
@@ -84,11 +86,11 @@ async def test_an_effect_that_always_fails_is_buried_in_sight(house: House) -> N
 
 
 async def test_a_hung_bot_does_not_keep_its_own_end_waiting(house: House) -> None:
-    """No link is up, so the command to end cannot be told; the process is ended all the same."""
+    """FAILURES 18. No link is up to tell it the end; the process is ended all the same."""
     session_id = await a_call(house)
     await house.sessions.stop(session_id, "ada")
     await house.until_true(lambda: bool(house.launcher.ended))
-    assert house.launcher.ended[0][1:] == (1.0, 0.5)
+    assert house.launcher.ended[0][1:] == (Limits().polite_s, Limits().term_s)
 
 
 async def test_what_is_typed_while_the_clock_stands_still_or_goes_back_is_told(
@@ -113,7 +115,7 @@ async def test_stopping_twice_hurries(house: House) -> None:
     for _ in range(2):
         await house.sessions.stop(session_id, "ada")
     await house.until_true(lambda: len(house.launcher.ended) == 2)
-    assert [polite_s for _, polite_s, _ in house.launcher.ended] == [1.0, 0.0]
+    assert [polite_s for _, polite_s, _ in house.launcher.ended] == [Limits().polite_s, 0.0]
 
 
 async def test_commands_that_wait_for_a_link_keep_nobody_elses_effects_waiting(
@@ -132,7 +134,7 @@ async def test_the_timekeeper_sleeps_while_a_command_waits_for_its_link(house: H
     session = (await house.sessions.start("ada", None)).session
     await house.until_true(lambda: session.launch_id in house.launcher.orders)
     await house.sessions.mute(session.id, "ada", muted=True, timestamp_ms=1)
-    assert await house.parts.store.next_due_at() == session.created_at + session.limits.join_s
+    assert await house.parts.store.next_due_at() == session.created_at + METERING_S
 
 
 async def test_the_exit_of_a_bot_ends_the_session_and_is_forgotten(house: House) -> None:
@@ -148,7 +150,7 @@ async def test_deadlines_are_carried_out_by_the_clock_alone(house: House) -> Non
     session_id = await a_call(house)
     assert await house.timekeeper.tick() == 0
     house.clock.advance(120)
-    assert await house.timekeeper.tick() == 1
+    assert await house.timekeeper.tick() == 2  # it is billed, and it is idle
     assert (await house.session(session_id)).reason is EndReason.IDLE
 
 
@@ -163,6 +165,7 @@ async def test_a_laptop_that_slept_finds_its_session_over(house: House) -> None:
 
 
 async def test_a_bot_that_vanished_without_a_word_is_lost(house: House) -> None:
+    """FAILURES 20, and 5: the record says that a bot is there."""
     session_id = await a_call(house)
     house.launcher.vanish((await house.session(session_id)).launch_id)
     await house.reconciler.look()
@@ -173,6 +176,7 @@ async def test_a_bot_that_vanished_without_a_word_is_lost(house: House) -> None:
 
 
 async def test_a_process_without_a_session_is_ended(house: House) -> None:
+    """FAILURES 20: orphans end."""
     session_id = await a_call(house)
     launch_id = (await house.session(session_id)).launch_id
     gone = i.BotExited(launch_id, clean=True, code="bot_exited", message="")
@@ -205,6 +209,7 @@ async def test_a_ticket_opens_one_session_once(house: House) -> None:
 
 
 async def test_while_draining_running_sessions_are_found_and_none_is_begun(house: House) -> None:
+    """FAILURES 23."""
     session_id = await a_call(house)
     house.sessions.refuse_new()
     assert (await house.sessions.start("ada", None)).session.id == session_id

@@ -41,6 +41,7 @@ async def test_starts_of_many_users_at_once_are_all_launched(house: House) -> No
 async def test_a_database_that_goes_away_for_a_moment_ends_no_call(
     house: House, postgres: PostgresServer
 ) -> None:
+    """FAILURES 22: the database goes away in the middle of calls."""
     session = (await house.sessions.start("ada", None)).session
     await house.until_true(lambda: session.launch_id in house.launcher.orders)
     postgres.stop()
@@ -61,6 +62,7 @@ async def test_a_database_that_goes_away_for_a_moment_ends_no_call(
 async def test_a_bot_that_died_while_the_database_was_away_is_on_record_afterwards(
     house: House, postgres: PostgresServer
 ) -> None:
+    """FAILURES 22: what happened meanwhile arrives afterwards."""
     session = (await house.sessions.start("ada", None)).session
     await house.until_true(lambda: session.launch_id in house.launcher.orders)
     postgres.stop()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from greenroom.errors import NotActive, SessionEnded
+from greenroom.errors import NotActive, SessionEnded, StillQueued
 from greenroom.session import facts as f
 from greenroom.session import inputs as i
 from greenroom.session.deadlines import deadlines
@@ -136,7 +136,7 @@ def test_stop_ends_politely_and_again_in_a_hurry() -> None:
     change = transition(connected(), i.Stop(), NOW)
     assert change.session.stage is Stage.ENDING
     assert kinds(change) == [f.EffectKind.TELL_BOT, f.EffectKind.END_BOT]
-    assert change.effects[1].payload["polite_s"] == 1.0
+    assert change.effects[1].payload["polite_s"] == Limits().polite_s
     again = transition(change.session, i.Stop(), NOW)
     assert kinds(again) == [f.EffectKind.END_BOT]
     assert again.effects[0].payload["polite_s"] == 0.0
@@ -202,7 +202,86 @@ def test_the_warning_comes_once() -> None:
     session = connected()
     change = transition(session, i.Due(DeadlineKind.WARNING), NOW + 480)
     assert change.facts == (f.Warned(ends_in_s=120.0),)
+    assert [effect.payload["kind"] for effect in change.effects] == ["warning"]
+    assert change.effects[0].payload["data"] == {"ends_in_s": 120.0}
     assert DeadlineKind.WARNING not in deadlines(change.session)
+
+
+def told(change: f.Change) -> list[str]:
+    return [e.payload["kind"] for e in change.effects if e.kind is f.EffectKind.TELL_BOT]
+
+
+def test_a_warning_that_nobody_could_hear_is_said_when_somebody_can() -> None:
+    away = after(connected(), i.UserLeft("page-1"), now=NOW + 470)
+    warned = transition(away, i.Due(DeadlineKind.WARNING), NOW + 480)
+    assert told(warned) == []
+    back = transition(warned.session, numbered(warned.session, i.UserJoined("page-1")), NOW + 500)
+    assert told(back) == ["warning"]
+    assert back.effects[0].payload["data"] == {"ends_in_s": 100.0}
+    paused = after(connected(), i.Pause(PauseCause.USER), now=NOW + 100)
+    warned = transition(paused, i.Due(DeadlineKind.WARNING), NOW + 480)
+    assert told(warned) == []
+    running = transition(warned.session, i.Resume(PauseCause.USER), NOW + 510)
+    assert told(running) == ["pause", "warning"]
+    before = after(connected(), i.Pause(PauseCause.USER), now=NOW + 100)
+    assert told(transition(before, i.Resume(PauseCause.USER), NOW + 110)) == ["pause"]
+
+
+def waiting(limits: Limits = LIMITS) -> f.Change:
+    return open_session(
+        session_id="ses_1",
+        user_id="ada",
+        assistant="cards",
+        bot="greenroom.bot.cards",
+        room="voice-ada-0123456789ab",
+        launch_id="lau_1",
+        limits=limits,
+        body={},
+        now=NOW,
+        position=3,
+    )
+
+
+def test_who_waits_has_neither_room_nor_bot() -> None:
+    change = waiting()
+    assert (change.session.stage, change.effects) == (Stage.QUEUED, ())
+    assert change.facts[0] == f.Queued(3, ends_in_s=300.0)
+    assert deadlines(change.session) == {DeadlineKind.QUEUE: NOW + 300}
+
+
+def test_a_place_in_the_queue_is_told_when_it_changes() -> None:
+    session = waiting().session
+    change = transition(session, i.MovedUp(2), NOW + 100)
+    assert change.facts == (f.Queued(2, ends_in_s=200.0),)
+    assert transition(change.session, i.MovedUp(2), NOW + 101).session == change.session
+
+
+def test_whose_turn_has_come_is_launched_and_has_the_whole_time_to_join() -> None:
+    change = transition(waiting().session, i.LetIn(), NOW + 200)
+    assert change.session.stage is Stage.CONNECTING
+    assert kinds(change) == [f.EffectKind.ENSURE_ROOM, f.EffectKind.LAUNCH_BOT]
+    assert deadlines(change.session)[DeadlineKind.JOIN] == NOW + 230
+    assert transition(change.session, i.LetIn(), NOW + 201).outcome is f.Outcome.IGNORED
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        (i.Stop(), EndReason.USER),
+        (i.Stop(EndReason.EMERGENCY), EndReason.EMERGENCY),
+        (i.Due(DeadlineKind.QUEUE), EndReason.QUEUE_TIMEOUT),
+    ],
+)
+def test_leaving_the_queue_is_over_at_once(event: i.Input, reason: EndReason) -> None:
+    change = transition(waiting().session, event, NOW + 300)
+    assert (change.session.stage, change.session.reason) == (Stage.ENDED, reason)
+    assert change.effects == ()
+    assert change.facts[-1] == f.Ended(reason, 0.0)
+
+
+def test_who_waits_cannot_connect_yet() -> None:
+    with pytest.raises(StillQueued):
+        transition(waiting().session, i.Offer("page-1"), NOW)
 
 
 def test_speaking_restarts_the_idle_clock() -> None:

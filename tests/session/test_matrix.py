@@ -19,7 +19,16 @@ from greenroom.session.matrix import (
 )
 from greenroom.session.model import Presence, Stage
 
-INPUTS: set[type] = {*get_args(i.Command), *get_args(i.BotReport), i.BotExited, i.Due}
+INPUTS: set[type] = {
+    *get_args(i.Command),
+    *get_args(i.BotReport),
+    i.BudgetNear,
+    i.BudgetSpent,
+    i.BotExited,
+    i.MovedUp,
+    i.LetIn,
+    i.Due,
+}
 
 
 def test_every_cell_is_decided() -> None:
@@ -40,7 +49,8 @@ def test_what_lives_costs_and_has_a_clock() -> None:
     for stage in Stage:
         costs = bool(billed(stage))
         clocks = bool(running_deadlines(stage, paused=False))
-        assert costs == clocks == (stage not in (Stage.QUEUED, Stage.ENDED))
+        assert clocks == (stage is not Stage.ENDED)
+        assert costs == (stage not in (Stage.QUEUED, Stage.ENDED))
 
 
 def test_a_paused_or_muted_user_is_not_heard() -> None:

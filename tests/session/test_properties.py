@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from greenroom.errors import NotActive, SessionEnded
+from greenroom.errors import NotActive, SessionEnded, StillQueued
 from greenroom.session import facts as f
 from greenroom.session import inputs as i
 from greenroom.session.deadlines import deadlines
@@ -47,8 +47,10 @@ class SessionMachine(RuleBasedStateMachine):
 
     session: Session
 
-    @initialize(persistence_s=st.sampled_from([0.0, 300.0]))
-    def start(self, persistence_s: float) -> None:
+    @initialize(
+        persistence_s=st.sampled_from([0.0, 300.0]), position=st.sampled_from([None, None, 1, 3])
+    )
+    def start(self, persistence_s: float, position: int | None) -> None:
         self.now = 1_800_000_000.0
         self.endings = 0
         self.told_to_end = 0
@@ -62,8 +64,10 @@ class SessionMachine(RuleBasedStateMachine):
             limits=Limits(persistence_s=persistence_s),
             body={},
             now=self.now,
+            position=position,
         )
         self.session = change.session
+        self.launches = self._launches(change)
 
     @rule(seconds=st.sampled_from([0.0, 0.5, 5.0, 31.0, 130.0, 301.0, 601.0, -7200.0]))
     def time_passes(self, seconds: float) -> None:
@@ -87,6 +91,14 @@ class SessionMachine(RuleBasedStateMachine):
     def exit(self, launch: str, clean: bool) -> None:
         self._happen(i.BotExited(launch, clean, "bot_exited", "gone"))
 
+    @rule(moved=st.builds(i.MovedUp, st.integers(1, 3)) | st.just(i.LetIn()))
+    def queue_moves(self, moved: i.MovedUp | i.LetIn) -> None:
+        self._happen(moved)
+
+    @rule(budget=st.sampled_from(["session", "tenant_day"]), spent=st.booleans())
+    def budget(self, budget: str, spent: bool) -> None:
+        self._happen((i.BudgetSpent if spent else i.BudgetNear)(budget, 1, 1))
+
     @rule(kind=st.sampled_from(DeadlineKind))
     def due(self, kind: DeadlineKind) -> None:
         self._happen(i.Due(kind))
@@ -96,7 +108,7 @@ class SessionMachine(RuleBasedStateMachine):
         content = event.report if isinstance(event, i.Reported) else event
         try:
             change = transition(before, event, self.now)
-        except (SessionEnded, NotActive):
+        except (SessionEnded, NotActive, StillQueued):
             assert RESPONSES[before.stage, type(content)] is Response.REFUSE
             return
         assert transition(before, event, self.now) == change, "the same input gives the same change"
@@ -105,8 +117,19 @@ class SessionMachine(RuleBasedStateMachine):
         if change.outcome is not f.Outcome.APPLIED:
             assert (change.facts, change.effects) == ((), ())
         self.endings += sum(isinstance(fact, f.Ended) for fact in change.facts)
+        self.launches += self._launches(change)
         self.told_to_end += sum(e.kind is f.EffectKind.END_BOT for e in change.effects)
         self._status_is_told_when_it_changes(before, change)
+        self._no_bill_gets_smaller(before)
+
+    def _no_bill_gets_smaller(self, before: Session) -> None:
+        for name, quantity in before.meter.quantities.items():
+            assert self.session.meter.quantities[name] >= quantity
+        assert (self.session.meter.at or 0) >= (before.meter.at or 0)
+
+    @staticmethod
+    def _launches(change: f.Change) -> int:
+        return sum(effect.kind is f.EffectKind.LAUNCH_BOT for effect in change.effects)
 
     def _stage_moves_forward(self, before: Session) -> None:
         moved = ORDER.index(self.session.stage) - ORDER.index(before.stage)
@@ -128,6 +151,13 @@ class SessionMachine(RuleBasedStateMachine):
         allowed = running_deadlines(self.session.stage, paused=self.session.is_paused)
         assert running.keys() <= allowed
         assert allowed - running.keys() <= {DeadlineKind.WARNING}
+
+    @invariant()
+    def nobody_is_launched_before_they_are_let_in(self) -> None:
+        let_in = self.session.admitted_at is not None
+        assert (self.launches == 1) == let_in
+        if self.session.stage not in (Stage.QUEUED, Stage.ENDED):
+            assert let_in
 
     @invariant()
     def ended_once_with_a_reason(self) -> None:

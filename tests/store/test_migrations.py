@@ -19,7 +19,7 @@ from greenroom.store.database import Database
 from greenroom.store.migrate import Standing, head
 from greenroom.store.tables import metadata
 from greenroom.testing.postgres_server import PostgresServer
-from greenroom.testing.store_contract import a_session
+from greenroom.testing.store_contract import a_session, create
 from tests.next_version import NextVersion
 
 
@@ -84,7 +84,7 @@ async def test_two_upgrades_at_once_are_one(fresh: Fresh) -> None:
 async def test_sessions_survive_an_upgrade(fresh: Fresh, next_version: NextVersion) -> None:
     await fresh.database.upgrade()
     store = await fresh.database.open()
-    stored = await store.create(a_session(), [], [])
+    stored = await create(store, a_session(), [], [])
     await store.close()
     next_version()
     assert (await fresh.database.schema()).standing is Standing.OLDER

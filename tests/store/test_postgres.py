@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -13,11 +14,12 @@ import psutil
 import pytest
 
 from greenroom.errors import BadRequest, BadSetting, Unavailable
-from greenroom.ports.store import AlreadyLive, NewEvent, Store
+from greenroom.ports.store import AlreadyLive, New, NewEvent, Store
+from greenroom.session.policy import UNLIMITED, Occupancy, Place
 from greenroom.store.postgres import PostgresDatabase
 from greenroom.store.sql import SqlStore
 from greenroom.testing.postgres_server import PostgresServer
-from greenroom.testing.store_contract import StoreContract, a_session
+from greenroom.testing.store_contract import StoreContract, a_session, create
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ async def test_of_a_thousand_starts_on_two_servers_one_is_admitted(
 
     async def start(number: int, at: Store) -> str:
         try:
-            return (await at.create(a_session(number), [NewEvent("app.n", {})], [])).id
+            return (await create(at, a_session(number), [NewEvent("app.n", {})], [])).id
         except AlreadyLive as already:
             return f"not {already.session_id}"
 
@@ -52,7 +54,7 @@ async def test_of_a_thousand_starts_on_two_servers_one_is_admitted(
 async def test_a_server_that_goes_away_is_unavailable_and_then_back(
     store: SqlStore, postgres: PostgresServer
 ) -> None:
-    stored = await store.create(a_session(), [], [])
+    stored = await create(store, a_session(), [], [])
     await asyncio.gather(*(store.get(stored.id) for _ in range(10)))  # connections to be lost
     postgres.stop()
     try:
@@ -70,7 +72,7 @@ async def test_a_server_that_falls_silent_is_unavailable_in_time(
     postgres_url: str, postgres: PostgresServer
 ) -> None:
     store = await PostgresDatabase(postgres_url, answer_within_s=0.2).open()
-    stored = await store.create(a_session(), [], [])
+    stored = await create(store, a_session(), [], [])
     with _frozen(postgres):
         began_s = time.monotonic()
         with pytest.raises(Unavailable):
@@ -82,7 +84,7 @@ async def test_a_server_that_falls_silent_is_unavailable_in_time(
 
 async def test_a_row_that_somebody_holds_is_given_up_in_time(postgres_url: str) -> None:
     store = await PostgresDatabase(postgres_url, answer_within_s=0.2).open()
-    stored = await store.create(a_session(), [], [])
+    stored = await create(store, a_session(), [], [])
     somebody = await asyncpg.connect(postgres_url)
     async with somebody.transaction():
         await somebody.execute("SELECT 1 FROM sessions FOR UPDATE")
@@ -96,7 +98,7 @@ async def test_a_row_that_somebody_holds_is_given_up_in_time(postgres_url: str) 
 @pytest.mark.parametrize("user_id", ["u" * 256, "zero\0byte"])
 async def test_what_does_not_fit_is_a_bad_request(store: SqlStore, user_id: str) -> None:
     with pytest.raises(BadRequest):
-        await store.create(a_session(user_id=user_id), [], [])
+        await create(store, a_session(user_id=user_id), [], [])
 
 
 async def test_a_database_that_was_not_upgraded_names_the_command(postgres: PostgresServer) -> None:
@@ -138,3 +140,31 @@ def _frozen(server: PostgresServer) -> Iterator[None]:
     finally:
         for process in family:
             process.resume()
+
+
+async def test_a_halt_waits_for_the_start_that_began_before_it(postgres_url: str) -> None:
+    """FAILURES 24: in the middle of a start somebody presses the button, on another server."""
+    store = await PostgresDatabase(postgres_url).open()
+    session = a_session()
+    asked = Place(session.user_id, session.tenant, session.assistant)
+    found: list[int] = []
+
+    def decide(occupancy: Occupancy) -> New:
+        pressing.start()
+        pressing.join(0.5)  # it does not come through: this transaction is first
+        assert found == []
+        return New(session, [], [])
+
+    pressing = threading.Thread(target=lambda: found.append(asyncio.run(_halt(postgres_url))))
+    await store.admit(asked, UNLIMITED, session.created_at, decide)
+    await asyncio.to_thread(pressing.join)
+    assert found == [1], "whoever halts finds the session that came before"
+    await store.close()
+
+
+async def _halt(url: str) -> int:
+    store = await PostgresDatabase(url).open()
+    await store.halt("fire", 0.0)
+    unended = await store.unended()
+    await store.close()
+    return len(unended)

@@ -6,17 +6,22 @@ import contextlib
 import os
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy import event
 
 from greenroom.errors import BadSetting, Unavailable
+from greenroom.session.model import Stage
+from greenroom.session.policy import Quotas
 from greenroom.store import migrate
 from greenroom.store.migrate import Standing
 from greenroom.store.sqlite import SqliteDatabase, open_sqlite
-from greenroom.testing.store_contract import StoreContract, a_session
+from greenroom.testing.store_contract import StoreContract, a_session, create, crowd
 from tests.next_version import NextVersion
 
 
@@ -26,7 +31,7 @@ class TestSqlite(StoreContract):
 
 async def test_only_its_owner_reads_what_was_said(tmp_path: Path) -> None:
     store = await open_sqlite(tmp_path / "greenroom.db")
-    await store.create(a_session(), [], [])
+    await create(store, a_session(), [], [])
     for name in ("greenroom.db", "greenroom.db-wal"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
     await store.close()
@@ -35,7 +40,7 @@ async def test_only_its_owner_reads_what_was_said(tmp_path: Path) -> None:
 async def test_what_is_stored_is_there_after_opening_again(tmp_path: Path) -> None:
     path = tmp_path / "state" / "greenroom.db"
     first = await open_sqlite(path)
-    stored = await first.create(a_session(), [], [])
+    stored = await create(first, a_session(), [], [])
     await first.close()
     second = await open_sqlite(path)
     assert await second.get(stored.id) == stored
@@ -46,7 +51,7 @@ async def test_an_older_file_is_copied_before_it_is_upgraded(
     sqlite_file: Path, next_version: NextVersion
 ) -> None:
     store = await open_sqlite(sqlite_file)
-    stored = await store.create(a_session(), [], [])
+    stored = await create(store, a_session(), [], [])
     next_version()
     # The store is still open, so that its last commit may not be in the file itself yet.
     upgraded = await SqliteDatabase(sqlite_file).upgrade()
@@ -80,7 +85,7 @@ async def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> 
 
 async def test_a_locked_database_is_unavailable_and_then_back(sqlite_file: Path) -> None:
     store = await open_sqlite(sqlite_file, busy_timeout_ms=50)
-    await store.create(a_session(), [], [])
+    await create(store, a_session(), [], [])
     connection = sqlite3.connect(sqlite_file, isolation_level=None)
     connection.execute("BEGIN EXCLUSIVE")
     with pytest.raises(Unavailable):
@@ -96,3 +101,33 @@ def test_the_files_of_the_migrations_are_named_after_them() -> None:
     config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
     walked = reversed(list(ScriptDirectory.from_config(config).walk_revisions()))
     assert tuple(found.revision for found in walked) == migrate._revisions()
+
+
+async def test_nothing_that_is_looked_up_for_a_start_reads_what_has_ended(
+    sqlite_file: Path,
+) -> None:
+    """FAILURES.md, 24: a million sessions on record must not make the next start slower."""
+    store = await open_sqlite(sqlite_file)
+    asked: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, values: Any, *rest: Any) -> None:
+        if "FROM sessions" in statement or "FROM deadlines" in statement:
+            asked.append((statement, values))
+
+    for engine in (store._writer, store._reader):
+        event.listen(engine.sync_engine, "before_cursor_execute", note)
+    await crowd(store, starts=2, places=1, quotas=Quotas(live=1, tenant_day=1))
+    await create(store, replace(a_session(7, "bob"), stage=Stage.QUEUED, queue_position=1))
+    await store.let_in(Quotas(), 0.0, lambda occupancy, waiting: [])
+    await store.live_of("ada", "cards")
+    await store.unended()
+    await store.due(0.0, 10)
+    await store.next_due_at()
+    await store.close()
+    with contextlib.closing(sqlite3.connect(sqlite_file)) as database:
+        for statement, values in (one for one in asked if one[0].startswith("SELECT")):
+            plan = database.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
+            steps = [step[3] for step in plan if " sessions" in step[3] or " deadlines" in step[3]]
+            assert steps, statement
+            assert all("INDEX" in step for step in steps), (statement, steps)
+    assert len(asked) >= 9

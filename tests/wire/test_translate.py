@@ -13,6 +13,7 @@ from greenroom.errors import BadRequest
 from greenroom.session import facts as f
 from greenroom.session import inputs as i
 from greenroom.session.model import EndReason, PauseCause, Presence, Stage
+from greenroom.session.prices import Cost
 from greenroom.wire.events import EVENT_DATA, SessionStatus
 from greenroom.wire.link import Report, ReportKind
 from greenroom.wire.messages import sentence_for
@@ -21,6 +22,7 @@ from greenroom.wire.translate import event_of, report_of, rfc3339
 
 FACTS: list[f.Fact] = [
     f.Started("cards", "room"),
+    f.Queued(3, 299.5),
     f.StatusChanged(Stage.ACTIVE, False, Presence.PRESENT, Presence.PRESENT),
     f.Muted(True, 1),
     f.Paused((PauseCause.USER,)),
@@ -30,6 +32,8 @@ FACTS: list[f.Fact] = [
     f.BotSpoke(True, False),
     f.Said("user", "hello", True, 1),
     f.Failed("bot_crashed", "It stopped.", True),
+    f.Costed(Cost({"room": 50_000}, ("tts.characters",))),
+    f.BudgetWarned("user_day", 800_000, 1_000_000),
     f.Ended(EndReason.GOODBYE, 61.23456),
 ]
 
@@ -77,6 +81,7 @@ READABLE: dict[ReportKind, tuple[dict[str, Any], i.BotReport]] = {
         {"component": "tts", "quantity": 12, "unit": "characters"},
         i.Usage("tts", 12.0, "characters"),
     ),
+    ReportKind.QUALITY: ({"received": 500, "lost": 2, "jitter_ms": 3.5}, i.Quality()),
     ReportKind.ERROR: (
         {"code": "c", "message": "m", "fatal": True},
         i.BotError("c", "m", fatal=True),

@@ -10,18 +10,21 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from greenroom import __version__
-from greenroom.api import events, health, link, pipecat, voice
+from greenroom.api import cost, events, health, link, operators, pipecat, voice
 from greenroom.api.errors import install_errors
 from greenroom.api.identity import Identity
 from greenroom.api.limits import BodyLimit
 from greenroom.api.page import SecurityHeaders, install_page
+from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import Launcher
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
+from greenroom.service.emergency import Emergency
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
+from greenroom.service.purse import Purse
 from greenroom.service.sessions import Sessions
 
 
@@ -31,15 +34,19 @@ class Parts:
 
     store: Store
     hub: Hub
+    clock: Clock
     launcher: Launcher
     rooms: Rooms
     links: Links
     sessions: Sessions
+    purse: Purse
+    emergency: Emergency
     keyring: Keyring
     metrics: Metrics
     identity: Identity
     hosts: Sequence[str]
     origins: Sequence[str]
+    metrics_open: bool = False
 
 
 def build_app(parts: Parts) -> FastAPI:
@@ -54,7 +61,7 @@ def build_app(parts: Parts) -> FastAPI:
     for name in Parts.__dataclass_fields__:
         setattr(app.state, name, getattr(parts, name))
     install_errors(app, parts.metrics)
-    for resource in (voice, pipecat, events, link, health):
+    for resource in (voice, cost, pipecat, events, link, operators, health):
         app.include_router(resource.router)
     install_page(app)
     app.add_middleware(BodyLimit)
@@ -65,7 +72,7 @@ def build_app(parts: Parts) -> FastAPI:
             allow_origins=list(parts.origins),
             allow_credentials=True,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type"],
+            allow_headers=["Authorization", "Content-Type", "Traceparent"],
             expose_headers=["Retry-After"],
         )
     # On loopback a foreign host name means that a web page rebinds its own name to us.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -28,12 +30,18 @@ _BY_STATUS: dict[int, type[GreenroomError]] = {
 }
 
 
+# What may be tried again, and nobody knows when.
+_SOON_S = 1.0
+
+
 def install_errors(app: FastAPI, metrics: Metrics) -> None:
     """Make every refusal and failure of the app an `ErrorAnswer`."""
 
     async def greenroom_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, GreenroomError)
-        headers = {"Retry-After": "1"} if error.retryable else {}
+        if isinstance(error, Unauthorized):
+            metrics.tokens_refused.labels(kind="token").inc()
+        headers = _retry_after(error)
         if greeting := getattr(request.state, "greeting", None):
             # Else a visitor whose first call fails comes back as somebody else, to a second bot.
             headers["Set-Cookie"] = greeting
@@ -56,7 +64,8 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
 
     async def uncaught(request: Request, error: Exception) -> JSONResponse:
         metrics.uncaught.labels(place="api").inc()
-        log.error("api.uncaught", path=request.url.path, exc_info=error)
+        session = request.path_params.get("session_id")
+        log.error("api.uncaught", path=request.url.path, session=session, exc_info=error)
         body = GreenroomError("Something went wrong here. It was logged.").as_json()
         return JSONResponse(body, status_code=500)
 
@@ -64,3 +73,11 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(Exception, uncaught)
+
+
+def _retry_after(error: GreenroomError) -> dict[str, str]:
+    """In whole seconds, and never too early."""
+    if not error.retryable:
+        return {}
+    after_s = _SOON_S if error.retry_after_s is None else error.retry_after_s
+    return {"Retry-After": str(max(1, math.ceil(after_s)))}

@@ -17,13 +17,13 @@ from pydantic import ValidationError
 from greenroom.api.origins import is_allowed_origin
 from greenroom.errors import Forbidden, GreenroomError
 from greenroom.ports.hub import Hub
-from greenroom.ports.store import Store, StoredEvent
+from greenroom.ports.store import Store
+from greenroom.service.events import as_event
 from greenroom.service.metrics import Metrics
 from greenroom.service.sessions import Sessions, session_topic
+from greenroom.service.tracing import ids_of
 from greenroom.wire import http as w
 from greenroom.wire.base import WireModel
-from greenroom.wire.events import Event
-from greenroom.wire.translate import rfc3339
 
 log = structlog.get_logger("greenroom.events")
 router = APIRouter()
@@ -48,13 +48,13 @@ async def events(websocket: WebSocket) -> None:
     stream = _Stream(websocket, state.sessions, state.store, state.hub)
     metrics: Metrics = state.metrics
     with metrics.sockets.track_inprogress():
-        code = await _until_closed(stream)
+        code = await _until_closed(stream, metrics)
     # It may be closed already, or break while being closed.
     with contextlib.suppress(RuntimeError, OSError, WebSocketDisconnect):
         await websocket.close(code)
 
 
-async def _until_closed(stream: _Stream) -> int:
+async def _until_closed(stream: _Stream, metrics: Metrics) -> int:
     """Serve the stream; returns the code to close with."""
     try:
         await stream.serve()
@@ -68,7 +68,11 @@ async def _until_closed(stream: _Stream) -> int:
     except TimeoutError:
         return w.WS_TOO_SLOW
     except (GreenroomError, OSError) as error:
-        log.warning("events.broken", error=str(error))
+        log.warning("events.broken", error=str(error), **stream.ids)
+        return _TRY_AGAIN
+    except Exception:
+        metrics.uncaught.labels(place="events").inc()
+        log.exception("events.uncaught", **stream.ids)
         return _TRY_AGAIN
     return 1000
 
@@ -79,6 +83,7 @@ class _Stream:
         self._sessions = sessions
         self._store = store
         self._hub = hub
+        self.ids: dict[str, str] = {}
 
     async def serve(self) -> None:
         async with asyncio.timeout(HELLO_WITHIN_S):
@@ -107,6 +112,7 @@ class _Stream:
 
     async def _follow(self, subscribe: w.Subscribe) -> None:
         session = await self._sessions.redeem(subscribe.ticket)
+        self.ids = ids_of(session)
         seen = subscribe.after
         async with self._hub.subscribe(session_topic(session.id)) as waiter:
             await self._send(w.Subscribed(session=session.id, after=seen))
@@ -128,15 +134,3 @@ class _Stream:
     async def _send(self, message: WireModel) -> None:
         async with asyncio.timeout(SEND_WITHIN_S):
             await self._websocket.send_text(message.to_json())
-
-
-def as_event(stored: StoredEvent) -> Event:
-    """A stored event as it travels."""
-    return Event(
-        id=f"{stored.session_id}.{stored.seq}",
-        session=stored.session_id,
-        seq=stored.seq,
-        time=rfc3339(stored.at),
-        type=stored.type,
-        data=stored.data,
-    )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from greenroom.api.operators import current_operator
 from greenroom.errors import GreenroomError, Unavailable
+from greenroom.service.metrics import Metrics
+from greenroom.service.policies import Outside, outside
 
 router = APIRouter(tags=["operations"])
 
@@ -27,7 +31,7 @@ async def readyz(request: Request) -> dict[str, str]:
     try:
         async with asyncio.timeout(CHECK_WITHIN_S):
             await state.store.ping()
-            await state.launcher.living()
+            await outside(Outside.LIVING, state.launcher.living)
     except GreenroomError:
         raise
     except (OSError, TimeoutError) as error:
@@ -35,8 +39,21 @@ async def readyz(request: Request) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics", response_class=Response, responses={401: {"description": "for operators only"}}
+)
 async def metrics(request: Request) -> Response:
-    """All metrics, in Prometheus's text form."""
-    body = generate_latest(request.app.state.metrics.registry)
-    return Response(body, media_type=CONTENT_TYPE_LATEST)
+    """All metrics, in Prometheus's text form. On a public address an operator's token is needed.
+
+    What cannot be asked at this moment is left as it was.
+    """
+    state = request.app.state
+    if not (state.identity.anonymous or state.metrics_open):
+        current_operator(request)
+    known: Metrics = state.metrics
+    with contextlib.suppress(GreenroomError, OSError, TimeoutError):
+        async with asyncio.timeout(CHECK_WITHIN_S):
+            known.halted.set(await state.emergency.halted() is not None)
+            sessions = await state.store.unended()
+            known.look(sessions, await outside(Outside.LIVING, state.launcher.living))
+    return Response(generate_latest(known.registry), media_type=CONTENT_TYPE_LATEST)

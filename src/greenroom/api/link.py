@@ -16,6 +16,7 @@ from greenroom.service.links import Link, Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
 from greenroom.service.sessions import EFFECTS_TOPIC, Sessions, session_topic
+from greenroom.service.tracing import ids_of, traceparent_of
 from greenroom.session.facts import Outcome
 from greenroom.session.model import Session, Stage
 from greenroom.wire.base import WireModel
@@ -57,8 +58,8 @@ async def link(websocket: WebSocket) -> None:
     if not keyring.is_launch_secret(launch_id, secret):
         await websocket.close(LINK_FENCED)
         return
-    door = _Door(websocket, launch_id, state.sessions, state.links, state.rooms, state.hub)
     metrics: Metrics = state.metrics
+    door = _Door(websocket, launch_id, state.sessions, state.links, state.rooms, state.hub, metrics)
     try:
         with metrics.links.track_inprogress():
             await door.serve()
@@ -68,10 +69,14 @@ async def link(websocket: WebSocket) -> None:
         await _close(websocket, _PROTOCOL_ERROR)
     except GreenroomError as error:
         # The store is away, or a number is missing: the bot dials again and sends again.
-        log.warning("link.broken", launch=launch_id, error=error.message)
+        log.warning("link.broken", **door.ids, error=error.message)
         await _close(websocket, _TRY_AGAIN)
     except (WebSocketDisconnect, OSError):
         pass
+    except Exception:
+        metrics.uncaught.labels(place="link").inc()
+        log.exception("link.uncaught", **door.ids)
+        await _close(websocket, _TRY_AGAIN)
 
 
 async def _close(websocket: WebSocket, code: int) -> None:
@@ -91,13 +96,16 @@ class _Door:
         links: Links,
         rooms: Rooms,
         hub: Hub,
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._websocket = websocket
         self._sessions = sessions
         self._links = links
         self._rooms = rooms
         self._hub = hub
         self._link = Link(launch_id, self._send)
+        self.ids = {"launch": launch_id}
 
     async def serve(self) -> None:
         async with asyncio.timeout(HELLO_WITHIN_S):
@@ -105,7 +113,12 @@ class _Door:
         if not isinstance(hello, Hello) or hello.launch_id != self._link.launch_id:
             raise _Fenced
         session = await self._welcome()
-        self._links.opened(self._link)
+        # This task is the connection's alone.
+        self.ids = ids_of(session)
+        structlog.contextvars.bind_contextvars(**self.ids)
+        spawned_in_s = self._links.opened(self._link)
+        if spawned_in_s is not None:
+            self._metrics.bot_spawn_seconds.observe(spawned_in_s)
         try:
             self._hub.publish(session_topic(session.id))
             self._hub.publish(EFFECTS_TOPIC)
@@ -131,6 +144,7 @@ class _Door:
             assistant=session.assistant,
             room=self._rooms.describe(session.room),
             persistence_s=session.limits.persistence_s,
+            traceparent=traceparent_of(session),
             muted=session.muted,
             paused=session.is_paused,
             body=session.body,

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Request
 
-from greenroom.api.identity import Identity, User
+from greenroom.api.identity import Guest, Identity, User
 from greenroom.api.origins import refuse_foreign_pages
+from greenroom.api.trace import Trace
 from greenroom.api.voice import RoomsDep, SessionsDep
 from greenroom.errors import BadOffer, NotFound, OfferConflict, UnsupportedTransport
 from greenroom.service.sessions import Sessions, Started
@@ -38,6 +39,8 @@ async def status() -> w.StatusResult:
 @router.post("/start", response_model_exclude_none=True)
 async def start(
     user: User,
+    guest: Guest,
+    trace_id: Trace,
     sessions: SessionsDep,
     rooms: RoomsDep,
     body: Annotated[w.StartRequest | None, Body()] = None,
@@ -54,7 +57,7 @@ async def start(
             f"Use “{TRANSPORTS[0]}”.",
             transports=TRANSPORTS,
         )
-    started = await _start(sessions, user, asked.body)
+    started = await _start(sessions, user, asked.body, guest, trace_id)
     servers = rooms.describe(started.session.room).ice_servers
     wanted = bool(servers) or asked.enable_default_ice_servers
     return w.StartResult(
@@ -85,14 +88,19 @@ async def trickle(
 
 @router.post("/api/offer")
 async def flat_offer(
-    body: w.OfferRequest, user: User, request: Request, sessions: SessionsDep
+    body: w.OfferRequest,
+    user: User,
+    guest: Guest,
+    trace_id: Trace,
+    request: Request,
+    sessions: SessionsDep,
 ) -> w.OfferAnswer:
     """As the offer to a session; starts one first, unless the client comes back to its own."""
     before = w.Peer.parse(body.pc_id)
     if before is not None:
         owner = await _user_in(before.session_id, request, sessions)
         return await _connect(sessions, before.session_id, owner, body)
-    started = await _start(sessions, user, body.request_data)
+    started = await _start(sessions, user, body.request_data, guest, trace_id)
     try:
         return await _connect(sessions, started.session.id, user, body)
     except BadOffer:
@@ -112,8 +120,17 @@ async def flat_trickle(
     return await _trickle(sessions, peer, request, body)
 
 
-async def _start(sessions: Sessions, user: str, body: dict[str, Any] | None) -> Started:
-    return await sessions.start(user, None, body=body, most_persistence_s=STOCK_PERSISTENCE_S)
+async def _start(
+    sessions: Sessions, user: str, body: dict[str, Any] | None, guest: bool, trace_id: str | None
+) -> Started:
+    return await sessions.start(
+        user,
+        None,
+        body=body,
+        most_persistence_s=STOCK_PERSISTENCE_S,
+        guest=guest,
+        trace_id=trace_id,
+    )
 
 
 async def _user_in(session_id: str, request: Request, sessions: Sessions) -> str:

@@ -6,15 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from greenroom.api.identity import User
+from greenroom.api.identity import Guest, Tenant, User
+from greenroom.api.trace import Trace
 from greenroom.ports.rooms import Rooms
 from greenroom.service.sessions import Sessions
-from greenroom.session.model import Presence, Session
+from greenroom.session.cost import cost_of
+from greenroom.session.model import PauseCause, Presence, Session, Stage
 from greenroom.wire import http as w
 from greenroom.wire.link import Answer, Candidates, Offer
 from greenroom.wire.messages import sentence_for
 from greenroom.wire.status import shown_status
-from greenroom.wire.translate import rfc3339
+from greenroom.wire.translate import cost_data, rfc3339
 
 router = APIRouter(prefix="/api/voice", tags=["voice"])
 
@@ -47,13 +49,29 @@ async def config(sessions: SessionsDep, rooms: RoomsDep, request: Request) -> w.
 
 @router.post("/session", status_code=201)
 async def start(
-    body: w.StartBody, user: User, sessions: SessionsDep, rooms: RoomsDep, response: Response
+    body: w.StartBody,
+    user: User,
+    tenant: Tenant,
+    guest: Guest,
+    sessions: SessionsDep,
+    rooms: RoomsDep,
+    response: Response,
+    trace_id: Trace,
 ) -> w.StartAnswer:
     """Start a session, or find the running one (200, ``reused``). An offer rides along."""
-    started = await sessions.start(user, body.assistant, body=body.body)
+    started = await sessions.start(
+        user,
+        body.assistant,
+        body=body.body,
+        tenant=tenant,
+        trace_id=trace_id,
+        guest=guest,
+        wait=bool(body.wait),
+        wishes=body.limits.model_dump(exclude_none=True) if body.limits else {},
+    )
     session = started.session
     answer = None
-    if body.offer is not None:
+    if body.offer is not None and session.stage is not Stage.QUEUED:
         answer = await sessions.connect(session.id, user, _offer(body.offer))
         session = await sessions.get(session.id)
     ticket = await sessions.ticket(session)
@@ -136,6 +154,15 @@ async def mute(
     return _body(session, rooms)
 
 
+@router.post("/pause")
+async def pause(
+    body: w.PauseBody, user: User, sessions: SessionsDep, rooms: RoomsDep
+) -> w.SessionBody:
+    """Pause a session for a cause, or lift that cause; another cause is left alone."""
+    cause = PauseCause(body.cause)
+    return _body(await sessions.pause(body.session_id, user, cause, paused=body.paused), rooms)
+
+
 def _offer(body: w.OfferBody) -> Offer:
     return Offer(offer_id=body.id, participant=body.participant, sdp=body.sdp)
 
@@ -156,10 +183,12 @@ def _body(session: Session, rooms: Rooms) -> w.SessionBody:
         pause_causes=sorted(session.pause_causes),
         user_present=session.user_presence is Presence.PRESENT,
         bot_present=session.bot_presence is Presence.PRESENT,
+        queue_position=session.queue_position,
         started_at=rfc3339(session.created_at),
         active_at=rfc3339(session.active_at) if session.active_at else None,
         ended_at=rfc3339(session.ended_at) if session.ended_at else None,
         reason=session.reason.value if session.reason else None,
-        message=sentence_for(session.reason) if session.reason else None,
+        message=sentence_for(session.reason, session.end_note) if session.reason else None,
+        cost=cost_data(cost_of(session)),
         last_seq=session.last_seq,
     )

@@ -27,7 +27,7 @@ def attach(worker: PipelineWorker) -> Attached:
         worker: The worker whose pipeline has the transport's input and output.
 
     Returns:
-        What the bot may use further: `goodbye` and `on_return`.
+        What the bot may use further: `goodbye`, `on_return` and `on_warning`.
     """
     # Pipecat takes a second to import, and whoever imports this package may not need it.
     from greenroom.bot import attached

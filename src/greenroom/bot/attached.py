@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from loguru import logger
@@ -25,10 +25,13 @@ from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.utils.time import time_now_iso8601
 
 from greenroom.bot.context import BotSession, ReturnHandler, current
-from greenroom.bot.farewell import FarewellEndFrame, leave, until_heard
+from greenroom.bot.farewell import LAST_WORDS, FarewellEndFrame, leave, until_heard
 from greenroom.bot.gate import Shutter, guard, hush
 from greenroom.bot.observe import TYPED
+from greenroom.bot.parts import parts_of
 from greenroom.wire.link import BotLevel, CommandKind
+
+WarningHandler = Callable[[float], Awaitable[None]]
 
 # An answer that was interrupted is to be in the context before what the user typed.
 INTERRUPTED_WITHIN_S = 1.0
@@ -58,6 +61,14 @@ class Attached(ABC):
         Without one the bot says nothing, and goes on where it was. Works as a decorator.
         """
 
+    @abstractmethod
+    def on_warning(self, handler: WarningHandler) -> WarningHandler:
+        """Have `handler` awaited with the seconds that are left when the hard limit is near.
+
+        Again when a page comes back, or a pause ends, after that. Without one the bot says
+        nothing; the page is told in any case. Works as a decorator.
+        """
+
 
 class Inside(Attached):
     """A bot that Greenroom started."""
@@ -68,7 +79,7 @@ class Inside(Attached):
         self._shutter = Shutter()
         self._farewell: asyncio.Task[bool] | None = None
         self._leaving: asyncio.Task[None] | None = None
-        for part in _parts(worker.pipeline):
+        for part in parts_of(worker.pipeline):
             if isinstance(part, BaseInputTransport):
                 guard(part, self._shutter)
             elif isinstance(part, BaseOutputTransport):
@@ -79,6 +90,7 @@ class Inside(Attached):
         session.on_command(CommandKind.PAUSE, self._pause)
         session.on_command(CommandKind.SAY, self._say)
         session.on_command(CommandKind.MESSAGE, self._read)
+        session.on_parting(self._say_last)
 
     def goodbye(self, text: str) -> asyncio.Task[bool]:
         """See `Attached.goodbye`."""
@@ -89,6 +101,15 @@ class Inside(Attached):
     def on_return(self, handler: ReturnHandler) -> ReturnHandler:
         """See `Attached.on_return`."""
         self._session.on_return(handler)
+        return handler
+
+    def on_warning(self, handler: WarningHandler) -> WarningHandler:
+        """See `Attached.on_warning`."""
+
+        async def warn(data: dict[str, Any]) -> None:
+            await handler(float(data["ends_in_s"]))
+
+        self._session.on_command(CommandKind.WARNING, warn)
         return handler
 
     # ---- what Greenroom tells the bot
@@ -110,7 +131,7 @@ class Inside(Attached):
         if self._session.paused or self._farewell is not None:
             return
         await self._worker.queue_frame(InterruptionFrame())
-        if any(isinstance(part, LLMUserAggregator) for part in _parts(self._worker.pipeline)):
+        if any(isinstance(part, LLMUserAggregator) for part in parts_of(self._worker.pipeline)):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(INTERRUPTED_WITHIN_S):
                     await self._worker.flush_pipeline()
@@ -127,7 +148,21 @@ class Inside(Attached):
 
     # ---- goodbye
 
+    async def _say_last(self, reason: str) -> None:
+        """Greenroom ends the session: say why, unless goodbye is being said already."""
+        if self._farewell is not None:
+            await asyncio.shield(self._farewell)
+        elif reason in LAST_WORDS:
+            await self._worker.queue_frame(InterruptionFrame())
+            await self._speak_to_the_end(LAST_WORDS[reason])
+
     async def _part(self, text: str) -> bool:
+        heard = await self._speak_to_the_end(text)
+        self._leaving = asyncio.create_task(leave(self._session, self._worker, heard=heard))
+        return heard
+
+    async def _speak_to_the_end(self, text: str) -> bool:
+        """Whether somebody heard it. Nothing is listened to any more."""
         self._shutter.close_for("goodbye")
         words = TTSSpeakFrame(text)
         # As an argument it would raise, and the words would be lost.
@@ -136,9 +171,7 @@ class Inside(Attached):
         self._worker.add_observer(watch)
         await self._worker.queue_frames([words, FarewellEndFrame()])
         there = await until_heard(self._session, watch.played, text)
-        heard = there and watch.sounded and not self._session.paused
-        self._leaving = asyncio.create_task(leave(self._session, self._worker, heard=heard))
-        return heard
+        return there and watch.sounded and not self._session.paused
 
 
 class Outside(Attached):
@@ -156,6 +189,10 @@ class Outside(Attached):
 
     def on_return(self, handler: ReturnHandler) -> ReturnHandler:
         """Nobody returns."""
+        return handler
+
+    def on_warning(self, handler: WarningHandler) -> WarningHandler:
+        """Nobody limits the session."""
         return handler
 
     async def _part(self, text: str) -> bool:
@@ -193,10 +230,3 @@ class _Watch(BaseObserver):
 
 def _is_output(processor: FrameProcessor) -> bool:
     return isinstance(processor, BaseOutputTransport)
-
-
-def _parts(processor: FrameProcessor) -> Iterator[FrameProcessor]:
-    """A processor and all that it is made of."""
-    yield processor
-    for part in processor.processors:
-        yield from _parts(part)

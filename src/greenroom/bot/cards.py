@@ -23,9 +23,9 @@ from greenroom.bot import warm
 from greenroom.bot.context import BotSession, current
 from greenroom.bot.conversation import Conversation, Played
 from greenroom.bot.deck import DECK, meaning
-from greenroom.bot.dialogue import Dialogue, Say, ask
+from greenroom.bot.dialogue import Dialogue, Say, ask, time_left
 from greenroom.bot.espeak import Espeak, EspeakTTSService
-from greenroom.bot.farewell import leave, until_heard
+from greenroom.bot.farewell import LAST_WORDS, leave, until_heard
 from greenroom.bot.gate import Gate
 from greenroom.bot.sphinx import Recogniser, SphinxSTTService
 from greenroom.wire.link import BotLevel, CommandKind
@@ -79,6 +79,7 @@ async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
     )
     session.rise_to(BotLevel.ATTACHED)
     _obey(session, gate, conversation)
+    _say_last_words(session, gate, conversation, played)
 
     @transport.event_handler("on_client_connected")
     async def on_client_connected(transport: Any, client: Any) -> None:
@@ -123,11 +124,30 @@ def _obey(session: BotSession, gate: Gate, conversation: Conversation) -> None:
     async def read(data: dict[str, Any]) -> None:
         await conversation.read(data["text"])
 
+    async def warn(data: dict[str, Any]) -> None:
+        await conversation.remark(time_left(data["ends_in_s"]))
+
+    session.on_command(CommandKind.WARNING, warn)
     session.on_command(CommandKind.MUTE, mute)
     session.on_command(CommandKind.PAUSE, pause)
     session.on_command(CommandKind.SAY, say)
     session.on_command(CommandKind.MESSAGE, read)
     session.on_return(conversation.meet_again)
+
+
+def _say_last_words(
+    session: BotSession, gate: Gate, conversation: Conversation, played: Played
+) -> None:
+    """When Greenroom ends the session: say why, unless goodbye is being said already."""
+
+    async def part(reason: str) -> None:
+        if reason not in LAST_WORDS and not conversation.parting.is_set():
+            return
+        gate.close_for("end")
+        await conversation.conclude(LAST_WORDS.get(reason, ""))
+        await until_heard(session, played.farewell)
+
+    session.on_parting(part)
 
 
 async def _run(

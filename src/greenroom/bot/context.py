@@ -10,6 +10,7 @@ from greenroom.wire.link import BotLevel, CommandKind, ReportKind, SessionSpec
 CommandHandler = Callable[[dict[str, Any]], Awaitable[None]]
 ReportSink = Callable[[ReportKind, dict[str, Any]], None]
 ReturnHandler = Callable[[], Awaitable[None]]
+PartingHandler = Callable[[str], Awaitable[None]]
 
 
 class BotSession:
@@ -39,6 +40,7 @@ class BotSession:
         self._joined = joined
         self._handlers: dict[CommandKind, list[CommandHandler]] = {}
         self._return_handlers: list[ReturnHandler] = []
+        self._parting_handlers: list[PartingHandler] = []
 
     @property
     def user_present(self) -> bool:
@@ -68,6 +70,18 @@ class BotSession:
     def on_return(self, handler: ReturnHandler) -> None:
         """Have `handler` called when a page is connected again after the first time."""
         self._return_handlers.append(handler)
+
+    def on_parting(self, handler: PartingHandler) -> None:
+        """Have `handler` called with the reason when Greenroom lets the bot say a last word.
+
+        The process ends when it returns, or when its time is up.
+        """
+        self._parting_handlers.append(handler)
+
+    async def part(self, reason: str) -> None:
+        """Call the handlers registered with `on_parting`."""
+        for handler in self._parting_handlers:
+            await handler(reason)
 
     async def carry_out(self, kind: CommandKind, data: dict[str, Any]) -> None:
         """Call the handlers of a command, in the order in which they were registered."""

@@ -15,6 +15,8 @@ from pipecat.frames.frames import (
     Frame,
     InterruptionFrame,
     TTSSpeakFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
@@ -59,6 +61,8 @@ class Conversation(FrameProcessor):
         self._bot_speaking = False
         self._met = False
         self._paused = paused
+        self._user_speaking = False
+        self._for_the_next_silence: str | None = None
         self.parting = asyncio.Event()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -74,6 +78,11 @@ class Conversation(FrameProcessor):
                 self._bot_speaking = True
             case BotStoppedSpeakingFrame():
                 self._bot_speaking = False
+            case UserStartedSpeakingFrame():
+                self._user_speaking = True
+            case UserStoppedSpeakingFrame():
+                self._user_speaking = False
+                await self._say_what_waited()
         await self.push_frame(frame, direction)
 
     async def meet(self) -> None:
@@ -105,11 +114,32 @@ class Conversation(FrameProcessor):
         if self._talking:
             await self._perform([Say(text)])
 
+    async def remark(self, text: str) -> None:
+        """As `say`, but nobody is interrupted by it: not the bot's own words, nor the user."""
+        self._for_the_next_silence = text
+        if not self._user_speaking:
+            await self._say_what_waited()
+
+    async def conclude(self, text: str) -> None:
+        """Say this and nothing after it; a goodbye that is being said is all there is to say."""
+        if self.parting.is_set():
+            return
+        if self._talking:
+            await self.broadcast_interruption()
+            self._paused = True  # whatever is heard from here on is not answered
+            await self._speak(text, interruptible=False)
+        await self.push_frame(FarewellEndFrame())
+
     async def read(self, text: str) -> None:
         """The user typed instead of speaking."""
         if self._talking:
             await self.broadcast_interruption()
             await self._hear(Heard(text=_as_spoken(text), confidence=1.0))
+
+    async def _say_what_waited(self) -> None:
+        text, self._for_the_next_silence = self._for_the_next_silence, None
+        if text is not None and not self.parting.is_set():
+            await self.say(text)
 
     @property
     def _talking(self) -> bool:

@@ -222,6 +222,16 @@ def ask(card: Card) -> str:
     return f"What is {card.spoken}?"
 
 
+def time_left(ends_in_s: float) -> str:
+    """How long the conversation may still go on, as one says it: in minutes, then in seconds."""
+    if ends_in_s >= 45:
+        minutes = max(1, round(ends_in_s / 60))
+        return f"We have {in_words(minutes)} minute{'s' if minutes > 1 else ''} left."
+    if ends_in_s >= 5:
+        return f"We have {in_words(5 * round(ends_in_s / 5))} seconds left."
+    return "We have only a moment left."
+
+
 def solve(card: Card) -> str:
     """The card with its answer as it is spoken, without a full stop."""
     return f"{card.spoken.capitalize()} is {in_words(card.answer)}"

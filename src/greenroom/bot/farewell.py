@@ -21,6 +21,10 @@ PLAYOUT_S = 0.8
 # Greenroom ends the bot after the farewell; the bot waits so long for it.
 END_WITHIN_S = 3.0
 
+# What an assistant says when Greenroom ends the session for one of these reasons. It has four
+# seconds for it, including the way to the page; espeak-ng takes 2.7 for these words.
+LAST_WORDS = {"budget": "The budget is spent. Goodbye!"}
+
 
 @dataclass
 class FarewellEndFrame(ControlFrame):

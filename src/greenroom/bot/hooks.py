@@ -13,6 +13,8 @@ from pipecat.workers.runner import WorkerRunner
 
 from greenroom.bot.context import current
 from greenroom.bot.observe import Reporter
+from greenroom.bot.sparing import spare_observers
+from greenroom.bot.usage import Listening
 from greenroom.wire.link import BotLevel
 
 _VARIABLE = "PIPECAT_SETUP_FILES"
@@ -31,7 +33,7 @@ async def setup_worker_runner(runner: WorkerRunner) -> None:
 
 
 async def setup_pipeline_worker(worker: PipelineWorker) -> None:
-    """Observe the pipeline; have it meter what it uses; and switch its idle clock off.
+    """Observe the pipeline; have it meter what it uses; switch its idle clock off.
 
     Greenroom has a clock of its own. Called before anything of the pipeline is set up.
     """
@@ -39,4 +41,6 @@ async def setup_pipeline_worker(worker: PipelineWorker) -> None:
     session.rise_to(BotLevel.OBSERVED)
     worker._cancel_on_idle_timeout = False
     worker.params.enable_usage_metrics = True
+    spare_observers(worker)
     worker.add_observer(Reporter(session))
+    worker.add_observer(Listening(worker))

@@ -131,6 +131,15 @@ class LinkClient:
         self._all_sent.clear()
         self._to_send.set()
 
+    async def sent(self, within_s: float) -> bool:
+        """Wait until every reply has left, or the time is up."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._all_sent.wait()
+        except TimeoutError:
+            return False
+        return True
+
     async def flush(self, within_s: float) -> bool:
         """Wait until every reply is sent and every report acknowledged, or the time is up."""
         try:

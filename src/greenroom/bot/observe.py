@@ -25,6 +25,7 @@ from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.base_output import BaseOutputTransport
 
 from greenroom.bot.context import BotSession
+from greenroom.bot.usage import llm_usage
 from greenroom.wire.link import ReportKind
 
 # A stop this soon after an interruption is the interruption's doing: the output drops what it
@@ -146,8 +147,8 @@ class Reporter(BaseObserver):
         for item in frame.data:
             match item:
                 case LLMUsageMetricsData():
-                    self._usage("llm", item.value.prompt_tokens, "prompt_tokens")
-                    self._usage("llm", item.value.completion_tokens, "completion_tokens")
+                    for unit, quantity in llm_usage(item.value).items():
+                        self._usage("llm", quantity, unit)
                 case TTSUsageMetricsData():
                     self._usage("tts", item.value, "characters")
                 case STTUsageMetricsData():

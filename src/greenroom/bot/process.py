@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 import traceback
@@ -13,6 +14,7 @@ from types import ModuleType
 from loguru import logger
 
 from greenroom.bot import load
+from greenroom.bot.trace import LOG_FORMAT, NOBODY
 from greenroom.wire.process import BotSpec, ExitCode, Progress
 
 # Whatever a bot left running gets this long to end before the loop is closed over it.
@@ -20,6 +22,8 @@ LEFTOVERS_WITHIN_S = 0.5
 
 # Inherited by forked children, which must not prewarm again.
 _preloaded: set[str] = set()
+# Of a process that has rehearsed: the loop that its session will run in.
+_rehearsed: asyncio.AbstractEventLoop | None = None
 
 
 def preload(bot: str) -> None:
@@ -27,7 +31,8 @@ def preload(bot: str) -> None:
 
     The module's optional ``prewarm()`` is called last; it must leave no event loop, no open
     socket and no thread. Side effects: this process logs warnings only, remembers ONNX
-    sessions, and greets each session's first page only.
+    sessions, and greets each session's first page only. Where children are forked from it, it
+    also holds one call with itself (0.15 s), and leaves no loop, socket or thread of it.
 
     Args:
         bot: See `greenroom.bot.load.load`.
@@ -41,16 +46,50 @@ def preload(bot: str) -> None:
     _prepare()
     # Imported here, and not with this module: they take a second, and an error in them is
     # to be told as the preloading's.
-    from greenroom.bot import attached, hooks, rejoin, serve, warm  # noqa: F401
+    from greenroom.bot import (  # noqa: F401
+        attached,
+        hooks,
+        rehearsal,
+        rejoin,
+        serve,
+        sparing,
+        warm,
+    )
+    from greenroom.bot.rehearsed_call import call
 
     warm.remember_onnx_sessions()
+    warm.late_imports()
     rejoin.adapt_transport()
+    sparing.spare()
     hooks.install()
     warm.vad()
     module = load.load(bot)
     if prewarm := getattr(module, "prewarm", None):
         prewarm()
+    if sys.platform == "linux":  # elsewhere every bot is a fresh interpreter
+        with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+            runner.run(call())
     _preloaded.add(bot)
+
+
+def rehearse(bot: str) -> None:
+    """Make the event loop, and go through the beginning of a session with nobody in it.
+
+    For a forked child that waits; side effect: the loop that `run` will use is made.
+
+    Args:
+        bot: As preloaded.
+
+    Raises:
+        Exception: The beginning of a session fails, as every session's would.
+    """
+    global _rehearsed
+    from greenroom.bot import rehearsal
+
+    _rehearsed = _new_event_loop()
+    _rehearsed.run_until_complete(rehearsal.rehearse(bot))
+    gc.collect()
+    gc.freeze()
 
 
 def run(spec: BotSpec, progress: Callable[[Progress], None]) -> int:
@@ -65,14 +104,13 @@ def run(spec: BotSpec, progress: Callable[[Progress], None]) -> int:
     Returns:
         One of `ExitCode`. The last words of a failure are on standard error.
     """
-    progress(Progress.STARTED)
     try:
         preload(spec.bot)
         module = load.load(spec.bot)
     except Exception:
         traceback.print_exc()
         return ExitCode.NO_BOT
-    loop = _new_event_loop()
+    loop = _rehearsed or _new_event_loop()
     try:
         asyncio.set_event_loop(loop)
         return loop.run_until_complete(_serve(spec, module, progress))
@@ -97,12 +135,13 @@ async def _serve(spec: BotSpec, module: ModuleType, progress: Callable[[Progress
 def _prepare() -> None:
     """Log warnings and errors only: what is formatted for debugging slows the audio down."""
     logger.remove()
-    logger.add(sys.stderr, level="WARNING", backtrace=False, diagnose=False)
+    logger.configure(extra=dict(NOBODY))
+    logger.add(sys.stderr, level="WARNING", format=LOG_FORMAT, backtrace=False, diagnose=False)
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:
     with contextlib.suppress(ImportError):
-        import uvloop
+        import uvloop  # `warm.late_imports` has done this before a fork
 
         return uvloop.new_event_loop()
     return asyncio.new_event_loop()

@@ -4,6 +4,10 @@ Stock Pipecat ends a bot when its peer connection closes, calls ``on_client_conn
 every connection, and falls silent for good when a page reloads while the bot speaks: the
 future of the audio chunk being written is never resolved, and the output declares itself
 unusable ten seconds later. `RoomConnection` takes care of all three.
+
+It also saves a caller time: the bot may begin with a page as soon as that page has its answer.
+While ICE and DTLS connect, which takes several round trips, the bot thinks of its first words
+and has them spoken; what is ready before the page is connected waits for it.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from pipecat.transports.smallwebrtc.connection import (
 )
 from pipecat.transports.smallwebrtc.transport import (
     RawAudioTrack,
+    SmallWebRTCCallbacks,
     SmallWebRTCClient,
     SmallWebRTCTransport,
 )
@@ -34,6 +39,11 @@ from pipecat.transports.smallwebrtc.transport import (
 WRITTEN_FOR_PIPECAT = "1.14.0"
 # How long a last message to a page may take to leave before its peer is closed.
 LAST_MESSAGE_WITHIN_S = 0.1
+# How long a piece of sound waits for a page that is on its way. Well below the ten seconds after
+# which Pipecat gives an output up.
+PAGE_COMES_WITHIN_S = 5.0
+_BROKEN = ("closed", "failed")
+_ANSWERED = "answered"
 
 
 class PageListener(Protocol):
@@ -62,7 +72,8 @@ class RoomConnection(SmallWebRTCConnection):
     """One session's connection, whichever page is at its other end.
 
     Pipecat's transport sees one connection that is sometimes mute; it never learns that a
-    page left. `returned` is awaited each time a page is connected after the first time.
+    page left. It is told ``connected`` when a page has been answered, a few round trips before
+    media flows. `returned` is awaited for every page after the first one that was connected.
     """
 
     def __init__(
@@ -78,8 +89,12 @@ class RoomConnection(SmallWebRTCConnection):
         self._cut = False
         self._ending = False
         self._greeted = False
+        self._met = False
+        self._announced = False
+        self._page_here = asyncio.Event()
         self._playing: MediaStreamTrack | None = None
         super().__init__(ice_servers=ice_servers)
+        self._register_event_handler(_ANSWERED)
 
     async def answer(self, sdp: str) -> tuple[str, str]:
         """Connect to the page that made this offer, instead of any other.
@@ -98,7 +113,14 @@ class RoomConnection(SmallWebRTCConnection):
         else:
             self._cut_off()
             await self.renegotiate(sdp, "offer", restart_pc=True)
+        await self._announce()
         return str(self._pc.localDescription.sdp), self.pc_id
+
+    async def forget_offer(self) -> None:
+        """After `answer` failed for the first page: be as new, for whoever offers next."""
+        self._pc.remove_all_listeners()
+        await self._close()
+        self._initialize()
 
     async def change(self, sdp: str) -> tuple[str, str]:
         """Let the present page change what its peer connection carries.
@@ -131,6 +153,19 @@ class RoomConnection(SmallWebRTCConnection):
         """Let the bot take part; called by a transport when it starts, or by the bot itself."""
         self._listener.bot_connected()
         await super().connect()
+        await self._announce()
+
+    async def page_to_come(self) -> None:
+        """Wait for the page to be connected if one is on its way, but not for ever.
+
+        One is until the first has been connected: a bot may begin to speak before anybody has
+        offered. Later, one is when it has been answered and its media is still being connected.
+        """
+        connecting = self._announced and self._pc.connectionState in ("new", "connecting")
+        if connecting or not self._met:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PAGE_COMES_WITHIN_S):
+                    await self._page_here.wait()
 
     def replace_audio_track(self, track: MediaStreamTrack) -> None:
         """Play this track to the page. A closed peer forgets its track; we must not."""
@@ -161,16 +196,29 @@ class RoomConnection(SmallWebRTCConnection):
         await super().disconnect()
 
     async def client_connected(self, first: Callable[[], Awaitable[None]]) -> None:
-        """Call `first` for the first page, and the `returned` handler for every later one."""
-        if self._greeted:
-            await self._returned()
-        else:
+        """Call `first` for the first page, and the `returned` handler for later ones.
+
+        A page that comes in place of a first one that never got through needs no call: what
+        the bot said to that one still waits.
+        """
+        if not self._greeted:
             self._greeted = True
             await first()
+        elif self._met:
+            await self._returned()
 
     def _initialize(self) -> None:
         super()._initialize()
         self._cut = False
+        self._announced = False
+        self._page_here.clear()
+
+    async def _announce(self) -> None:
+        """Let a transport begin with the page that was answered, if both are there."""
+        both = self._connect_invoked and self._answer
+        if both and not self._announced and self._pc.connectionState not in _BROKEN:
+            self._announced = True
+            await self._call_event_handler(_ANSWERED)
 
     def _setup_listeners(self) -> None:
         super()._setup_listeners()
@@ -192,15 +240,19 @@ class RoomConnection(SmallWebRTCConnection):
 
     async def _handle_new_connection_state(self) -> None:
         state = self._pc.connectionState
-        if state in ("closed", "failed") and not self._ending:
+        if state in _BROKEN and not self._ending:
             await self._page_gone(state)
             return
+        if state == "connected":
+            self._met = True
+            self._page_here.set()
         await super()._handle_new_connection_state()
         if state == "connected":
             self._listener.page_connected()
 
     async def _page_gone(self, why: str) -> None:
         """Take the page away from the transport without ending anything."""
+        self._page_here.clear()
         self._cut_off()
         self._pc.remove_all_listeners()
         await self._call_event_handler("disconnected")
@@ -222,14 +274,15 @@ def adapt_transport() -> None:
     """Have Pipecat's transport bear with a page that leaves and comes back, in every bot.
 
     ``on_client_connected`` is called for the first page only: a bot greets there, and would
-    greet again after a reload. What is said while no page is connected takes as long as it
-    would take to hear; the stock transport drops it as fast as the processor can. And what is
-    played is timed by the monotonic clock: with the wall clock, one that is set back silences
-    the bot for as long as it was set back.
-    Side effect: replaces two methods and the clock of the transport, once.
+    greet again after a reload. What is said while a page is on its way waits for it. What is
+    said while nobody comes takes as long as it would take to hear; the stock transport drops it
+    as fast as the processor can. And what is played is timed by the monotonic clock: with the
+    wall clock, one that is set back silences the bot for as long as it was set back.
+    Side effect: replaces methods and the clock of the transport, once.
     """
     if getattr(SmallWebRTCTransport, "_bears_with_pages", False):
         return
+    _begin_when_answered()
     greet = SmallWebRTCTransport._on_client_connected
     write = SmallWebRTCClient.write_audio_frame
 
@@ -242,6 +295,8 @@ def adapt_transport() -> None:
             await greet(self, connection)
 
     async def write_audio_frame(self: SmallWebRTCClient, frame: OutputAudioRawFrame) -> bool:
+        if isinstance(self._webrtc_connection, RoomConnection):
+            await self._webrtc_connection.page_to_come()
         written = await write(self, frame)
         if not written and not self.is_closing:
             await asyncio.sleep(frame.num_frames / frame.sample_rate)
@@ -251,6 +306,34 @@ def adapt_transport() -> None:
     SmallWebRTCClient.write_audio_frame = write_audio_frame  # type: ignore[method-assign]
     vars(transport)["time"] = SimpleNamespace(time=time.monotonic)
     SmallWebRTCTransport._bears_with_pages = True  # type: ignore[attr-defined]
+
+
+def _begin_when_answered() -> None:
+    """Have the transport begin with each page once: as soon as it is answered."""
+    make = SmallWebRTCClient.__init__
+    begin = SmallWebRTCClient._handle_client_connected
+
+    def __init__(
+        self: SmallWebRTCClient,
+        webrtc_connection: SmallWebRTCConnection,
+        callbacks: SmallWebRTCCallbacks,
+    ) -> None:
+        make(self, webrtc_connection, callbacks)
+        self._began_with = None  # type: ignore[attr-defined]
+        if isinstance(webrtc_connection, RoomConnection):
+
+            @webrtc_connection.event_handler(_ANSWERED)
+            async def answered(connection: RoomConnection) -> None:
+                await self._handle_client_connected()
+
+    async def _handle_client_connected(self: SmallWebRTCClient) -> None:
+        peer = self._webrtc_connection.pc
+        if self._began_with is not peer:  # type: ignore[attr-defined]
+            self._began_with = peer  # type: ignore[attr-defined]
+            await begin(self)
+
+    SmallWebRTCClient.__init__ = __init__  # type: ignore[method-assign]
+    SmallWebRTCClient._handle_client_connected = _handle_client_connected  # type: ignore[method-assign]
 
 
 def _asks_for_the_end(message: object) -> bool:

@@ -12,6 +12,7 @@ from aiortc.sdp import SessionDescription, candidate_from_sdp
 from loguru import logger
 
 from greenroom.bot.ice import allow_loopback
+from greenroom.bot.quality import quality_of
 from greenroom.bot.rejoin import RoomConnection
 from greenroom.errors import BadOffer
 from greenroom.wire.link import Answer, Candidates, Offer, OfferRefused, ReportKind, RoomSpec
@@ -41,21 +42,20 @@ class Room:
         taken: Callable[[], None] = lambda: None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._ice_servers = [
+        ice_servers = [
             RTCIceServer(urls=server.urls, username=server.username, credential=server.credential)
             for server in spec.ice_servers
         ]
         self._report = report
-        self._returned = returned
         self._taken = taken
         self._clock_s = clock_s
         self._answers: dict[str, Answer] = {}
         self._offer: Offer | None = None
         self._present = False
+        self._quality: dict[str, float] | None = None
         self._last_ping_s: float | None = None
-        self.opened = asyncio.Event()
         allow_loopback(spec.allow_loopback)
-        self.connection = self._new_connection()
+        self.connection = RoomConnection(ice_servers=ice_servers, listener=self, returned=returned)
 
     @property
     def user_present(self) -> bool:
@@ -85,7 +85,6 @@ class Room:
         self._answers[offer.offer_id] = answer
         while len(self._answers) > KEPT_ANSWERS:
             del self._answers[next(iter(self._answers))]
-        self.opened.set()
         return answer
 
     async def take_candidates(self, trickled: Candidates) -> None:
@@ -109,6 +108,8 @@ class Room:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             self.look()
+            if self._present:
+                self._quality = await quality_of(self.connection.pc)
 
     def look(self) -> None:
         """Compare the time of the last ping with the clock. A page that never pinged is trusted."""
@@ -117,6 +118,8 @@ class Room:
 
     async def close(self) -> None:
         """Close the connection for good."""
+        if self._present:
+            self._report_quality()
         await self.connection.disconnect()
 
     async def _connect(self, offer: Offer) -> Answer:
@@ -131,10 +134,10 @@ class Room:
         try:
             sdp, pc_id = await self.connection.answer(offer.sdp)
         except Exception as error:
-            # A first offer that fails leaves a half-made peer behind; no bot uses it yet.
+            # A first offer that fails leaves a half-made peer behind.
             if before is None:
                 self._offer = None
-                self.connection = self._new_connection()
+                await self.connection.forget_offer()
             raise BadOffer("The offer cannot be answered.") from error
         return Answer(offer_id=offer.offer_id, sdp=sdp, pc_id=pc_id)
 
@@ -154,9 +157,6 @@ class Room:
             raise BadOffer("The offer cannot be answered.") from error
         self._offer = offer
         return Answer(offer_id=offer.offer_id, sdp=sdp, pc_id=pc_id)
-
-    def _new_connection(self) -> RoomConnection:
-        return RoomConnection(ice_servers=self._ice_servers, listener=self, returned=self._returned)
 
     # ---- what the connection tells us
 
@@ -197,6 +197,13 @@ class Room:
             self._present = False
             data = {"participant": self._offer.participant, "why": why}
             self._report(ReportKind.USER_LEFT, data)
+            self._report_quality()
+
+    def _report_quality(self) -> None:
+        """How the page's audio came, at the last look; once for each time that it was here."""
+        quality, self._quality = self._quality, None
+        if quality is not None:
+            self._report(ReportKind.QUALITY, quality)
 
 
 async def _check(sdp: str) -> None:

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from enum import Enum
 from types import ModuleType
+from typing import Any
 
 from loguru import logger
 from pipecat.runner.types import SmallWebRTCRunnerArguments
@@ -17,6 +18,7 @@ from greenroom.bot import load
 from greenroom.bot.context import BotSession, current, enter
 from greenroom.bot.link import FromGreenroom, LinkClient, LinkEnd
 from greenroom.bot.room import Room
+from greenroom.bot.trace import trace
 from greenroom.wire.link import (
     Candidates,
     Command,
@@ -33,6 +35,9 @@ ROOM_CLOSES_WITHIN_S = 0.3
 LINK_FLUSHES_WITHIN_S = 1.0
 LINK_CLOSES_WITHIN_S = 0.6
 REMEMBERED_COMMANDS = 1_000
+# An offer that waits for the bot reaches it a millisecond behind the welcome.
+OFFER_FOLLOWS_WITHIN_S = 0.005
+ANSWER_LEAVES_WITHIN_S = 0.5
 
 
 class Ending(Enum):
@@ -79,6 +84,9 @@ class Serving:
         self._offers: asyncio.Queue[Offer | Candidates] = asyncio.Queue()
         self._commands: asyncio.Queue[Command] = asyncio.Queue()
         self._carried_out: dict[str, None] = {}
+        self._offer_came = asyncio.Event()
+        self._offer_answered = asyncio.Event()
+        self._parting: asyncio.Task[None] | None = None
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
 
     def stop(self) -> None:
@@ -94,6 +102,8 @@ class Serving:
         try:
             return EXIT_CODES[await self._ending]
         finally:
+            if self._parting is not None:
+                await _cancel(self._parting, SESSION_ENDS_WITHIN_S)
             await _cancel(session, SESSION_ENDS_WITHIN_S)
             await self._close_room()
             # The link is last: what the others report on their way out is still to be told.
@@ -124,12 +134,13 @@ class Serving:
                 helpers.create_task(self._carry_out_commands(session)),
                 helpers.create_task(room.watch()),
             ]
-            await room.opened.wait()
+            await self._let_an_offer_pass()
             await self._run_bot(room, spec)
             for task in tasks:
                 task.cancel()
 
     def _furnish(self, spec: SessionSpec) -> tuple[BotSession, Room]:
+        trace(spec)
         session = BotSession(
             spec, report=self._link.report, user_present=self._user_present, joined=self._joined
         )
@@ -141,6 +152,20 @@ class Serving:
             taken=session.took_connection,
         )
         return session, self._room
+
+    async def _let_an_offer_pass(self) -> None:
+        """Answer the page first, if its offer follows the welcome at once.
+
+        The bot does not wait for a page: while it is made, the page may still be asking for the
+        microphone. But what a bot does to begin often blocks the loop for long, and the answer
+        would have to wait for it, and the page for the answer.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(OFFER_FOLLOWS_WITHIN_S):
+                await self._offer_came.wait()
+        if self._offer_came.is_set():
+            await self._offer_answered.wait()
+            await self._link.sent(ANSWER_LEAVES_WITHIN_S)
 
     async def _run_bot(self, room: Room, spec: SessionSpec) -> None:
         arguments = SmallWebRTCRunnerArguments(
@@ -176,19 +201,37 @@ class Serving:
         """Called for each message, in order; must not block."""
         if not isinstance(message, Command):
             self._offers.put_nowait(message)
+            if isinstance(message, Offer):
+                self._offer_came.set()
         elif message.command_id in self._carried_out:
             self._link.reply(CommandDone(command_id=message.command_id))
         elif message.kind is CommandKind.END:
             self._done(message)
-            self._end(Ending.ASKED)
+            if self._parting is None and message.data.get("within_s"):
+                self._parting = asyncio.create_task(self._part(message.data))
+            else:  # at once, or asked again
+                self._end(Ending.ASKED)
         else:
             self._commands.put_nowait(message)
+
+    async def _part(self, data: dict[str, Any]) -> None:
+        """Let the bot say its last word, then end the session, whatever came of it."""
+        try:
+            async with asyncio.timeout(float(data["within_s"])):
+                await current().part(str(data["reason"]))
+        except TimeoutError:
+            pass
+        except Exception:
+            logger.exception("the last word failed in the bot")
+        finally:
+            self._end(Ending.ASKED)
 
     async def _take_offers(self, room: Room) -> None:
         while True:
             message = await self._offers.get()
             if isinstance(message, Offer):
                 self._link.reply(await room.take_offer(message))
+                self._offer_answered.set()
             else:
                 await room.take_candidates(message)
 

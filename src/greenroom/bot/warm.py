@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from typing import Any
 
 import onnxruntime
@@ -32,6 +34,25 @@ def remember_onnx_sessions() -> None:
     keeps its own. Side effect: replaces ``onnxruntime.InferenceSession``.
     """
     onnxruntime.InferenceSession = _remembered_session
+
+
+# What libraries import as late as they can, that is while somebody waits for a call to begin.
+_LATE = (
+    "numpy.random",
+    "uvloop",
+    "cryptography.hazmat.backends.openssl.backend",
+    "cryptography.hazmat.primitives.serialization",
+)
+
+
+def late_imports() -> None:
+    """Import what every forked child would import again, each for itself.
+
+    ``numpy.random`` alone costs 15 ms and 4 MB in each.
+    """
+    for name in _LATE:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 def vad() -> SileroVADAnalyzer:

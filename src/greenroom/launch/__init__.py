@@ -3,10 +3,18 @@
 ::
 
     server ── LocalLauncher ──(Unix socket)── supervisor ── zygote (one per bot module) ── bot
-                                                        └── zygote ── bot, bot, …
+                                                        └── zygote ── bot, bot, …, spare
 
 The server asks, the supervisor watches and kills, the zygote has imported everything and only
-forks, the bot runs one session and is thrown away.
+forks, the bot runs one session and is thrown away. ``ps -o comm`` tells them apart: ``gr-zygote``,
+``gr-spare``, ``gr-bot``.
+
+**Spares.** A spare is a bot without a launch: forked ahead, it has made its event loop and gone
+through the beginning of a session once, with nobody, and waits, blocking. It has no identity and
+no secret; the supervisor counts it apart and never as a bot. A launch is handed over to it with
+the line on which its spec will come, and becomes its own when it has answered. One that does not
+answer in half a second is killed, and its death awaited, before the launch gets a fork: there are
+never two. It is replaced a second after the last start, so that no call that begins pays for it.
 
 **Who outlives whom.** The supervisor runs in a session of its own (``setsid``), so neither
 Ctrl-C in the server's terminal nor ``kill -9`` of the server reaches it: calls go on, and the

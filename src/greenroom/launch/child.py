@@ -15,11 +15,16 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn, Protocol, cast
 
+from greenroom.launch import kernel
 from greenroom.launch.packets import Step
 from greenroom.wire.process import BotSpec, ExitCode, Progress
 
 # Asks a process to write where each of its threads is to standard error, and to go on.
 DUMP_SIGNAL = signal.SIGUSR2
+# What these processes are called in a process table (`kernel.name_process`).
+ZYGOTE_NAME = "gr-zygote"
+SPARE_NAME = "gr-spare"
+BOT_NAME = "gr-bot"
 
 
 class BotHost(Protocol):
@@ -27,6 +32,10 @@ class BotHost(Protocol):
 
     def preload(self, bot: str) -> None:
         """Import the bot's module and warm what a fork may share."""
+        ...
+
+    def rehearse(self, bot: str) -> None:
+        """Do once, in a process that waits for its session, what every session begins with."""
         ...
 
     def run(self, spec: BotSpec, progress: Callable[[Progress], None]) -> int:
@@ -97,6 +106,7 @@ class Line:
 def live(host: BotHost, line: Line, spec: BotSpec) -> NoReturn:
     """Run one session and end this process, without any clean-up of what was inherited."""
     code: int = ExitCode.BOT_RAISED
+    kernel.name_process(BOT_NAME)
     try:
         line.progress(Progress.STARTED)
         code = host.run(spec, line.progress)

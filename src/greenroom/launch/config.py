@@ -36,6 +36,7 @@ class Config:
         method: ``fork`` from zygotes, or ``spawn`` a fresh interpreter per bot.
         preload_within_s: An import that takes longer is killed.
         idle_exit_s: The supervisor ends after so long without client and bot.
+        spares: How many forked processes wait for a launch, for each bot; 0 for none.
         fingerprint: What else makes bots behave as they do, as a hash; empty if the supervisor
             was started by hand, by a service manager, say, and suits every server.
     """
@@ -44,6 +45,7 @@ class Config:
     method: Method = DEFAULT_METHOD
     preload_within_s: float = 60.0
     idle_exit_s: float = 60.0
+    spares: int = 1
     fingerprint: str = ""
 
     def arguments(self) -> list[str]:
@@ -53,6 +55,7 @@ class Config:
             f"--method={self.method}",
             f"--preload-within-s={self.preload_within_s}",
             f"--idle-exit-s={self.idle_exit_s}",
+            f"--spares={self.spares}",
             f"--fingerprint={self.fingerprint}",
         ]
 
@@ -64,13 +67,21 @@ class Config:
         parser.add_argument("--method", choices=["fork", "spawn"], default=default.method)
         parser.add_argument("--preload-within-s", type=float, default=default.preload_within_s)
         parser.add_argument("--idle-exit-s", type=float, default=default.idle_exit_s)
+        parser.add_argument("--spares", type=int, default=default.spares)
         parser.add_argument("--fingerprint", default=default.fingerprint)
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> Config:
         """The configuration a parser has read."""
         method = cast(Method, args.method)
-        return cls(args.host, method, args.preload_within_s, args.idle_exit_s, args.fingerprint)
+        return cls(
+            args.host,
+            method,
+            args.preload_within_s,
+            args.idle_exit_s,
+            args.spares,
+            args.fingerprint,
+        )
 
     def marked(self) -> Config:
         """This configuration with the fingerprint of the process that asks for it."""

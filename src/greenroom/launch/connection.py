@@ -6,14 +6,21 @@ import asyncio
 import contextlib
 from typing import TypeVar
 
-from greenroom.errors import BadRequest, Draining, GreenroomError, LaunchFailed, Unavailable
+from greenroom.errors import (
+    BadRequest,
+    Draining,
+    GreenroomError,
+    Halted,
+    LaunchFailed,
+    Unavailable,
+)
 from greenroom.launch.protocol import MAX_LINE_BYTES, Refused, Reply, Request, reply
 from greenroom.launch.state import StateDir
 
 R = TypeVar("R", bound=Reply)
 
 _ERRORS: dict[str, type[GreenroomError]] = {
-    error.code: error for error in (BadRequest, Draining, LaunchFailed)
+    error.code: error for error in (BadRequest, Draining, Halted, LaunchFailed)
 }
 
 

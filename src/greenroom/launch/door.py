@@ -173,6 +173,7 @@ class Door:
             version=greenroom.__version__,
             fingerprint=self._fingerprint,
             launches=self._launches.count,
+            spares=self._hatchery.spares,
             clients=self.clients,
         )
 

@@ -1,4 +1,4 @@
-"""Bots by fork: one zygote per bot, seen from the supervisor."""
+"""One zygote, seen from the supervisor: its import, what it is asked to fork, what became of it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import itertools
 import os
-import signal
 import socket
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from greenroom.launch import kernel, logs
+import structlog
+
+from greenroom.launch import logs
 from greenroom.launch.hatch import (
     Bot,
     HatchFailed,
@@ -20,6 +21,7 @@ from greenroom.launch.hatch import (
     RawExit,
     bot_environment,
     interpreter,
+    retrieve,
 )
 from greenroom.launch.packets import (
     MAX_PACKET_BYTES,
@@ -28,21 +30,38 @@ from greenroom.launch.packets import (
     Fork,
     Forked,
     ForkFailed,
+    ForkSpare,
     Ready,
+    ToZygote,
     from_zygote,
 )
 from greenroom.launch.reaper import Reaper
+from greenroom.launch.spares import REPLACED_AFTER_S, Birth, Spares
 from greenroom.ports.launcher import ExitCause
+
+T = TypeVar("T")
 
 
 class Zygote:
-    """One zygote process: its import, its requests, its bots."""
+    """One zygote process: its import, its requests, its bots and spares."""
 
-    def __init__(self, host: str, bot: str, log: Path, preload_within_s: float, reaper: Reaper):
+    def __init__(
+        self,
+        host: str,
+        bot: str,
+        log: Path,
+        *,
+        preload_within_s: float,
+        spares: int,
+        reaper: Reaper,
+        supervisor_log: structlog.stdlib.BoundLogger,
+    ) -> None:
         self.log = log
-        self._wanted: set[str] = set()  # launches that wait for a fork
-        self._exits: dict[str, asyncio.Future[RawExit]] = {}  # launch id → its bot's exit
-        self._forks: dict[str, asyncio.Future[int]] = {}  # launch id → its pid
+        self._waiting = 0  # launches that wait for a process
+        self._numbers = itertools.count(1)
+        self._births: dict[int, Birth] = {}  # asked for, and not heard of since
+        self._exits: dict[int, asyncio.Future[RawExit]] = {}  # of all that has not ended
+        self._spares = Spares(spares, self._fork_spare, supervisor_log)
         self._retired = False
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
@@ -81,14 +100,20 @@ class Zygote:
         """Whether it can still fork."""
         return self._process.returncode is None and not self._retired
 
-    async def fork(self, launch_id: str, line: socket.socket, log: Path) -> Bot:
-        """Fork one bot; see `greenroom.launch.hatch.Hatchery.hatch`."""
-        self._wanted.add(launch_id)
+    @property
+    def spares(self) -> int:
+        """How many processes wait for a launch."""
+        return self._spares.count
+
+    async def hatch(self, line: socket.socket, log: Path) -> Bot:
+        """A spare or a fork; see `greenroom.launch.hatch.Hatchery.hatch`."""
+        self._waiting += 1
         try:
             await asyncio.shield(self.ready)
-            return await self._fork(launch_id, line, log)
+            return await self._spares.hand_over(line, log) or await self._fork(line, log)
         finally:
-            self._wanted.discard(launch_id)
+            self._waiting -= 1
+            self._spares.refill(REPLACED_AFTER_S)
             self._close_if_done()
 
     def explain(self) -> Path | None:
@@ -98,29 +123,36 @@ class Zygote:
     def retire(self) -> None:
         """Fork no more; end when the last bot has ended."""
         self._retired = True
+        self._spares.drop()
         self._close_if_done()
 
-    async def _fork(self, launch_id: str, line: socket.socket, log: Path) -> Bot:
-        loop = asyncio.get_running_loop()
+    async def _fork(self, line: socket.socket, log: Path) -> Bot:
         output = logs.open_for_append(log)
-        self._forks[launch_id] = forked = loop.create_future()
-        self._exits[launch_id] = exit = loop.create_future()
         try:
-            packet = Fork(launch_id=launch_id).to_json().encode()
-            socket.send_fds(self._control, [packet], [line.fileno(), output])
-            pid = await forked
+            birth = self._ask(Fork(number=next(self._numbers)), [line.fileno(), output])
+        finally:
+            os.close(output)
+        # If this is cancelled, the bot finds its line closed and leaves without a spec.
+        return Bot(await birth.pid, birth.exit)
+
+    def _fork_spare(self, post: socket.socket) -> Birth:
+        return self._ask(ForkSpare(number=next(self._numbers)), [post.fileno()])
+
+    def _ask(self, request: ToZygote, descriptors: list[int]) -> Birth:
+        try:
+            socket.send_fds(self._control, [request.to_json().encode()], descriptors)
         except OSError as error:
             # Gone, or so far behind that its socket is full.
-            self._exits.pop(launch_id, None)
             raise HatchFailed(ExitCause.HOST_DIED, str(error)) from error
-        finally:
-            # If this is cancelled, the bot finds its line closed and leaves without a spec.
-            os.close(output)
-            self._forks.pop(launch_id, None)
-        return Bot(pid, exit)
+        loop = asyncio.get_running_loop()
+        birth = Birth(loop.create_future(), loop.create_future())
+        birth.pid.add_done_callback(retrieve)
+        self._births[request.number] = birth
+        self._exits[request.number] = birth.exit
+        return birth
 
     def _close_if_done(self) -> None:
-        if self._retired and not self._exits and not self._wanted and self._control.fileno() >= 0:
+        if self._retired and not self._exits and not self._waiting and self._control.fileno() >= 0:
             self._close()
 
     def _close(self) -> None:
@@ -142,15 +174,15 @@ class Zygote:
                 self._incubation.awake()
             case Ready():
                 self._incubation.succeeded()
-            case Forked(launch_id=launch_id, pid=pid):
-                if (forked := self._forks.get(launch_id)) and not forked.done():
-                    forked.set_result(pid)
-            case ForkFailed(launch_id=launch_id, message=message):
-                self._exits.pop(launch_id, None)
-                if (forked := self._forks.get(launch_id)) and not forked.done():
-                    forked.set_exception(HatchFailed(ExitCause.HOST_DIED, message))
-            case Exited(launch_id=launch_id, returncode=returncode):
-                _settle(self._exits.pop(launch_id, None), RawExit(returncode))
+                # Who waits for this import comes first.
+                self._spares.refill(REPLACED_AFTER_S if self._waiting else 0.0)
+            case Forked(number=number, pid=pid):
+                settle(self._births.pop(number).pid, pid)
+            case ForkFailed(number=number, message=message):
+                fail(self._births.pop(number).pid, HatchFailed(ExitCause.HOST_DIED, message))
+                settle(self._exits.pop(number), RawExit(None))
+            case Exited(number=number, returncode=returncode):
+                settle(self._exits.pop(number), RawExit(returncode))
                 self._close_if_done()
 
     def _ended(self, returncode: int) -> None:
@@ -159,91 +191,23 @@ class Zygote:
         if self._control.fileno() >= 0:
             self._close()
         self._incubation.ended(returncode)
-        for forked in self._forks.values():
-            if not forked.done():
-                words = logs.tail(self.log)
-                forked.set_exception(HatchFailed(ExitCause.HOST_DIED, words, returncode))
+        self._spares.drop()
+        for birth in self._births.values():
+            words = logs.tail(self.log)
+            fail(birth.pid, HatchFailed(ExitCause.HOST_DIED, words, returncode))
+        self._births.clear()
         for exit in self._exits.values():
-            _settle(exit, RawExit(None, host_died=True))
+            settle(exit, RawExit(None, host_died=True))
         self._exits.clear()
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
-    """Which state of a bot's file was imported; a bot named by its module has none."""
-
-    changed_at_ns: int = 0
-    size_bytes: int = 0
-
-    @classmethod
-    def of(cls, bot: str) -> Version:
-        """The state of the file at this moment."""
-        if not bot.endswith(".py"):
-            return cls()
-        try:
-            stat = Path(bot).stat()
-        except OSError:
-            return cls()
-        return cls(stat.st_mtime_ns, stat.st_size)
+def settle(future: asyncio.Future[T], result: T) -> None:
+    """Set the result, unless nobody waits for it any more."""
+    if not future.done():
+        future.set_result(result)
 
 
-class ForkingHatchery:
-    """Zygotes by bot, each started when first needed and again when its bot's file has changed."""
-
-    def __init__(self, host: str, logs: Path, preload_within_s: float, reaper: Reaper) -> None:
-        self._host = host
-        self._logs = logs
-        self._preload_within_s = preload_within_s
-        self._reaper = reaper
-        self._zygotes: dict[str, tuple[Version, Zygote]] = {}
-        self._numbers = itertools.count(1)
-
-    async def hatch(self, launch_id: str, bot: str, line: socket.socket, log: Path) -> Bot:
-        """See `greenroom.launch.hatch.Hatchery`."""
-        return await self._zygote(bot).fork(launch_id, line, log)
-
-    async def warm(self, bot: str) -> None:
-        """See `greenroom.launch.hatch.Hatchery`."""
-        await asyncio.shield(self._zygote(bot).ready)
-
-    def explain(self, launch_id: str, bot: str) -> Path | None:
-        """See `greenroom.launch.hatch.Hatchery`."""
-        _, zygote = self._zygotes.get(bot, (None, None))
-        if zygote is None:
-            return None
-        if zygote.ready.done():
-            # It imported well and does not fork: it gets no further requests.
-            del self._zygotes[bot]
-            zygote.retire()
-            return None
-        return zygote.explain()
-
-    def close(self) -> None:
-        """See `greenroom.launch.hatch.Hatchery`."""
-        for _, zygote in self._zygotes.values():
-            if zygote.alive:
-                zygote.retire()
-                kernel.kill_one(zygote.pid, signal.SIGKILL)
-        self._zygotes.clear()
-
-    def _zygote(self, bot: str) -> Zygote:
-        version = Version.of(bot)
-        known = self._zygotes.get(bot)
-        if known is not None:
-            imported, zygote = known
-            if zygote.alive and imported == version:
-                return zygote
-            if zygote.alive:
-                zygote.retire()
-        log = self._logs / f"zygote-{os.getpid()}-{next(self._numbers)}.log"
-        try:
-            zygote = Zygote(self._host, bot, log, self._preload_within_s, self._reaper)
-        except OSError as error:
-            raise HatchFailed(ExitCause.HOST_DIED, str(error)) from error
-        self._zygotes[bot] = (version, zygote)
-        return zygote
-
-
-def _settle(exit: asyncio.Future[RawExit] | None, raw: RawExit) -> None:
-    if exit is not None and not exit.done():
-        exit.set_result(raw)
+def fail(future: asyncio.Future[T], error: HatchFailed) -> None:
+    """Set the failure, unless nobody waits for it any more."""
+    if not future.done():
+        future.set_exception(error)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from greenroom.launch import kernel
 from greenroom.launch.child import DUMP_SIGNAL
@@ -74,6 +74,11 @@ class Hatchery(Protocol):
         """
         ...
 
+    @property
+    def spares(self) -> int:
+        """How many processes wait for a launch, and are no bots yet."""
+        ...
+
     def explain(self, launch_id: str, bot: str) -> Path | None:
         """Ask where the import hangs that this launch waits for.
 
@@ -101,7 +106,7 @@ class Incubation:
         loop = asyncio.get_running_loop()
         self.log = log
         self.ready: asyncio.Future[None] = loop.create_future()
-        self.ready.add_done_callback(_retrieve)
+        self.ready.add_done_callback(retrieve)
         self._process = process
         self._limit_s = limit_s
         self._awake = self._overdue = False
@@ -156,7 +161,7 @@ def bot_environment() -> dict[str, str]:
     return {**dict.fromkeys(pools, "1"), **os.environ}
 
 
-def _retrieve(future: asyncio.Future[None]) -> None:
+def retrieve(future: asyncio.Future[Any]) -> None:
     """Nobody may be waiting for this failure; that is no news for the event loop."""
     if not future.cancelled():
         future.exception()

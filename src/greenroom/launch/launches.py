@@ -11,7 +11,7 @@ import psutil
 import structlog
 
 from greenroom.errors import Draining
-from greenroom.launch import kernel, logs
+from greenroom.launch import halt, kernel, logs
 from greenroom.launch.child import DUMP_SIGNAL
 from greenroom.launch.hatch import Bot, Hatchery, HatchFailed, RawExit
 from greenroom.launch.launch import Launch
@@ -72,9 +72,11 @@ class Launches:
 
         Raises:
             Draining: The supervisor is ending.
+            Halted: Everything was stopped.
         """
         if order.launch_id in self._launches or self._ledger.has_ended(order.launch_id):
             return
+        halt.refuse_if_pulled(self._state.root)
         if self._ending_all:
             raise Draining("The supervisor is ending and starts no more bots.")
         self._ledger.started(order)
@@ -84,9 +86,6 @@ class Launches:
         self._empty.clear()
         self._changed.set()
         self._tasks.create_task(self._live(launch))
-        self._log.info(
-            "launch.started", launch=order.launch_id, session=order.session_id, bot=order.bot
-        )
 
     def end(self, launch_id: str, *, polite_s: float, term_s: float) -> None:
         """See `greenroom.ports.launcher.Launcher.end`."""
@@ -151,23 +150,19 @@ class Launches:
 
     async def _lifetime(self, launch: Launch) -> BotExit:
         ours, theirs = socket.socketpair()
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
-        try:
-            with theirs:
-                launch.bot = bot = await self._hatch(launch, theirs)
-            writer.write(launch.as_spec().to_json().encode() + b"\n")
-            listening = asyncio.create_task(self._listen(launch, reader))
+        ours.setblocking(False)
+        with ours:
+            try:
+                with theirs:
+                    launch.bot = bot = await self._hatch(launch, theirs)
+            except HatchFailed as failed:
+                return launch.as_exit(failed.cause, failed.returncode, failed.last_words)
+            listening = asyncio.create_task(self._talk(launch, ours))
             try:
                 raw = await bot.exit
             finally:
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)
-        except HatchFailed as failed:
-            return launch.as_exit(failed.cause, failed.returncode, failed.last_words)
-        finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
         if raw.host_died:
             # The kernel kills the bot; what it started in its group is ours to kill.
             kernel.kill_group(bot.pid, signal.SIGKILL)
@@ -178,6 +173,11 @@ class Launches:
         hatching = self._hatchery.hatch(order.launch_id, order.bot, line, launch.log)
         launch.hatching = asyncio.create_task(hatching)
         try:
+            # Written while the process comes: nobody who launches waits for the log.
+            await asyncio.sleep(0)
+            self._log.info(
+                "launch.started", launch=order.launch_id, session=order.session_id, bot=order.bot
+            )
             return await launch.hatching
         except asyncio.CancelledError:
             launch.hatching.cancel()
@@ -191,12 +191,19 @@ class Launches:
         finally:
             launch.hatching = None
 
-    async def _listen(self, launch: Launch, reader: asyncio.StreamReader) -> None:
-        async for line in reader:
-            progress = Step.model_validate_json(line).progress
-            launch.progress = progress
-            if progress is Progress.JOINED:
-                launch.watch.joined()
+    async def _talk(self, launch: Launch, line: socket.socket) -> None:
+        """Tell the bot its spec, and listen to how far it comes."""
+        spec = launch.as_spec().to_json().encode() + b"\n"
+        await asyncio.get_running_loop().sock_sendall(line, spec)
+        reader, writer = await asyncio.open_unix_connection(sock=line)
+        try:
+            async for said in reader:
+                progress = Step.model_validate_json(said).progress
+                launch.progress = progress
+                if progress is Progress.JOINED:
+                    launch.watch.joined()
+        finally:
+            writer.close()
 
     # ---- all launches
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from greenroom.errors import BadRequest, BadSetting, Unavailable
+from greenroom.launch import halt
 from greenroom.launch.config import DEFAULT_HOST, DEFAULT_METHOD, Config, Method
 from greenroom.launch.connection import Connection
 from greenroom.launch.finding import Finder
@@ -33,6 +34,7 @@ from greenroom.launch.protocol import (
 )
 from greenroom.launch.state import StateDir
 from greenroom.ports.launcher import BotExit, BotProcess, LaunchOrder
+from greenroom.ports.store import Halt
 
 CALL_WITHIN_S = 5.0
 # All of a call: waiting for one's turn, starting a supervisor, asking it.
@@ -61,6 +63,7 @@ class LocalLauncher:
         method: ``fork`` or ``spawn``; by default what is safe on this system.
         preload_within_s: An import that takes longer is killed.
         idle_exit_s: The supervisor ends after so long without client and bot.
+        spares: How many forked processes wait for a launch, for each bot; 0 for none.
 
     Raises:
         BadSetting: The state directory's path is too long for a socket, or the system is Windows.
@@ -74,11 +77,12 @@ class LocalLauncher:
         method: Method = DEFAULT_METHOD,
         preload_within_s: float = 60.0,
         idle_exit_s: float = 60.0,
+        spares: int = 1,
     ) -> None:
         if sys.platform == "win32":
             raise BadSetting("Bots on this machine need Unix sockets; on Windows use WSL 2.")
         self._state = StateDir.prepare(state_dir)
-        self._config = Config(host, method, preload_within_s, idle_exit_s)
+        self._config = Config(host, method, preload_within_s, idle_exit_s, spares)
         self._finder = Finder(self._state, self._config)
         self._connection: Connection | None = None
         self._asking = asyncio.Lock()
@@ -133,6 +137,28 @@ class LocalLauncher:
         with _refusing_bad_values():
             asked = Forget(launch_id=launch_id)
         await self._ask(asked, Done)
+
+    async def halt(self, reason: str) -> None:
+        """See the port. The supervisor looks at it before it begins a launch, and so does the next.
+
+        Raises:
+            Unavailable: The state directory cannot be written.
+        """
+        try:
+            await asyncio.to_thread(halt.pull, self._state.root, reason)
+        except OSError as error:
+            raise Unavailable("The state folder cannot be written.") from error
+
+    async def resume(self) -> bool:
+        """See the port; raises as `halt` does."""
+        try:
+            return await asyncio.to_thread(halt.release, self._state.root)
+        except OSError as error:
+            raise Unavailable("The state folder cannot be written.") from error
+
+    async def halted(self) -> Halt | None:
+        """See the port."""
+        return await asyncio.to_thread(halt.pulled, self._state.root)
 
     async def warm(self, bot: str) -> None:
         """See the port; returns when the bot is imported, which `preload_within_s` bounds.

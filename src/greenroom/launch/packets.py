@@ -1,7 +1,11 @@
 """What supervisor, zygote and bot say to each other: JSON, one message a packet or line.
 
 Supervisor ⇄ zygote, over a Unix packet socket: `Fork` travels with two file descriptors, the bot's
-line and its log; the zygote says `Awake`, `Ready`, `Forked`, `ForkFailed`, `Exited`.
+line and its log, `ForkSpare` with one, the spare's post; the zygote says `Awake`, `Ready`,
+`Forked`, `ForkFailed`, `Exited`. A fork is known by a number, which says nothing about any launch.
+
+Supervisor ⇄ spare, over the *post*, a packet socket of its own: the spare says `Waiting`;
+`HandOver` brings it the line and the log of a launch, and it answers `Taken`.
 
 Supervisor ⇄ bot, over the *line*, a socket pair of its own per launch: the supervisor writes one
 `greenroom.wire.process.BotSpec`, the bot writes `Step`s. The secret travels only here, so that the
@@ -35,7 +39,14 @@ class Fork(Message):
     """Fork a bot. Descriptors sent along: the line with its spec, and its log."""
 
     type: Literal["fork"] = "fork"
-    launch_id: str
+    number: int
+
+
+class ForkSpare(Message):
+    """Fork a spare. Descriptor sent along: its post."""
+
+    type: Literal["fork_spare"] = "fork_spare"
+    number: int
 
 
 class Awake(Message):
@@ -51,10 +62,10 @@ class Ready(Message):
 
 
 class Forked(Message):
-    """The bot exists and waits for its spec."""
+    """The process exists."""
 
     type: Literal["forked"] = "forked"
-    launch_id: str
+    number: int
     pid: int
 
 
@@ -62,22 +73,50 @@ class ForkFailed(Message):
     """The system refused to fork."""
 
     type: Literal["fork_failed"] = "fork_failed"
-    launch_id: str
+    number: int
     message: str
 
 
 class Exited(Message):
-    """The bot ended. ``returncode`` as in `subprocess`: below zero it is a signal."""
+    """The process ended. ``returncode`` as in `subprocess`: below zero it is a signal."""
 
     type: Literal["exited"] = "exited"
-    launch_id: str
+    number: int
     returncode: int
 
+
+ToZygote = Fork | ForkSpare
+to_zygote: TypeAdapter[ToZygote] = TypeAdapter(Annotated[ToZygote, Field(discriminator="type")])
 
 FromZygote = Awake | Ready | Forked | ForkFailed | Exited
 from_zygote: TypeAdapter[FromZygote] = TypeAdapter(
     Annotated[FromZygote, Field(discriminator="type")]
 )
+
+
+# ---- supervisor ⇄ spare
+
+
+class Waiting(Message):
+    """The spare has done all that can be done without a launch."""
+
+    type: Literal["waiting"] = "waiting"
+
+
+class HandOver(Message):
+    """You are a bot now. Descriptors sent along: the line with its spec, and its log."""
+
+    type: Literal["hand_over"] = "hand_over"
+
+
+class Taken(Message):
+    """The spare holds line and log of the launch, and is no spare any more."""
+
+    type: Literal["taken"] = "taken"
+
+
+FromSpare = Waiting | Taken
+from_spare: TypeAdapter[FromSpare] = TypeAdapter(Annotated[FromSpare, Field(discriminator="type")])
 
 
 # ---- bot → supervisor

@@ -104,13 +104,17 @@ class Living(Message):
 
 
 class Pong(Message):
-    """Answer to `Ping`. ``fingerprint``: what the supervisor was started with, as a hash."""
+    """Answer to `Ping`. ``fingerprint``: what the supervisor was started with, as a hash.
+
+    ``spares`` wait for a launch; they are not among the ``launches``.
+    """
 
     type: Literal["pong"] = "pong"
     pid: int
     version: str
     fingerprint: str
     launches: int
+    spares: int = 0
     clients: int
 
 

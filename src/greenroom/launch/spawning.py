@@ -66,6 +66,11 @@ class SpawningHatchery:
     async def warm(self, bot: str) -> None:
         """Nothing to do: no import outlives its launch."""
 
+    @property
+    def spares(self) -> int:
+        """None: no process is there before its launch."""
+        return 0
+
     def explain(self, launch_id: str, bot: str) -> Path | None:
         """See `greenroom.launch.hatch.Hatchery`."""
         incubation = self._importing.get(launch_id)

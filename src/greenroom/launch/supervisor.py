@@ -21,7 +21,6 @@ import structlog
 from greenroom.launch import kernel
 from greenroom.launch.config import Config, supervisor_log
 from greenroom.launch.door import Door
-from greenroom.launch.forking import ForkingHatchery
 from greenroom.launch.hatch import Hatchery
 from greenroom.launch.journal import Journal
 from greenroom.launch.launches import Launches
@@ -29,6 +28,7 @@ from greenroom.launch.ledger import Ledger
 from greenroom.launch.reaper import Reaper
 from greenroom.launch.spawning import SpawningHatchery
 from greenroom.launch.state import StateDir, lock_or_none
+from greenroom.launch.zygotes import ForkingHatchery
 
 # A predecessor that is just leaving may hold the lock for a moment.
 LOCK_WITHIN_S = 2.0
@@ -77,9 +77,7 @@ class Supervisor:
     def _make_hatchery(self) -> Hatchery:
         config = self._config
         if config.method == "fork":
-            return ForkingHatchery(
-                config.host, self._state.logs, config.preload_within_s, self._reaper
-            )
+            return ForkingHatchery(config, self._state.logs, self._reaper, self._log)
         self._log.warning(
             "supervisor.spawning",
             why="fork is not safe on this system, or spawn was asked for",

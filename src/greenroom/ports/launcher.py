@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from greenroom.ports.store import Halt
+
 
 @dataclass(frozen=True, slots=True)
 class LaunchOrder:
@@ -82,11 +84,17 @@ class Launcher(Protocol):
     Guarantees: `start` and `end` are idempotent by launch id. Every started launch is followed
     by exactly one `BotExit`, delivered at least once: it is kept until `forget`. No bot process
     survives the launcher's own supervisor, and none its `wall_clock_s`.
+    Once `halt` has returned no launch begins until `resume`, whoever asked for it and whenever;
+    that outlives this process, the launcher's own and the machine's.
     Every call is bounded in time and raises `Unavailable` when the supervisor does not answer.
     """
 
     async def start(self, order: LaunchOrder) -> None:
-        """Begin a launch; returns once it is under way, not once the bot is ready."""
+        """Begin a launch; returns once it is under way, not once the bot is ready.
+
+        Raises:
+            Halted: Between `halt` and `resume`.
+        """
         ...
 
     async def end(self, launch_id: str, *, polite_s: float, term_s: float) -> None:
@@ -106,6 +114,18 @@ class Launcher(Protocol):
 
     async def forget(self, launch_id: str) -> None:
         """The exit of this launch is on record; it need not be kept."""
+        ...
+
+    async def halt(self, reason: str) -> None:
+        """Begin no launch from now on; what lives is left alone."""
+        ...
+
+    async def resume(self) -> bool:
+        """Launches may begin again; whether they might not before."""
+        ...
+
+    async def halted(self) -> Halt | None:
+        """Whether launches are refused, since when and why."""
         ...
 
     async def warm(self, bot: str) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
 
 from greenroom.session.facts import EffectKind
 from greenroom.session.model import DeadlineKind, Session
+from greenroom.session.policy import Occupancy, Place, Quotas
+
+if TYPE_CHECKING:
+    from greenroom.ports.deliveries import DeliveryStore
 
 
 class StaleWrite(Exception):
@@ -50,6 +55,25 @@ class NewEffect:
 
 
 @dataclass(frozen=True, slots=True)
+class New:
+    """A session that begins, with what is stored beside it."""
+
+    session: Session
+    events: Sequence[NewEvent]
+    effects: Sequence[NewEffect]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A change of a session, with what is stored beside it."""
+
+    before: Session
+    after: Session
+    events: Sequence[NewEvent]
+    effects: Sequence[NewEffect]
+
+
+@dataclass(frozen=True, slots=True)
 class PendingEffect:
     """An effect that has yet to be carried out. ``attempts``: how often it was tried."""
 
@@ -62,6 +86,14 @@ class PendingEffect:
 
 
 @dataclass(frozen=True, slots=True)
+class Halt:
+    """Everything is stopped. ``reason``: an operator's words for people; may be empty."""
+
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DueDeadline:
     """A clock of a session that has come due."""
 
@@ -70,19 +102,75 @@ class DueDeadline:
     due_at: float
 
 
+class SpendBy(StrEnum):
+    """What totals of money may be grouped by."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+    TENANT = "tenant"
+    DAY = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What was spent on one component by (or on) one of a group, in millionths of a dollar."""
+
+    name: str
+    component: str
+    micro_usd: int
+
+
 class Store(Protocol):
     """Keeps everything that must survive a ``kill -9``.
 
-    Guarantees: `create` and `commit` are one transaction each: the session row, its numbered
-    events and its effects, all or nothing. Numbers have no gap. `commit` fails with `StaleWrite`
-    unless the row still has the version that the change began from. At most one live session
-    per user and assistant exists at any time. Every call may raise `Unavailable`.
+    Guarantees: `admit`, `let_in` and `commit` are one transaction each: the session row, its
+    numbered events and its effects, all or nothing. Numbers have no gap. `commit` fails with
+    `StaleWrite` unless the row still has the version that the change began from. At most one live
+    session per user and assistant exists at any time. Whoever comes in comes by `admit` or
+    `let_in`, of which one runs at a time, in all servers on one database: what they are told is
+    true until they have decided. Once `halt` has returned, nobody comes in until `resume`, not
+    even by an `admit` that began before. What a change costs is added to the totals in the same
+    transaction, so that they are at any time exactly the sums over the sessions. Every call may
+    raise `Unavailable`.
     """
 
-    async def create(
-        self, session: Session, events: Sequence[NewEvent], effects: Sequence[NewEffect]
+    @property
+    def deliveries(self) -> DeliveryStore:
+        """The deliveries of what is stored here."""
+        ...
+
+    async def admit(
+        self, asked: Place, quotas: Quotas, now: float, decide: Callable[[Occupancy], New]
     ) -> Session:
-        """Store a new session; raises `AlreadyLive`."""
+        """Let somebody decide on a new session, knowing what is on record, and store it.
+
+        Args:
+            asked: Who wants to talk with whom.
+            quotas: Which of the counts matter; the others may be left at nothing.
+            now: Seconds since the epoch.
+            decide: The session to store; if it raises, nothing is stored. It must not wait.
+
+        Raises:
+            AlreadyLive: They have a live session with this assistant.
+            Halted: Between `halt` and `resume`.
+        """
+        ...
+
+    async def let_in(
+        self,
+        quotas: Quotas,
+        now: float,
+        decide: Callable[[Occupancy, Sequence[Session]], Sequence[Move]],
+    ) -> list[Session]:
+        """Let somebody decide what becomes of those who wait, in order; raises `StaleWrite`.
+
+        Returns:
+            The changed sessions, as `commit` would. Between `halt` and `resume` nobody is asked.
+        """
+        ...
+
+    async def waiting(self) -> list[Session]:
+        """The sessions in the waiting room, in order."""
         ...
 
     async def commit(
@@ -124,6 +212,12 @@ class Store(Protocol):
         """All effects of a session that are still pending, oldest first."""
         ...
 
+    async def next_effect(
+        self, session_id: str, kinds: Collection[EffectKind]
+    ) -> PendingEffect | None:
+        """The oldest pending effect of a session that is of one of these kinds."""
+        ...
+
     async def settle_effect(self, effect_id: int) -> None:
         """The effect was carried out."""
         ...
@@ -144,12 +238,39 @@ class Store(Protocol):
         """When the next deadline comes due."""
         ...
 
+    async def spent(
+        self, day: str, *, user_id: str | None = None, tenant: str | None = None
+    ) -> int:
+        """What was spent on a day (UTC, ``2026-11-21``), in millionths of a dollar.
+
+        Of everybody, or of one user, or of one tenant.
+        """
+        ...
+
+    async def totals(
+        self, by: SpendBy, since: str, until: str, *, user_id: str | None = None
+    ) -> list[Total]:
+        """What was spent from one day to another, both included, by group and component."""
+        ...
+
     async def put_ticket(self, digest: str, session_id: str, user_id: str, until: float) -> None:
         """Keep a one-time ticket, by its digest only."""
         ...
 
     async def take_ticket(self, digest: str, now: float) -> tuple[str, str] | None:
         """Use a ticket up: its session and user, or None if unknown, used or expired."""
+        ...
+
+    async def halt(self, reason: str, now: float) -> Halt:
+        """Create nothing from now on; said again, the first time stays and the reason is new."""
+        ...
+
+    async def resume(self) -> bool:
+        """Sessions may be created again; whether they might not before."""
+        ...
+
+    async def halted(self) -> Halt | None:
+        """Whether everything is stopped, since when and why."""
         ...
 
     async def ping(self) -> None:

@@ -8,30 +8,30 @@ not listen cannot keep its own end waiting. A command waits for the bot's link, 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
 import structlog
 
-from greenroom.errors import GreenroomError, Unavailable
+from greenroom.errors import GreenroomError, Halted, Unavailable
 from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
-from greenroom.ports.launcher import Launcher, LaunchOrder
+from greenroom.ports.launcher import BotExit, ExitCause, Launcher, LaunchOrder
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import PendingEffect, Store
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
-from greenroom.service.sessions import EFFECTS_TOPIC
+from greenroom.service.policies import EFFECT_CALLS, POLICIES, Outside, outside
+from greenroom.service.sessions import EFFECTS_TOPIC, Sessions
+from greenroom.service.tracing import span
 from greenroom.session.facts import EffectKind
-from greenroom.session.model import Session, Stage
+from greenroom.session.model import EndReason, Session, Stage
 from greenroom.wire.link import Command, CommandKind
 
 log = structlog.get_logger("greenroom.dispatch")
 
-EFFECT_TIMEOUT_S = 10.0
-TELL_TIMEOUT_S = 3.0
 POLL_S = 1.0
-MOST_ATTEMPTS = 8
 
 
 class Lane(StrEnum):
@@ -45,11 +45,15 @@ def _lane(kind: EffectKind) -> Lane:
     return Lane.BOT if kind is EffectKind.TELL_BOT else Lane.WORLD
 
 
+_KINDS = {lane: [kind for kind in EffectKind if _lane(kind) is lane] for lane in Lane}
+
+
 class Dispatcher:
     """Reads pending effects and carries them out.
 
     Args:
-        link_url: Where bots dial, e.g. ``ws://127.0.0.1:8642/link``.
+        link_url: Where bots dial, e.g. ``ws://127.0.0.1:8642/link``; None: nobody listens there,
+            and launches wait for a server.
         memory_limit_bytes: Private memory a bot may use.
     """
 
@@ -62,9 +66,10 @@ class Dispatcher:
         rooms: Rooms,
         links: Links,
         keyring: Keyring,
+        sessions: Sessions,
         metrics: Metrics,
         *,
-        link_url: str,
+        link_url: str | None,
         memory_limit_bytes: int,
     ) -> None:
         self._store = store
@@ -74,6 +79,7 @@ class Dispatcher:
         self._rooms = rooms
         self._links = links
         self._keyring = keyring
+        self._sessions = sessions
         self._metrics = metrics
         self._link_url = link_url
         self._memory_limit_bytes = memory_limit_bytes
@@ -101,10 +107,13 @@ class Dispatcher:
     async def _run_lane(self, session_id: str, lane: Lane) -> None:
         """Carry out a lane's effects, oldest first, until one must wait or none is left."""
         try:
-            while effect := await self._first(session_id, lane):
+            while effect := await self._store.next_effect(session_id, _KINDS[lane]):
                 session = await self._store.get(session_id)
-                if effect.due_at > self._clock.now() or not await self._dispatch(session, effect):
+                if effect.due_at > self._clock.now():
                     return
+                with span(f"effect.{effect.kind.value}", session):
+                    if not await self._dispatch(session, effect):
+                        return
         except Unavailable as error:
             log.warning("store.unavailable", session=session_id, error=error.message)
         except Exception:
@@ -113,16 +122,11 @@ class Dispatcher:
         finally:
             self._busy.discard((session_id, lane))
 
-    async def _first(self, session_id: str, lane: Lane) -> PendingEffect | None:
-        effects = await self._store.effects_of(session_id)
-        return next((effect for effect in effects if _lane(effect.kind) is lane), None)
-
     async def _dispatch(self, session: Session, effect: PendingEffect) -> bool:
         """Carry one effect out. False: it must wait, and its lane with it."""
         try:
-            async with asyncio.timeout(EFFECT_TIMEOUT_S):
-                settled = await self._carry_out(session, effect)
-        except (GreenroomError, OSError, TimeoutError) as error:
+            settled = await self._carry_out(session, effect)
+        except (GreenroomError, OSError) as error:
             await self._failed(effect, error)
             return False
         except Exception as error:
@@ -135,30 +139,67 @@ class Dispatcher:
         return settled
 
     async def _carry_out(self, session: Session, effect: PendingEffect) -> bool:
-        payload = effect.payload
+        payload, launcher = effect.payload, self._launcher
         match effect.kind:
             case EffectKind.ENSURE_ROOM:
-                await self._rooms.ensure(payload["room"])
+                await self._outside(effect, lambda: self._rooms.ensure(payload["room"]))
             case EffectKind.LAUNCH_BOT:
-                if session.stage.is_live:
-                    await self._launcher.start(self._order(session, effect))
+                return await self._launch(session, effect)
             case EffectKind.TELL_BOT:
                 return await self._tell(session, effect)
             case EffectKind.END_BOT:
-                await self._launcher.end(
-                    payload["launch_id"], polite_s=payload["polite_s"], term_s=payload["term_s"]
+                polite_s, term_s = payload["polite_s"], payload["term_s"]
+                await self._outside(
+                    effect,
+                    lambda: launcher.end(payload["launch_id"], polite_s=polite_s, term_s=term_s),
                 )
             case EffectKind.CLOSE_ROOM:
-                await self._rooms.close(payload["room"])
+                await self._outside(effect, lambda: self._rooms.close(payload["room"]))
         return True
 
-    def _order(self, session: Session, effect: PendingEffect) -> LaunchOrder:
+    async def _outside(self, effect: PendingEffect, do: Callable[[], Awaitable[None]]) -> None:
+        await outside(EFFECT_CALLS[effect.kind], do, attempt=effect.attempts + 1)
+
+    async def _launch(self, session: Session, effect: PendingEffect) -> bool:
+        """Whether the launch needs no further try."""
+        if session.stage.is_live and self._link_url is None:
+            return False
+        if session.stage.is_live and await self._start(session, effect):
+            return True
+        await self._tell_that_none_came(session)
+        return True
+
+    async def _start(self, session: Session, effect: PendingEffect) -> bool:
+        """Whether it was launched; it is not when everything was stopped, and its session ends."""
+        order = self._order(session, effect, self._link_url or "")
+        halt = await self._store.halted()
+        if halt is None:
+            try:
+                self._links.launched(session.launch_id)
+                await self._outside(effect, lambda: self._launcher.start(order))
+                return True
+            except Halted:  # the brake is pulled first, and put on record a moment later
+                halt = await outside(Outside.HALTED, self._launcher.halted)
+        note = halt.reason if halt is not None else ""
+        await self._sessions.stop(session.id, None, EndReason.EMERGENCY, note or None)
+        return False
+
+    async def _tell_that_none_came(self, session: Session) -> None:
+        """No bot was launched, so that no exit will be heard of: the end need not wait for one."""
+        living = await outside(Outside.LIVING, self._launcher.living)
+        if session.launch_id in {process.launch_id for process in living}:
+            return  # it was launched before this server died; it is ended like any other
+        now = self._clock.now()
+        none = BotExit(session.launch_id, session.id, ExitCause.ENDED, None, None, "", now)
+        await self._sessions.exited(none)
+
+    def _order(self, session: Session, effect: PendingEffect, link_url: str) -> LaunchOrder:
         launch_id = effect.payload["launch_id"]
         return LaunchOrder(
             launch_id=launch_id,
             session_id=session.id,
             bot=effect.payload["bot"],
-            link_url=self._link_url,
+            link_url=link_url,
             secret=self._keyring.launch_secret(launch_id),
             join_within_s=effect.payload["join_s"],
             wall_clock_s=effect.payload["wall_clock_s"],
@@ -173,24 +214,30 @@ class Dispatcher:
         if link is None:
             return False  # told when it links again; see `Sessions` and the link's door
         kind = CommandKind(effect.payload["kind"])
-        command = Command(command_id=str(effect.id), kind=kind, data=effect.payload["data"])
-        await link.tell(command, TELL_TIMEOUT_S)
+        # Not the effect's own id: SQLite gives that of a settled effect to the next one.
+        name = effect.payload["command"]
+        command = Command(command_id=name, kind=kind, data=effect.payload["data"])
+        timeout_s = POLICIES[Outside.TELL_BOT].timeout_s
+        await self._outside(effect, lambda: link.tell(command, timeout_s))
         return True
 
     async def _failed(self, effect: PendingEffect, error: BaseException) -> None:
         self._metrics.effects_failed.labels(kind=effect.kind.value).inc()
         reason = f"{type(error).__name__}: {error}"[:500]
-        fields = {"session": effect.session_id, "kind": effect.kind.value, "error": reason}
-        if effect.attempts + 1 >= MOST_ATTEMPTS:
+        policy = POLICIES[EFFECT_CALLS[effect.kind]]
+        attempt = effect.attempts + 1
+        fields = {
+            "session": effect.session_id,
+            "kind": effect.kind.value,
+            "attempt": attempt,
+            "timeout_s": policy.timeout_s,
+            "error": reason,
+        }
+        if attempt >= policy.attempts:
             self._metrics.effects_dead.labels(kind=effect.kind.value).inc()
             log.error("effect.dead", **fields)
             await self._store.bury_effect(effect.id, reason)
             return
-        log.warning("effect.failed", attempt=effect.attempts + 1, **fields)
-        wait_s = backoff_s(effect.attempts)
-        await self._store.postpone_effect(effect.id, self._clock.now() + wait_s, reason)
-
-
-def backoff_s(attempts: int) -> float:
-    """Seconds until the next try: a quarter, doubling, at most ten."""
-    return float(min(10.0, 0.25 * 2.0**attempts))
+        log.warning("effect.failed", **fields)
+        due_at = self._clock.now() + policy.wait_s(attempt)
+        await self._store.postpone_effect(effect.id, due_at, reason)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from greenroom.errors import BadOffer, BotSilent, Unavailable
 from greenroom.wire.base import WireModel
 from greenroom.wire.link import Answer, Candidates, Command, Offer, OfferRefused
+
+REMEMBERED_LAUNCHES = 1_000
 
 Send = Callable[[WireModel], Awaitable[None]]
 
@@ -111,6 +114,7 @@ class Links:
 
     def __init__(self) -> None:
         self._links: dict[str, Link] = {}
+        self._launched_s: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._links)
@@ -119,12 +123,24 @@ class Links:
         """The link of this launch, if it is up."""
         return self._links.get(launch_id)
 
-    def opened(self, link: Link) -> None:
-        """A bot was welcomed; an older connection of the same launch is replaced."""
+    def launched(self, launch_id: str) -> None:
+        """The launcher has begun: its bot is expected to dial."""
+        self._launched_s[launch_id] = time.monotonic()
+        while len(self._launched_s) > REMEMBERED_LAUNCHES:  # those that never came
+            del self._launched_s[next(iter(self._launched_s))]
+
+    def opened(self, link: Link) -> float | None:
+        """A bot was welcomed; an older connection of the same launch is replaced.
+
+        Returns:
+            Seconds since its launch; None if it had been here before.
+        """
         older = self._links.get(link.launch_id)
         self._links[link.launch_id] = link
         if older is not None:
             older.replaced.set()
+        launched_s = self._launched_s.pop(link.launch_id, None)
+        return None if launched_s is None else time.monotonic() - launched_s
 
     def closed(self, link: Link) -> None:
         """A connection is gone."""

@@ -11,7 +11,9 @@ from greenroom.ports.clock import Clock
 from greenroom.ports.launcher import BotExit, ExitCause, Launcher
 from greenroom.ports.store import Store
 from greenroom.service.metrics import Metrics
+from greenroom.service.policies import Outside, outside
 from greenroom.service.sessions import Sessions
+from greenroom.service.tracing import ids_of
 from greenroom.session.model import Session, Stage
 
 log = structlog.get_logger("greenroom.reconcile")
@@ -60,7 +62,7 @@ class Reconciler:
             except Unavailable as error:  # the store is away; the exit must not be lost
                 log.warning("store.unavailable", error=error.message)
                 await asyncio.sleep(RETRY_S)
-        await self._launcher.forget(exit_.launch_id)
+        await outside(Outside.FORGET, lambda: self._launcher.forget(exit_.launch_id))
 
     async def run(self) -> None:
         """Look at everything, soon again, and then on a timer. Until cancelled."""
@@ -83,11 +85,12 @@ class Reconciler:
         and not an orphan, because its session is looked up again by its launch.
         """
         sessions = await self._store.unended()
-        processes = {process.launch_id: process for process in await self._launcher.living()}
+        living = await outside(Outside.LIVING, self._launcher.living)
+        processes = {process.launch_id: process for process in living}
         missing = {s.id: s for s in sessions if _needs_bot(s) and s.launch_id not in processes}
         for session_id in self._missing & missing.keys():
             session = missing[session_id]
-            log.warning("session.lost", session=session.id, launch=session.launch_id)
+            log.warning("session.lost", **ids_of(session))
             await self._sessions.exited(_vanished(session, self._clock.now()))
         # Lost is what was missing at two looks: the exit may be on its way to us.
         self._missing = set(missing)
@@ -95,7 +98,11 @@ class Reconciler:
         for launch_id, process in processes.items():
             if launch_id not in known and await self._is_orphan(process.session_id):
                 log.warning("bot.orphan", session=process.session_id, launch=launch_id)
-                await self._launcher.end(launch_id, polite_s=ORPHAN_POLITE_S, term_s=ORPHAN_TERM_S)
+                await self._end(launch_id)
+
+    async def _end(self, launch_id: str) -> None:
+        times = {"polite_s": ORPHAN_POLITE_S, "term_s": ORPHAN_TERM_S}
+        await outside(Outside.END_BOT, lambda: self._launcher.end(launch_id, **times))
 
     async def _is_orphan(self, session_id: str) -> bool:
         try:

@@ -6,6 +6,7 @@ import json
 import math
 import secrets
 from asyncio import Lock
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
@@ -19,23 +20,32 @@ from greenroom.errors import (
     Draining,
     Forbidden,
     LaunchFailed,
+    LimitReached,
     NotFound,
     OfferConflict,
     SessionEnded,
+    StillQueued,
     TooLarge,
 )
 from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import BotExit, ExitCause
-from greenroom.ports.store import AlreadyLive, NewEffect, NewEvent, StaleWrite, Store
+from greenroom.ports.store import AlreadyLive, Move, New, NewEffect, NewEvent, StaleWrite, Store
+from greenroom.service.admission import Admission
+from greenroom.service.deliveries import DELIVERIES_TOPIC
 from greenroom.service.exits import describe_exit
 from greenroom.service.links import Link, Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring, digest_of, new_id
+from greenroom.service.policies import Outside, outside
+from greenroom.service.purse import Purse
+from greenroom.service.tracing import ids_of, span
 from greenroom.session import inputs as i
 from greenroom.session.facts import Change, Outcome
 from greenroom.session.lifecycle import open_session, transition
-from greenroom.session.model import EndReason, Limits, Session, Stage
+from greenroom.session.model import DEFAULT_TENANT, EndReason, Limits, PauseCause, Session, Stage
+from greenroom.session.policy import Occupancy, Place
+from greenroom.session.wishes import wished
 from greenroom.wire.http import TICKET_LIFETIME_S
 from greenroom.wire.link import (
     MAX_SESSION_BODY_BYTES,
@@ -53,6 +63,7 @@ log = structlog.get_logger("greenroom.sessions")
 _MOST_ROUNDS = 20
 # A reader that waits for a link looks again this often even if nothing woke it.
 _LOOK_AGAIN_S = 1.0
+_NOT_NEW = (Outcome.DUPLICATE, Outcome.FENCED, Outcome.GAP)
 _BEFORE_ANY_SESSION = (ExitCause.IMPORT_FAILED, ExitCause.IMPORT_HUNG)
 
 
@@ -63,16 +74,24 @@ def session_topic(session_id: str) -> str:
 
 EFFECTS_TOPIC = "effects"
 DEADLINES_TOPIC = "deadlines"
+# Published when a place may have become free, or a place in the queue.
+QUEUE_TOPIC = "queue"
 
 
 @dataclass(frozen=True, slots=True)
 class Assistant:
-    """What is launched for a name."""
+    """What is launched for a name.
+
+    Attributes:
+        limits: How long its sessions may do what.
+        ceilings: The most of it that a start may ask for; None: never more than ``limits``.
+    """
 
     name: str
     bot: str
     title: str
     limits: Limits
+    ceilings: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +100,19 @@ class Started:
 
     session: Session
     reused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Who wants a session, what its bot is to be told, and what else holds for it."""
+
+    user_id: str
+    tenant: str
+    body: dict[str, Any]
+    trace_id: str
+    limits: Limits
+    guest: bool
+    wait: bool
 
 
 class Sessions:
@@ -94,6 +126,8 @@ class Sessions:
         keyring: Names and secrets.
         assistants: What may be started, by name.
         metrics: Counters.
+        admission: Decides who comes in.
+        purse: Prices and budgets.
     """
 
     def __init__(
@@ -105,6 +139,8 @@ class Sessions:
         keyring: Keyring,
         assistants: dict[str, Assistant],
         metrics: Metrics,
+        admission: Admission,
+        purse: Purse,
     ) -> None:
         self._store = store
         self._hub = hub
@@ -113,8 +149,11 @@ class Sessions:
         self._keyring = keyring
         self._assistants = assistants
         self._metrics = metrics
+        self._admission = admission
+        self._purse = purse
         self._draining = False
         self._turns: WeakValueDictionary[str, Lock] = WeakValueDictionary()
+        self._starts: WeakValueDictionary[tuple[str, str], Lock] = WeakValueDictionary()
 
     # ---- commands
 
@@ -125,40 +164,67 @@ class Sessions:
         *,
         body: dict[str, Any] | None = None,
         most_persistence_s: float = math.inf,
+        tenant: str = DEFAULT_TENANT,
+        trace_id: str | None = None,
+        guest: bool = False,
+        wait: bool = False,
+        wishes: Mapping[str, float] | None = None,
     ) -> Started:
         """Start a session, or find the user's running one.
 
         Two starts at the same moment give one launch and two equal answers: the database
-        admits one live session per user and assistant.
+        admits one live session per user and assistant. One that is found counts towards no limit.
 
         Args:
             user_id: Who starts it.
             assistant_name: Whom they want to talk to; the first assistant if None.
             body: What the bot is to be told. A running session keeps what it was started with.
             most_persistence_s: The bot of a new session waits no longer for a vanished user.
+            tenant: Whose application it is.
+            trace_id: 32 hex digits of whoever traces the click; a new one if None.
+            guest: They are a nameless visitor of one's own machine, whose starts nobody counts.
+            wishes: Other limits for a new session than its assistant's, in seconds: fields of
+                `Limits`, up to the assistant's ceilings.
+            wait: Where there is no place, wait for one: the session is then queued.
 
         Raises:
             Draining: The server takes no new sessions.
+            BudgetUsedUp: The money for today is spent.
             NotFound: No such assistant.
-            BadRequest: The body is no JSON that can be stored, or too large.
+            BadRequest: The body is no JSON that can be stored, or too large; or a wish is above
+                its ceiling.
+            LimitReached: It would be one too many.
         """
         _check_body(body or {})
         assistant = self.assistant(assistant_name)
-        limits = _with_most_persistence(assistant.limits, most_persistence_s)
+        ceilings = assistant.ceilings or assistant.limits
+        limits = wished(assistant.limits, ceilings, wishes or {})
+        limits = _with_most_persistence(limits, most_persistence_s)
+        trace_id = trace_id or secrets.token_hex(16)
+        wish = _Wish(user_id, tenant, body or {}, trace_id, limits, guest, wait)
+        # Somebody who presses again and again waits here, and not where admission is decided.
+        async with self._starts.setdefault((user_id, assistant.name), Lock()):
+            return await self._find_or_open(wish, assistant)
+
+    async def _find_or_open(self, wish: _Wish, assistant: Assistant) -> Started:
         for _ in range(_MOST_ROUNDS):
-            live = await self._store.live_of(user_id, assistant.name)
+            live = await self._store.live_of(wish.user_id, assistant.name)
             if live is not None:
                 self._metrics.sessions_reused.inc()
                 return Started(live, reused=True)
             if self._draining:
                 raise Draining("The server is being restarted. Try again in a moment.")
+            await self._purse.admit(wish.user_id, wish.tenant)
             try:
-                return Started(
-                    await self._open(user_id, assistant, limits, body or {}), reused=False
-                )
+                return Started(await self._open(wish, assistant), reused=False)
             except AlreadyLive:
                 continue  # somebody was faster; by the next look it may even have ended
         raise Conflict("The session could not be started. Try again.")
+
+    @property
+    def bots(self) -> list[str]:
+        """The modules or files that may have to be launched."""
+        return [assistant.bot for assistant in self._assistants.values()]
 
     def assistant(self, name: str | None) -> Assistant:
         """The assistant of this name, or the first one."""
@@ -169,25 +235,48 @@ class Sessions:
         except KeyError:
             raise NotFound(f"There is no assistant called “{name[:64]}”.") from None
 
-    async def _open(
-        self, user_id: str, assistant: Assistant, limits: Limits, body: dict[str, Any]
-    ) -> Session:
-        change = open_session(
+    async def _open(self, wish: _Wish, assistant: Assistant) -> Session:
+        now = self._clock.now()
+        place = Place(wish.user_id, wish.tenant, assistant.name)
+        quotas = self._admission.quotas_for(guest=wish.guest)
+        opened: list[Change] = []
+
+        def decide(occupancy: Occupancy) -> New:
+            position = self._admission.place_for(
+                place, occupancy, guest=wish.guest, may_wait=wish.wait
+            )
+            change = self._opening(wish, assistant, position, now)
+            opened[:] = [change]
+            return New(change.session, _events(change), _effects(change))
+
+        try:
+            session = await self._store.admit(place, quotas, now, decide)
+        except LimitReached as refusal:
+            self._metrics.sessions_refused.labels(code=refusal.code).inc()
+            log.info("session.refused", code=refusal.code, trace=wish.trace_id, **refusal.detail)
+            raise
+        self._note_start(session)
+        self._wake(session.id, opened[0])
+        return session
+
+    def _opening(
+        self, wish: _Wish, assistant: Assistant, position: int | None, now: float
+    ) -> Change:
+        return open_session(
             session_id=new_id("ses"),
-            user_id=user_id,
+            user_id=wish.user_id,
+            tenant=wish.tenant,
+            trace_id=wish.trace_id,
             assistant=assistant.name,
             bot=assistant.bot,
-            room=self._keyring.room_for(user_id, assistant.name),
+            room=self._keyring.room_for(wish.user_id, assistant.name),
             launch_id=new_id("lau"),
-            limits=limits,
-            body=body,
-            now=self._clock.now(),
+            limits=wish.limits,
+            body=wish.body,
+            tariff=self._purse.tariff(assistant.name),
+            now=now,
+            position=position,
         )
-        session = await self._store.create(change.session, _events(change), _effects(change))
-        self._metrics.sessions_started.inc()
-        log.info("session.started", session=session.id, launch=session.launch_id)
-        self._wake(session.id, change)
-        return session
 
     async def get(self, session_id: str, user_id: str | None = None) -> Session:
         """A session; with ``user_id`` only if it is theirs.
@@ -229,10 +318,12 @@ class Sessions:
     async def trickle(self, session_id: str, user_id: str, candidates: Candidates) -> None:
         """Pass further ICE candidates on to the bot."""
         session = await self.get(session_id, user_id)
+        if session.stage is Stage.QUEUED:
+            raise StillQueued("You are still waiting for a place.", session=session_id)
         if not session.stage.is_live:
             raise SessionEnded("This session is over. Start a new one.", session=session_id)
         link = await self._linked(session)
-        await link.trickle(candidates)
+        await outside(Outside.TRICKLE, lambda: link.trickle(candidates))
 
     async def _linked(self, session: Session) -> Link:
         give_up_at = self._clock.now() + session.limits.join_s
@@ -249,11 +340,22 @@ class Sessions:
                 await waiter.wait(_LOOK_AGAIN_S)
 
     async def stop(
-        self, session_id: str, user_id: str | None, reason: EndReason = EndReason.USER
+        self,
+        session_id: str,
+        user_id: str | None,
+        reason: EndReason = EndReason.USER,
+        note: str | None = None,
     ) -> Session:
-        """End a session; said again, nothing more happens."""
+        """End a session; said again while it ends, it hurries, and then nothing more happens.
+
+        Args:
+            session_id: Which one.
+            user_id: Whose it must be; None: whoever's.
+            reason: Why.
+            note: Further words for people.
+        """
         await self.get(session_id, user_id)
-        return await self.apply(session_id, i.Stop(reason))
+        return await self.apply(session_id, i.Stop(reason, note))
 
     async def mute(
         self, session_id: str, user_id: str, *, muted: bool, timestamp_ms: int
@@ -261,6 +363,15 @@ class Sessions:
         """Switch the user's microphone; of two calls the later ``timestamp_ms`` holds."""
         await self.get(session_id, user_id)
         return await self.apply(session_id, i.Mute(muted, timestamp_ms))
+
+    async def pause(
+        self, session_id: str, user_id: str, cause: PauseCause, *, paused: bool
+    ) -> Session:
+        """Let a cause to pause appear, or lift it; the others stay as they are."""
+        await self.get(session_id, user_id)
+        if paused:
+            self._metrics.pauses.labels(cause=cause.value).inc()
+        return await self.apply(session_id, i.Pause(cause) if paused else i.Resume(cause))
 
     async def message(self, session_id: str, user_id: str, text: str) -> Session:
         """Tell the bot what the user typed instead of speaking.
@@ -277,6 +388,7 @@ class Sessions:
         ticket = secrets.token_urlsafe(24)
         until = self._clock.now() + TICKET_LIFETIME_S
         await self._store.put_ticket(digest_of(ticket), session.id, session.user_id, until)
+        self._metrics.tickets.inc()
         return ticket
 
     async def redeem(self, ticket: str) -> Session:
@@ -287,6 +399,7 @@ class Sessions:
         """
         taken = await self._store.take_ticket(digest_of(ticket), self._clock.now())
         if taken is None:
+            self._metrics.tokens_refused.labels(kind="ticket").inc()
             raise Forbidden("This ticket is unknown, used or expired. Ask for a new one.")
         session_id, user_id = taken
         return await self.get(session_id, user_id)
@@ -294,6 +407,11 @@ class Sessions:
     def refuse_new(self) -> None:
         """From now on no new session is begun; running ones are still found."""
         self._draining = True
+
+    @property
+    def takes_new(self) -> bool:
+        """Whether anybody may come in now."""
+        return not self._draining
 
     # ---- reports
 
@@ -303,8 +421,10 @@ class Sessions:
         before, change = await self._change(session_id, event)
         self._metrics.reports.labels(outcome=change.outcome.value).inc()
         if before.stage is Stage.CONNECTING and change.session.stage is Stage.ACTIVE:
-            joined_s = max(0.0, self._clock.now() - before.created_at)
+            joined_s = max(0.0, self._clock.now() - (before.admitted_at or before.created_at))
             self._metrics.bot_join_seconds.observe(joined_s)
+        if change.outcome not in _NOT_NEW:
+            self._metrics.note_report(report)
         return change.outcome
 
     async def skip_report(self, launch_id: str, session_id: str, seq: int) -> Outcome:
@@ -319,21 +439,21 @@ class Sessions:
 
     async def exited(self, exit_: BotExit) -> None:
         """A bot's process is no more."""
+        try:
+            session = await self.apply(exit_.session_id, describe_exit(exit_))
+        except NotFound:
+            log.warning("bot.exit.unknown_session", session=exit_.session_id)
+            return
         self._metrics.bot_exits.labels(cause=exit_.cause.value).inc()
         log.info(
             "bot.exited",
-            session=exit_.session_id,
-            launch=exit_.launch_id,
+            **{**ids_of(session), "launch": exit_.launch_id},
             cause=exit_.cause.value,
             exit_code=exit_.exit_code,
             signal=exit_.signal,
             # Before a session there is nothing confidential to a program's last words.
             **({"last_words": exit_.last_words} if exit_.cause in _BEFORE_ANY_SESSION else {}),
         )
-        try:
-            await self.apply(exit_.session_id, describe_exit(exit_))
-        except NotFound:
-            log.warning("bot.exit.unknown_session", session=exit_.session_id)
 
     # ---- the one writer
 
@@ -345,7 +465,16 @@ class Sessions:
     async def _change(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
         # First come, first served: a bot that reports without pause must not outrun its own end.
         async with self._turns.setdefault(session_id, Lock()):
-            return await self._change_in_turn(session_id, event)
+            before, change = await self._change_in_turn(session_id, event)
+            return before, await self._within_budget(before, change)
+
+    async def _within_budget(self, before: Session, change: Change) -> Change:
+        """The change, and what follows at once if it has cost more than there is."""
+        after = change.session
+        while verdict := await self._purse.verdict(before, after):
+            before, next_change = await self._change_in_turn(after.id, verdict)
+            after = next_change.session
+        return replace(change, session=after)
 
     async def _change_in_turn(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
         for _ in range(_MOST_ROUNDS):
@@ -356,15 +485,35 @@ class Sessions:
             if change.session == before and not change.facts and not change.effects:
                 return before, change
             try:
-                after = await self._store.commit(
-                    before, change.session, _events(change), _effects(change), now
-                )
+                with span(f"session.{type(event).__name__}", before):
+                    after = await self._store.commit(
+                        before, change.session, _events(change), _effects(change), now
+                    )
             except StaleWrite:
                 continue
-            self._note_end(before, after)
-            self._wake(session_id, change)
+            self.announce(before, change)
             return before, Change(after, change.facts, change.effects, change.outcome)
         raise Conflict("The session is changing too fast. Try again.")
+
+    def announce(self, before: Session, change: Change) -> None:
+        """Count and log what was committed, and wake whoever waits for it."""
+        after = change.session
+        self._purse.note(before, after)
+        if before.stage is Stage.QUEUED and after.stage is Stage.CONNECTING:
+            self._note_start(after)
+        self._note_end(before, after)
+        self._wake(after.id, change)
+        if Stage.QUEUED is before.stage is not after.stage or after.stage is Stage.ENDED:
+            self._hub.publish(QUEUE_TOPIC)
+
+    def _note_start(self, session: Session) -> None:
+        queued = session.stage is Stage.QUEUED
+        if not queued:
+            self._metrics.sessions_started.inc()
+        log.info(
+            "session.queued" if queued else "session.started",
+            **ids_of(session),
+        )
 
     def _note_end(self, before: Session, after: Session) -> None:
         if before.stage is Stage.ENDED or after.stage is not Stage.ENDED:
@@ -376,8 +525,7 @@ class Sessions:
         self._metrics.session_seconds.observe(duration_s)
         log.info(
             "session.ended",
-            session=after.id,
-            launch=after.launch_id,
+            **ids_of(after),
             reason=after.reason.value,
             duration_s=round(duration_s, 1),
         )
@@ -385,6 +533,8 @@ class Sessions:
     def _wake(self, session_id: str, change: Change) -> None:
         self._hub.publish(session_topic(session_id))
         self._hub.publish(DEADLINES_TOPIC)
+        if change.facts:
+            self._hub.publish(DELIVERIES_TOPIC)
         if change.effects:
             self._hub.publish(EFFECTS_TOPIC)
 
@@ -400,6 +550,11 @@ def _check_body(body: dict[str, Any]) -> None:
 
 def _with_most_persistence(limits: Limits, most_s: float) -> Limits:
     return replace(limits, persistence_s=min(limits.persistence_s, most_s))
+
+
+def as_move(before: Session, change: Change) -> Move:
+    """What the store is given of a change."""
+    return Move(before, change.session, _events(change), _effects(change))
 
 
 def _events(change: Change) -> list[NewEvent]:

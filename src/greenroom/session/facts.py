@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from greenroom.session.model import EndReason, PauseCause, Presence, Session, Stage
+from greenroom.session.prices import Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,14 @@ class Started:
 
     assistant: str
     room: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The session waits, in this place (from 1), and gives up in so many seconds."""
+
+    position: int
+    ends_in_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +101,33 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Costed:
+    """What the session has cost so far."""
+
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetWarned:
+    """A budget is nearly spent, or spent. Amounts are millionths of a dollar."""
+
+    budget: str
+    spent_micro_usd: int
+    limit_micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
-    """The session is over."""
+    """The session is over. ``note``: further words for people."""
 
     reason: EndReason
     duration_s: float
+    note: str | None = None
 
 
 Fact = (
     Started
+    | Queued
     | StatusChanged
     | Muted
     | Paused
@@ -110,6 +137,8 @@ Fact = (
     | Said
     | AppHappened
     | Failed
+    | Costed
+    | BudgetWarned
     | Ended
 )
 
@@ -122,7 +151,7 @@ class EffectKind(StrEnum):
 
     ENSURE_ROOM = "ensure_room"  # {room}
     LAUNCH_BOT = "launch_bot"  # {launch_id, bot, join_s, wall_clock_s}
-    TELL_BOT = "tell_bot"  # {launch_id, kind, data}
+    TELL_BOT = "tell_bot"  # {launch_id, command, kind, data}; command: its name in the session
     END_BOT = "end_bot"  # {launch_id, polite_s, term_s}
     CLOSE_ROOM = "close_room"  # {room}
 
@@ -140,6 +169,7 @@ class Outcome(StrEnum):
 
     APPLIED = "applied"
     IGNORED = "ignored"  # the stage has no use for it
+    MUTED = "muted"  # it tells of a microphone that is switched off
     DUPLICATE = "duplicate"  # a report that is on record already
     FENCED = "fenced"  # from a launch that is not this session's (any more)
     GAP = "gap"  # a report whose predecessor never came: send again from the last one

@@ -19,9 +19,10 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The session shall end. Said again while it ends: hurry."""
+    """The session shall end. Said again while it ends: hurry. ``note``: words for people."""
 
     reason: EndReason = EndReason.USER
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +117,16 @@ class AppReport:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the bot used of a paid component, for the bill."""
+    """What the bot used of a paid component, for the bill: finite, and not negative."""
 
     component: str
     quantity: float
     unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well the user's audio came over one connection; for the metrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,7 @@ BotReport = (
     | Transcript
     | AppReport
     | Usage
+    | Quality
     | BotError
     | Farewell
     | Unreadable
@@ -167,6 +174,27 @@ class Reported:
     launch_id: str
     seq: int
     report: BotReport
+
+
+# ---- the bill
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetNear:
+    """A budget will soon be spent. Amounts are millionths of a dollar."""
+
+    budget: str
+    spent_micro_usd: int
+    limit_micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSpent:
+    """A budget is spent. Amounts are millionths of a dollar."""
+
+    budget: str
+    spent_micro_usd: int
+    limit_micro_usd: int
 
 
 # ---- the world outside
@@ -190,6 +218,18 @@ class BotExited:
 
 
 @dataclass(frozen=True, slots=True)
+class MovedUp:
+    """The session's place in the waiting room is another one now, counted from 1."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class LetIn:
+    """The session's turn has come: there is a place for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
     """A deadline's time has come."""
 
@@ -197,4 +237,4 @@ class Due:
 
 
 Command = Offer | Stop | Mute | Pause | Resume | Message
-Input = Command | Reported | BotExited | Due
+Input = Command | Reported | BudgetNear | BudgetSpent | BotExited | MovedUp | LetIn | Due

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from greenroom.session import inputs as i
 from greenroom.session.model import DeadlineKind, Presence, Stage
+from greenroom.session.prices import TIMED_COMPONENTS, item
 
 
 class Response(StrEnum):
@@ -23,6 +24,7 @@ class Response(StrEnum):
 
 _A, _I, _R = Response.ACT, Response.IGNORE, Response.REFUSE
 _STAGES = tuple(Stage)
+_PAUSABLE = (Stage.CONNECTING, Stage.ACTIVE, Stage.LINGERING)
 
 # Columns: queued, connecting, active, lingering, ending, ended.
 _ROWS: dict[type, tuple[Response, ...]] = {
@@ -41,10 +43,15 @@ _ROWS: dict[type, tuple[Response, ...]] = {
     i.Transcript: (_I, _A, _A, _A, _A, _I),
     i.AppReport: (_I, _A, _A, _A, _A, _I),
     i.Usage: (_I, _A, _A, _A, _A, _I),
+    i.Quality: (_I, _I, _I, _I, _I, _I),
     i.BotError: (_I, _A, _A, _A, _I, _I),
     i.Farewell: (_I, _I, _A, _A, _I, _I),
     i.Unreadable: (_I, _I, _I, _I, _I, _I),
+    i.BudgetNear: (_I, _A, _A, _A, _I, _I),
+    i.BudgetSpent: (_I, _A, _A, _A, _I, _I),
     i.BotExited: (_I, _A, _A, _A, _A, _I),
+    i.MovedUp: (_A, _I, _I, _I, _I, _I),
+    i.LetIn: (_A, _I, _I, _I, _I, _I),
     i.Due: (_A, _A, _A, _A, _A, _I),
 }
 
@@ -61,29 +68,36 @@ IGNORED_WHILE_MUTED: frozenset[type] = frozenset({i.UserSpeech})
 def running_deadlines(stage: Stage, *, paused: bool) -> frozenset[DeadlineKind]:
     """Which clocks run in a stage (the warning until it was given)."""
     match stage:
+        case Stage.QUEUED:
+            return frozenset({DeadlineKind.QUEUE})
         case Stage.CONNECTING:
-            return frozenset({DeadlineKind.JOIN})
+            return frozenset({DeadlineKind.JOIN, DeadlineKind.METER})
         case Stage.ACTIVE:
             third = DeadlineKind.PAUSE if paused else DeadlineKind.IDLE
-            return frozenset({DeadlineKind.HARD, DeadlineKind.WARNING, third})
+            return frozenset({DeadlineKind.HARD, DeadlineKind.WARNING, third, DeadlineKind.METER})
         case Stage.LINGERING:
             kinds = {DeadlineKind.HARD, DeadlineKind.WARNING, DeadlineKind.LINGER}
-            return frozenset(kinds | {DeadlineKind.PAUSE} if paused else kinds)
+            paused_kinds = {DeadlineKind.PAUSE} if paused else set()
+            return frozenset(kinds | paused_kinds | {DeadlineKind.METER})
         case Stage.ENDING:
             return frozenset({DeadlineKind.ENDING})
-        case Stage.QUEUED | Stage.ENDED:
+        case Stage.ENDED:
             return frozenset()
 
 
 def billed(stage: Stage) -> tuple[str, ...]:
-    """What costs money in a stage: a process, and once people talk, its services."""
+    """What costs money in a stage: a process and its room by time, services by what is used."""
     match stage:
-        case Stage.CONNECTING | Stage.LINGERING | Stage.ENDING:
-            return ("container", "room")
-        case Stage.ACTIVE:
-            return ("container", "room", "services")
+        case Stage.CONNECTING | Stage.ACTIVE | Stage.LINGERING | Stage.ENDING:
+            return (*TIMED_COMPONENTS, "services")
         case Stage.QUEUED | Stage.ENDED:
             return ()
+
+
+def billed_time(stage: Stage, *, paused: bool) -> tuple[str, ...]:
+    """The lines of the meter that time is counted under; what is paused has its own price."""
+    unit = "paused_seconds" if paused and stage in _PAUSABLE else "seconds"
+    return tuple(item(name, unit) for name in billed(stage) if name in TIMED_COMPONENTS)
 
 
 def may_speak(stage: Stage, user: Presence, *, paused: bool, muted: bool) -> tuple[str, ...]:
@@ -111,8 +125,7 @@ def _state_table() -> Iterator[str]:
     yield "| stage | paused | user | deadlines | billed | may speak |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for stage in _STAGES:
-        pausable = stage in (Stage.CONNECTING, Stage.ACTIVE, Stage.LINGERING)
-        for paused in (False, True) if pausable else (False,):
+        for paused in (False, True) if stage in _PAUSABLE else (False,):
             for user in _presences(stage):
                 deadlines = running_deadlines(stage, paused=paused)
                 speakers = may_speak(stage, user, paused=paused, muted=False)
@@ -121,10 +134,15 @@ def _state_table() -> Iterator[str]:
                     "yes" if paused else "no",
                     user.value,
                     ", ".join(k for k in DeadlineKind if k in deadlines) or "–",
-                    ", ".join(billed(stage)) or "–",
+                    ", ".join(_shown_bill(stage, paused)) or "–",
                     ", ".join(speakers) or "nobody",
                 )
                 yield "| " + " | ".join(cells) + " |"
+
+
+def _shown_bill(stage: Stage, paused: bool) -> Iterator[str]:
+    for name in billed(stage):
+        yield f"{name} (paused)" if paused and name in TIMED_COMPONENTS else name
 
 
 def _presences(stage: Stage) -> tuple[Presence, ...]:

@@ -32,6 +32,8 @@ POOL_WITHIN_S = 10.0
 UPGRADE_WITHIN_S = 3_600.0
 # Any number does, so long as nobody else uses it in this database: "green" in ASCII.
 _UPGRADE_LOCK = 0x677265656E
+# The next one. At READ COMMITTED whoever gets it sees all that its last holder has committed.
+_ADMISSION_LOCK = text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK + 1})")
 
 # What the address itself is to blame for; anything else may pass by waiting.
 _WRONG_ADDRESS = (
@@ -84,7 +86,7 @@ class PostgresDatabase:
         )
         # A single statement needs no transaction around it: two round trips less.
         reader = engine.execution_options(isolation_level="AUTOCOMMIT")
-        return SqlStore(writer=engine, reader=reader)
+        return SqlStore(writer=engine, reader=reader, admission_lock=_ADMISSION_LOCK)
 
     async def schema(self) -> Schema:
         """See `Database.schema`."""

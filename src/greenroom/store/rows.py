@@ -8,10 +8,14 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from greenroom.session.model import EndReason, Limits, PauseCause, Presence, Session, Stage
+from greenroom.session.prices import METERING_S, Rate, Tariff
+from greenroom.session.usage import Meter
 
 _PLAIN = {f.name for f in fields(Session)} - {
     "stage",
     "limits",
+    "tariff",
+    "meter",
     "bot_presence",
     "user_presence",
     "pause_causes",
@@ -24,6 +28,8 @@ def to_row(session: Session) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(session, name) for name in _PLAIN}
     row["stage"] = session.stage.value
     row["limits"] = asdict(session.limits)
+    row["tariff"] = _from_tariff(session.tariff)
+    row["meter"] = {**asdict(session.meter), "warned": sorted(session.meter.warned)}
     row["bot_presence"] = session.bot_presence.value
     row["user_presence"] = session.user_presence.value
     row["pause_causes"] = sorted(session.pause_causes)
@@ -38,8 +44,25 @@ def from_row(row: RowMapping) -> Session:
         **plain,
         stage=Stage(row["stage"]),
         limits=Limits(**row["limits"]),
+        tariff=_to_tariff(row["tariff"]),
+        meter=_to_meter(row["meter"]),
         bot_presence=Presence(row["bot_presence"]),
         user_presence=Presence(row["user_presence"]),
         pause_causes=frozenset(PauseCause(cause) for cause in row["pause_causes"]),
         reason=EndReason(row["reason"]) if row["reason"] else None,
     )
+
+
+def _from_tariff(tariff: Tariff) -> dict[str, Any]:
+    rates = {name: str(rate) for name, rate in tariff.rates.items()}
+    return {"rates": rates, "metering_s": tariff.metering_s}
+
+
+def _to_tariff(data: dict[str, Any]) -> Tariff:
+    """A session from before there were prices has none."""
+    rates = {name: Rate.parse(text) for name, text in data.get("rates", {}).items()}
+    return Tariff(rates, data.get("metering_s", METERING_S))
+
+
+def _to_meter(data: dict[str, Any]) -> Meter:
+    return Meter(**{**data, "warned": frozenset(data.get("warned", ()))})

@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import TextClause, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from greenroom.errors import BadRequest, NotFound, Unavailable
+from greenroom.errors import BadRequest, Halted, NotFound, Unavailable
 from greenroom.ports.store import (
     AlreadyLive,
     DueDeadline,
+    Halt,
+    Move,
+    New,
     NewEffect,
     NewEvent,
     PendingEffect,
+    SpendBy,
     StaleWrite,
     StoredEvent,
+    Total,
 )
+from greenroom.session.cost import spent
 from greenroom.session.deadlines import deadlines as deadlines_of
 from greenroom.session.facts import EffectKind
 from greenroom.session.model import DeadlineKind, Session
+from greenroom.session.policy import Occupancy, Place, Quotas
 from greenroom.store import tables as t
+from greenroom.store.deliveries import SqlDeliveries
+from greenroom.store.occupancy import census, waiting_sessions
 from greenroom.store.rows import from_row, to_row
 
 # The class of errors about values (SQL:2016, 24.1): a text too long, a zero byte. SQLite has none.
 _DATA_EXCEPTION = "22"
+# Both write ON CONFLICT alike; SQLAlchemy has it in each dialect's own statement.
+_UPSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_SPEND_COLUMNS = {
+    SpendBy.USER: t.spend.c.user_id,
+    SpendBy.ASSISTANT: t.spend.c.assistant,
+    SpendBy.TENANT: t.spend.c.tenant,
+    SpendBy.DAY: t.spend.c.day,
+}
+# A start waits no longer for those before it. A page gives up after 35 s.
+ADMISSION_WITHIN_S = 20.0
 
 
 class SqlStore:
@@ -38,30 +59,58 @@ class SqlStore:
     Args:
         writer: Engine whose transactions take the write lock when they begin.
         reader: Engine for what only reads.
+        admission_lock: Taken, until its end, by every transaction that lets a session in; None:
+            the write lock is held anyway.
     """
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+    def __init__(
+        self, writer: AsyncEngine, reader: AsyncEngine, admission_lock: TextClause | None = None
+    ) -> None:
         self._writer = writer
         self._reader = reader
+        self.deliveries = SqlDeliveries(self._write, self._read)
+        self._admission_lock = admission_lock
+        self._turn = asyncio.Lock()
 
     # ---- changes
 
-    async def create(
-        self, session: Session, events: Sequence[NewEvent], effects: Sequence[NewEffect]
+    async def admit(
+        self, asked: Place, quotas: Quotas, now: float, decide: Callable[[Occupancy], New]
     ) -> Session:
-        """See `Store.create`."""
-        stored = replace(session, last_seq=len(events), version=1)
-        try:
-            async with self._write() as db:
+        """See `Store.admit`."""
+        async with self._admission() as db:
+            await _refuse_if_halted(db)
+            found = await census(db, quotas, now, asked)
+            if found.live_id is not None:
+                raise AlreadyLive(found.live_id)
+            new = decide(found.occupancy)
+            stored = replace(new.session, last_seq=len(new.events), version=1)
+            try:
                 await db.execute(insert(t.sessions).values(to_row(stored)))
-                await self._add(db, stored, 0, events, effects, session.created_at)
-                await self._put_deadlines(db, stored, {}, deadlines_of(stored))
-        except IntegrityError as error:
-            live = await self.live_of(session.user_id, session.assistant)
-            if live is None:
+            except IntegrityError as error:
                 raise Unavailable("The session could not be stored. Try again.") from error
-            raise AlreadyLive(live.id) from error
+            await self._add(db, stored, 0, new.events, new.effects, now)
+            await self._put_deadlines(db, stored, {}, deadlines_of(stored))
         return stored
+
+    async def let_in(
+        self,
+        quotas: Quotas,
+        now: float,
+        decide: Callable[[Occupancy, Sequence[Session]], Sequence[Move]],
+    ) -> list[Session]:
+        """See `Store.let_in`."""
+        async with self._admission() as db:
+            if await _halt_in(db, for_share=True) is not None:
+                return []
+            found = await census(db, quotas, now)
+            moves = decide(found.occupancy, found.waiting)
+            return [await self._replace(db, move, now) for move in moves]
+
+    async def waiting(self) -> list[Session]:
+        """See `Store.waiting`."""
+        async with self._read() as db:
+            return await waiting_sessions(db)
 
     async def commit(
         self,
@@ -72,18 +121,45 @@ class SqlStore:
         now: float,
     ) -> Session:
         """See `Store.commit`."""
-        last_seq = before.last_seq + len(events)
-        stored = replace(after, last_seq=last_seq, version=before.version + 1)
-        row = to_row(stored)
-        del row["id"], row["body"]  # fixed at the start; the body may be long
-        same = (t.sessions.c.id == before.id) & (t.sessions.c.version == before.version)
         async with self._write() as db:
-            result = await db.execute(update(t.sessions).where(same).values(row))
-            if result.rowcount != 1:
-                raise StaleWrite(before.id)
-            await self._add(db, stored, before.last_seq, events, effects, now)
-            await self._put_deadlines(db, stored, deadlines_of(before), deadlines_of(stored))
+            return await self._replace(db, Move(before, after, events, effects), now)
+
+    async def _replace(self, db: AsyncConnection, move: Move, now: float) -> Session:
+        before = move.before
+        last_seq = before.last_seq + len(move.events)
+        stored = replace(move.after, last_seq=last_seq, version=before.version + 1)
+        row = to_row(stored)
+        del row["id"], row["body"], row["tariff"]  # fixed at the start; the body may be long
+        same = (t.sessions.c.id == before.id) & (t.sessions.c.version == before.version)
+        result = await db.execute(update(t.sessions).where(same).values(row))
+        if result.rowcount != 1:
+            raise StaleWrite(before.id)
+        await self._add(db, stored, before.last_seq, move.events, move.effects, now)
+        await self._put_deadlines(db, stored, deadlines_of(before), deadlines_of(stored))
+        await self._add_spend(db, before, stored, now)
         return stored
+
+    async def _add_spend(
+        self, db: AsyncConnection, before: Session, after: Session, now: float
+    ) -> None:
+        mine = {
+            "tenant": after.tenant,
+            "user_id": after.user_id,
+            "assistant": after.assistant,
+        }
+        rows = [
+            {**mine, "day": one.day, "component": one.component, "micro_usd": one.micro_usd}
+            for one in spent(before, after, now)
+        ]
+        if not rows:
+            return
+        upsert: Any = _UPSERTS[db.dialect.name](t.spend)
+        more = t.spend.c.micro_usd + upsert.excluded.micro_usd
+        upsert = upsert.on_conflict_do_update(
+            index_elements=list(t.spend.primary_key), set_={"micro_usd": more}
+        )
+        # Always in the same order: whoever waits for a row holds none that the other wants.
+        await db.execute(upsert, sorted(rows, key=lambda row: (row["day"], row["component"])))
 
     async def _add(
         self,
@@ -100,6 +176,7 @@ class SqlStore:
                 for n, e in enumerate(events, start=seq + 1)
             ]
             await db.execute(insert(t.events), rows)
+            await self.deliveries.add(db, rows)
         if effects:
             common = {"session_id": session.id, "attempts": 0, "due_at": now, "state": "pending"}
             pending = [{**common, "kind": e.kind.value, "payload": e.payload} for e in effects]
@@ -145,15 +222,14 @@ class SqlStore:
     async def live_of(self, user_id: str, assistant: str) -> Session | None:
         """See `Store.live_of`."""
         theirs = (t.sessions.c.user_id == user_id) & (t.sessions.c.assistant == assistant)
-        live = t.sessions.c.stage.not_in(("ending", "ended"))
         async with self._read() as db:
-            row = (await db.execute(select(t.sessions).where(theirs, live))).mappings().first()
+            row = (await db.execute(select(t.sessions).where(theirs, t.LIVE))).mappings().first()
         return from_row(row) if row else None
 
     async def unended(self) -> list[Session]:
         """See `Store.unended`."""
         async with self._read() as db:
-            found = await db.execute(select(t.sessions).where(t.sessions.c.stage != "ended"))
+            found = await db.execute(select(t.sessions).where(t.UNENDED))
             return [from_row(row) for row in found.mappings()]
 
     async def events_after(self, session_id: str, seq: int, limit: int) -> list[StoredEvent]:
@@ -178,6 +254,16 @@ class SqlStore:
         async with self._read() as db:
             found = await db.execute(select(t.effects).where(mine).order_by(t.effects.c.id))
             return _effects(found.mappings())
+
+    async def next_effect(
+        self, session_id: str, kinds: Collection[EffectKind]
+    ) -> PendingEffect | None:
+        """See `Store.next_effect`."""
+        mine = (t.effects.c.session_id == session_id) & (t.effects.c.state == "pending")
+        wanted = select(t.effects).where(mine, t.effects.c.kind.in_([kind.value for kind in kinds]))
+        async with self._read() as db:
+            found = await db.execute(wanted.order_by(t.effects.c.id).limit(1))
+            return next(iter(_effects(found.mappings())), None)
 
     async def settle_effect(self, effect_id: int) -> None:
         """See `Store.settle_effect`."""
@@ -215,6 +301,33 @@ class SqlStore:
             earliest: float | None = await db.scalar(select(func.min(t.deadlines.c.due_at)))
         return earliest
 
+    # ---- money
+
+    async def spent(
+        self, day: str, *, user_id: str | None = None, tenant: str | None = None
+    ) -> int:
+        """See `Store.spent`."""
+        wanted = select(func.sum(t.spend.c.micro_usd)).where(t.spend.c.day == day)
+        if user_id is not None:
+            wanted = wanted.where(t.spend.c.user_id == user_id)
+        if tenant is not None:
+            wanted = wanted.where(t.spend.c.tenant == tenant)
+        async with self._read() as db:
+            return int(await db.scalar(wanted) or 0)
+
+    async def totals(
+        self, by: SpendBy, since: str, until: str, *, user_id: str | None = None
+    ) -> list[Total]:
+        """See `Store.totals`."""
+        name, component = _SPEND_COLUMNS[by], t.spend.c.component
+        wanted = select(name, component, func.sum(t.spend.c.micro_usd))
+        wanted = wanted.where(t.spend.c.day >= since, t.spend.c.day <= until)
+        if user_id is not None:
+            wanted = wanted.where(t.spend.c.user_id == user_id)
+        async with self._read() as db:
+            found = await db.execute(wanted.group_by(name, component).order_by(name, component))
+            return [Total(row[0], row[1], int(row[2])) for row in found]
+
     # ---- tickets
 
     async def put_ticket(self, digest: str, session_id: str, user_id: str, until: float) -> None:
@@ -235,6 +348,28 @@ class SqlStore:
             row = taken.first()
         return (row.session_id, row.user_id) if row else None
 
+    # ---- everything
+
+    async def halt(self, reason: str, now: float) -> Halt:
+        """See `Store.halt`."""
+        since = func.coalesce(t.house.c.halted_at, now)
+        halted = update(t.house).values(halted_at=since, halt_reason=reason)
+        async with self._write() as db:
+            row = (await db.execute(halted.returning(t.house.c.halted_at))).one()
+        return Halt(row.halted_at, reason)
+
+    async def resume(self) -> bool:
+        """See `Store.resume`."""
+        lifted = update(t.house).values(halted_at=None, halt_reason=None)
+        async with self._write() as db:
+            done = await db.execute(lifted.where(t.house.c.halted_at.is_not(None)))
+        return bool(done.rowcount)
+
+    async def halted(self) -> Halt | None:
+        """See `Store.halted`."""
+        async with self._read() as db:
+            return await _halt_in(db)
+
     # ---- itself
 
     async def ping(self) -> None:
@@ -253,9 +388,44 @@ class SqlStore:
             yield db
 
     @asynccontextmanager
+    async def _admission(self) -> AsyncIterator[AsyncConnection]:
+        """One at a time decides who comes in. Whoever goes meanwhile only leaves more room.
+
+        A crowd waits here, where it costs nothing, and not in front of the pool: there it would
+        keep the calls that go on from being written down.
+        """
+        async with _patience(), self._turn, self._write() as db:
+            if self._admission_lock is not None:
+                await db.execute(self._admission_lock)
+            yield db
+
+    @asynccontextmanager
     async def _read(self) -> AsyncIterator[AsyncConnection]:
         async with reachable(), self._reader.connect() as db:
             yield db
+
+
+async def _refuse_if_halted(db: AsyncConnection) -> None:
+    # The row stays share-locked until this transaction ends: a `halt` waits for it, and whoever
+    # halts finds this session (SQLite has one writer at a time anyway).
+    halt = await _halt_in(db, for_share=True)
+    if halt is not None:
+        raise Halted.because(halt.reason)
+
+
+async def _halt_in(db: AsyncConnection, *, for_share: bool = False) -> Halt | None:
+    wanted = select(t.house.c.halted_at, t.house.c.halt_reason)
+    row = (await db.execute(wanted.with_for_update(read=True) if for_share else wanted)).one()
+    return None if row.halted_at is None else Halt(row.halted_at, row.halt_reason or "")
+
+
+@asynccontextmanager
+async def _patience() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(ADMISSION_WITHIN_S):
+            yield
+    except TimeoutError as error:
+        raise Unavailable("Too many start at this moment. Try again in a moment.") from error
 
 
 @asynccontextmanager

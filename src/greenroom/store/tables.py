@@ -12,12 +12,14 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
     String,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
@@ -46,6 +48,10 @@ sessions = Table(
     Column("created_at", Float, nullable=False),
     Column("limits", JSON, nullable=False),
     Column("body", JSON, nullable=False, server_default="{}"),
+    Column("tenant", String(128), nullable=False, server_default="default"),
+    Column("trace_id", String(32), nullable=False, server_default=""),
+    Column("tariff", JSON, nullable=False, server_default="{}"),
+    Column("meter", JSON, nullable=False, server_default="{}"),
     Column("report_seq", Integer, nullable=False),
     Column("bot_presence", String(16), nullable=False),
     Column("user_presence", String(16), nullable=False),
@@ -53,6 +59,9 @@ sessions = Table(
     Column("muted", Boolean, nullable=False),
     Column("muted_at_ms", BigInteger, nullable=False),
     Column("pause_causes", JSON, nullable=False),
+    Column("queued_at", Float),
+    Column("queue_position", Integer),
+    Column("admitted_at", Float),
     Column("active_at", Float),
     Column("last_activity_at", Float),
     Column("paused_at", Float),
@@ -61,22 +70,30 @@ sessions = Table(
     Column("ending_at", Float),
     Column("ended_at", Float),
     Column("reason", String(32)),
+    Column("end_note", Text),
     Column("last_seq", Integer, nullable=False),
     Column("version", Integer, nullable=False),
 )
 
-_LIVE = text("stage NOT IN ('ending', 'ended')")
-_UNENDED = text("stage <> 'ended'")
+# In these very words in the indexes and in every query that is to use them: a planner that meets
+# parameters instead need not see that the partial index will do (SQLite's does not, in a list).
+LIVE = text("stage NOT IN ('ending', 'ended')")
+UNENDED = text("stage <> 'ended'")
+QUEUED = text("stage = 'queued'")
 Index(
     "uq_sessions_live",
     sessions.c.user_id,
     sessions.c.assistant,
     unique=True,
-    sqlite_where=_LIVE,
-    postgresql_where=_LIVE,
+    sqlite_where=LIVE,
+    postgresql_where=LIVE,
 )
 # Partial: looking for what runs must not grow with what has ended.
-Index("ix_sessions_unended", sessions.c.stage, sqlite_where=_UNENDED, postgresql_where=_UNENDED)
+Index("ix_sessions_unended", sessions.c.stage, sqlite_where=UNENDED, postgresql_where=UNENDED)
+Index("ix_sessions_queued", sessions.c.queue_position, sqlite_where=QUEUED, postgresql_where=QUEUED)
+# For the day's starts, and for the last one of a user.
+Index("ix_sessions_admitted_at", sessions.c.admitted_at)
+Index("ix_sessions_user_id_admitted_at", sessions.c.user_id, sessions.c.admitted_at)
 
 events = Table(
     "events",
@@ -92,7 +109,7 @@ effects = Table(
     "effects",
     metadata,
     Column("id", _RowId, primary_key=True, autoincrement=True),
-    Column("session_id", String(64), ForeignKey("sessions.id"), nullable=False, index=True),
+    Column("session_id", String(64), ForeignKey("sessions.id"), nullable=False),
     Column("kind", String(32), nullable=False),
     Column("payload", JSON, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -100,6 +117,8 @@ effects = Table(
     Column("state", String(8), nullable=False),  # pending | dead; what is done is deleted
     Column("error", Text),
 )
+# A lane takes its oldest effect, however many wait behind it.
+Index("ix_effects_session_id_id", effects.c.session_id, effects.c.id)
 Index("ix_effects_state_due_at", effects.c.state, effects.c.due_at)
 
 deadlines = Table(
@@ -117,4 +136,63 @@ tickets = Table(
     Column("session_id", String(64), ForeignKey("sessions.id"), nullable=False),
     Column("user_id", String(255), nullable=False),
     Column("until", Float, nullable=False, index=True),
+)
+
+# What holds for the whole installation: one row, whose number is 1.
+house = Table(
+    "house",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("halted_at", Float),
+    Column("halt_reason", Text),
+)
+
+# What was spent, in millionths of a dollar; every total is a sum of these. A row belongs to one
+# user's sessions with one assistant, so that writers hardly ever meet in it.
+spend = Table(
+    "spend",
+    metadata,
+    Column("day", String(10), primary_key=True),  # UTC, 2026-11-21
+    Column("tenant", String(128), primary_key=True),
+    Column("user_id", String(255), primary_key=True),
+    Column("assistant", String(128), primary_key=True),
+    Column("component", String(32), primary_key=True),
+    Column("micro_usd", BigInteger, nullable=False),
+)
+Index("ix_spend_user_id_day", spend.c.user_id, spend.c.day)
+
+# What is delivered is deleted. Which event: its row is the body, so it is kept once.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("endpoint", String(64), nullable=False),
+    Column("session_id", String(64), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("state", String(8), nullable=False),  # waiting | dead
+    Column("attempts", Integer, nullable=False),
+    Column("queued_at", Float, nullable=False),
+    Column("error", Text),
+    # What is no longer on record is not delivered later either.
+    ForeignKeyConstraint(
+        ["session_id", "seq"], ["events.session_id", "events.seq"], ondelete="CASCADE"
+    ),
+    UniqueConstraint("endpoint", "session_id", "seq"),
+    Index(None, "session_id", "seq"),
+)
+
+# A lane exists while something waits in it. Only the first delivery of a lane is tried.
+delivery_lanes = Table(
+    "delivery_lanes",
+    metadata,
+    Column("endpoint", String(64), primary_key=True),
+    Column(
+        "session_id",
+        String(64),
+        ForeignKey("sessions.id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+    Column("due_at", Float, nullable=False),
+    Index(None, "endpoint", "due_at"),
 )

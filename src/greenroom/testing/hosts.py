@@ -40,6 +40,8 @@ class Trouble(StrEnum):
     EATS_MEMORY = "eats-memory"  # joins, then takes 100 MB
     HAS_CHILDREN = "has-children"  # joins; one child in its group, one that daemonised itself
     TALKS_MUCH = "talks-much"  # joins and writes 4 MB to standard error
+    FAILS_IN_REHEARSAL = "fails-in-rehearsal"
+    HANGS_IN_REHEARSAL = "hangs-in-rehearsal"
     TELLS_SECRET = "tells-secret"  # noqa: S105 - joins, writes its secret to standard error
 
 
@@ -57,6 +59,16 @@ def preload(bot: str) -> None:
             _segfault()
         case _:
             pass
+
+
+def rehearse(bot: str) -> None:
+    """Nothing is slow the first time here; but trouble may come."""
+    match bot:
+        case Trouble.FAILS_IN_REHEARSAL:
+            raise RuntimeError("nobody knows their lines")
+        case Trouble.HANGS_IN_REHEARSAL:
+            while True:
+                time.sleep(HANGS_HERE_S)
 
 
 def run(spec: BotSpec, progress: Callable[[Progress], None]) -> int:

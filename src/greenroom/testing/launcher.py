@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from greenroom.errors import Unavailable
+from greenroom.errors import Halted, Unavailable
 from greenroom.ports.launcher import BotExit, BotProcess, ExitCause, LaunchOrder
+from greenroom.ports.store import Halt
 
 
 class FakeLauncher:
@@ -22,6 +23,7 @@ class FakeLauncher:
         self.orders: dict[str, LaunchOrder] = {}
         self.ended: list[tuple[str, float, float]] = []
         self.broken = False
+        self._halt: Halt | None = None
         self._alive: set[str] = set()
         self._exits: dict[str, BotExit] = {}
         self._changed = asyncio.Condition()
@@ -29,6 +31,8 @@ class FakeLauncher:
     async def start(self, order: LaunchOrder) -> None:
         """See `Launcher.start`."""
         self._check()
+        if self._halt is not None:
+            raise Halted.because(self._halt.reason)
         if order.launch_id not in self.orders:
             self.orders[order.launch_id] = order
             self._alive.add(order.launch_id)
@@ -75,6 +79,19 @@ class FakeLauncher:
     async def forget(self, launch_id: str) -> None:
         """See `Launcher.forget`."""
         self._exits.pop(launch_id, None)
+
+    async def halt(self, reason: str) -> None:
+        """See `Launcher.halt`."""
+        self._halt = Halt(self._halt.at if self._halt else 0.0, reason)
+
+    async def resume(self) -> bool:
+        """See `Launcher.resume`."""
+        earlier, self._halt = self._halt, None
+        return earlier is not None
+
+    async def halted(self) -> Halt | None:
+        """See `Launcher.halted`."""
+        return self._halt
 
     async def warm(self, bot: str) -> None:
         """See `Launcher.warm`."""

@@ -6,16 +6,36 @@ Subclass `StoreContract` and give it a fixture ``store``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
-from greenroom.errors import NotFound
-from greenroom.ports.store import AlreadyLive, NewEffect, NewEvent, StaleWrite, Store
+from greenroom.errors import Halted, NotFound
+from greenroom.ports.store import (
+    AlreadyLive,
+    Halt,
+    Move,
+    New,
+    NewEffect,
+    NewEvent,
+    SpendBy,
+    StaleWrite,
+    Store,
+    Total,
+)
+from greenroom.session.cost import cost_of
 from greenroom.session.facts import EffectKind
 from greenroom.session.model import DeadlineKind, EndReason, Limits, PauseCause, Session, Stage
+from greenroom.session.policy import UNLIMITED, Admit, Occupancy, Place, Quotas, day_of, next_in
+from greenroom.session.policy import decide as decide_policy
+from greenroom.session.prices import Rate, Tariff
+from greenroom.session.usage import Meter, used
 
 _NOW = 1_800_000_000.0
+_ADA = Place("ada", "default", "cards")
 
 
 def a_session(number: int = 1, user_id: str = "ada", stage: Stage = Stage.CONNECTING) -> Session:
@@ -29,8 +49,97 @@ def a_session(number: int = 1, user_id: str = "ada", stage: Stage = Stage.CONNEC
         stage=stage,
         launch_id=f"lau_{number}",
         created_at=_NOW,
+        admitted_at=_NOW,
         limits=Limits(join_s=30, warning_share=0.5),
     )
+
+
+_DAY = "2027-01-15"
+_TARIFF = Tariff(
+    {
+        "tts.characters": Rate(Decimal("0.015"), 1000),
+        "llm.calls": Rate(Decimal("0.0000005"), 1),
+        "container.seconds": Rate(Decimal("0.1"), 3600),
+        "room.seconds": Rate(Decimal(0), 1),
+    },
+    metering_s=7.5,
+)
+
+
+def _talks(session: Session, characters: int) -> Session:
+    """The session after its bot has reported something said."""
+    return replace(session, meter=used(session.meter, "tts", "characters", characters))
+
+
+async def _say(store: Store, session_id: str, characters: int, now: float = _NOW) -> None:
+    """Report it, however many do so at the same moment."""
+    while True:
+        before = await store.get(session_id)
+        try:
+            await store.commit(before, _talks(before, characters), [], [], now)
+        except StaleWrite:
+            continue
+        return
+
+
+async def create(
+    store: Store,
+    session: Session,
+    events: Sequence[NewEvent] = (),
+    effects: Sequence[NewEffect] = (),
+) -> Session:
+    """Store a new session, whatever else there is."""
+    asked = Place(session.user_id, session.tenant, session.assistant)
+    new = New(session, events, effects)
+    return await store.admit(asked, UNLIMITED, session.created_at, lambda occupancy: new)
+
+
+async def crowd(
+    store: Store, *, starts: int, places: int, round_: int = 0, quotas: Quotas | None = None
+) -> list[Session]:
+    """So many users start at the same moment; the sessions of those who were admitted."""
+    quotas = quotas or Quotas(live=places, day=None)
+
+    async def start(number: int) -> Session | None:
+        session = a_session(1_000_000 * (round_ + 1) + number, f"user-{round_}-{number}")
+        asked = Place(session.user_id, session.tenant, session.assistant)
+
+        def decide(occupancy: Occupancy) -> New:
+            if decide_policy(asked, occupancy, quotas, None, may_wait=False) != Admit():
+                raise _Refused
+            return New(session, [_event(1)], [])
+
+        try:
+            return await store.admit(asked, quotas, _NOW, decide)
+        except _Refused:
+            return None
+
+    started = await asyncio.gather(*(start(number) for number in range(starts)))
+    return [session for session in started if session is not None]
+
+
+class _Refused(Exception):
+    """There is no place."""
+
+
+async def _seen(store: Store, now: float, asked: Place | None = None) -> Occupancy:
+    """What somebody is told who asks now, and then does not want to come in."""
+    told: list[Occupancy] = []
+
+    def look(occupancy: Occupancy) -> New:
+        told.append(occupancy)
+        raise _Refused
+
+    everything = Quotas(tenant_day=1)
+    with contextlib.suppress(_Refused):
+        await store.admit(asked or replace(_ADA, assistant="nobody"), everything, now, look)
+    (occupancy,) = told
+    return occupancy
+
+
+def _a_waiting_session(number: int = 1, user_id: str = "ada") -> Session:
+    session = a_session(number, user_id, Stage.QUEUED)
+    return replace(session, admitted_at=None, queued_at=_NOW, queue_position=number)
 
 
 def _event(number: int) -> NewEvent:
@@ -47,9 +156,12 @@ class StoreContract:
             muted_at_ms=1_800_000_000_123,
             pause_causes=frozenset({PauseCause.USER, PauseCause.GROUP_CALL}),
             reason=EndReason.IDLE,
+            end_note="The server is on fire.",
             participant="page-1",
+            tariff=_TARIFF,
+            meter=Meter(_NOW, {"tts.characters": 2**60}, 1_410_000, frozenset({"session"})),
         )
-        stored = await store.create(made, [_event(1), _event(2)], [])
+        stored = await create(store, made, [_event(1), _event(2)], [])
         assert await store.get("ses_1") == stored == replace(made, last_seq=2, version=1)
         assert await store.by_launch("lau_1") == stored
 
@@ -60,20 +172,20 @@ class StoreContract:
             await store.by_launch("lau_none")
 
     async def test_one_live_session_for_a_user_and_assistant(self, store: Store) -> None:
-        first = await store.create(a_session(1), [], [])
+        first = await create(store, a_session(1), [], [])
         with pytest.raises(AlreadyLive) as caught:
-            await store.create(a_session(2), [], [])
+            await create(store, a_session(2), [], [])
         assert caught.value.session_id == "ses_1"
         assert await store.live_of("ada", "cards") == first
         ending = replace(first, stage=Stage.ENDING, ending_at=_NOW)
         await store.commit(first, ending, [], [], _NOW)
         assert await store.live_of("ada", "cards") is None
-        await store.create(a_session(3), [], [])
+        await create(store, a_session(3), [], [])
 
     async def test_of_many_starts_at_once_one_is_admitted(self, store: Store) -> None:
         async def start(number: int) -> bool:
             try:
-                await store.create(a_session(number), [_event(1)], [])
+                await create(store, a_session(number), [_event(1)], [])
             except AlreadyLive:
                 return False
             return True
@@ -81,8 +193,147 @@ class StoreContract:
         admitted = await asyncio.gather(*(start(number) for number in range(1, 21)))
         assert sum(admitted) == 1
 
+    async def test_of_a_crowd_as_many_come_in_as_there_are_places(self, store: Store) -> None:
+        """FAILURES.md, 1: two starts at the same moment; here two hundred, three times."""
+        for round_ in range(3):
+            admitted = await crowd(store, starts=200, places=5, round_=round_)
+            assert len(admitted) == 5
+            assert len(await store.unended()) == 5
+            for session in admitted:
+                ended = replace(session, stage=Stage.ENDED, ended_at=_NOW, reason=EndReason.USER)
+                await store.commit(session, ended, [], [], _NOW)
+
+    async def test_whoever_is_refused_leaves_nothing(self, store: Store) -> None:
+        def refuse(occupancy: Occupancy) -> New:
+            raise LookupError("refused")
+
+        with pytest.raises(LookupError):
+            await store.admit(_ADA, Quotas(), _NOW, refuse)
+        assert await store.unended() == []
+        await create(store, a_session())  # nothing holds the door
+
+    async def test_what_lives_is_counted_until_it_is_gone(self, store: Store) -> None:
+        bob = await create(store, replace(a_session(1, "bob"), tenant="acme"))
+        eve = await create(store, replace(a_session(2, "eve"), assistant="quiz"))
+        occupancy = await _seen(store, _NOW + 20)
+        assert (occupancy.live, occupancy.settling) == (2, 2)
+        assert occupancy.live_of_tenant == {"acme": 1, "default": 1}
+        assert occupancy.live_of_assistant == {"cards": 1, "quiz": 1}
+        active = replace(bob, stage=Stage.ACTIVE, active_at=_NOW)
+        active = await store.commit(bob, active, [], [], _NOW)
+        assert (await _seen(store, _NOW + 9)).settling == 2
+        assert (await _seen(store, _NOW + 11)).settling == 1
+        ending = replace(active, stage=Stage.ENDING, ending_at=_NOW)
+        ending = await store.commit(active, ending, [], [], _NOW)
+        seen = await _seen(store, _NOW)
+        assert (seen.live, seen.ending) == (2, 1)
+        gone = replace(ending, stage=Stage.ENDED, ended_at=_NOW)
+        await store.commit(ending, gone, [], [], _NOW)
+        assert (await _seen(store, _NOW)).live == 1
+        assert (await store.get(eve.id)).stage is Stage.CONNECTING
+
+    @pytest.mark.parametrize(
+        ("reason", "was_active", "counts"),
+        [
+            (EndReason.USER, False, True),  # pressed start and then stop
+            (EndReason.NO_SHOW, False, True),  # a bot was launched for a page that never came
+            (EndReason.LAUNCH_FAILED, False, False),
+            (EndReason.BOT_NEVER_JOINED, False, False),
+            (EndReason.LOST, False, False),
+            (EndReason.SERVER_DRAIN, False, False),
+            (EndReason.EMERGENCY, False, False),
+            (EndReason.LOST, True, True),
+            (EndReason.GOODBYE, True, True),
+        ],
+    )
+    async def test_a_failed_launch_counts_for_nothing(
+        self, store: Store, reason: EndReason, was_active: bool, counts: bool
+    ) -> None:
+        session = await create(store, a_session())
+        assert (await _seen(store, _NOW)).user_today == 1  # it may still fail, and counts till then
+        ended = replace(
+            session,
+            stage=Stage.ENDED,
+            reason=reason,
+            active_at=_NOW if was_active else None,
+            ending_at=_NOW,
+            ended_at=_NOW,
+        )
+        await store.commit(session, ended, [], [], _NOW)
+        seen = await _seen(store, _NOW + 10)
+        assert (seen.user_today, seen.tenant_today, seen.today) == (counts,) * 3
+        assert seen.user_ended_s == (10 if counts else None)
+
+    async def test_a_day_is_counted_from_midnight_and_each_user_alone(self, store: Store) -> None:
+        midnight = day_of(_NOW)[0] + 86_400
+        for number, (user, at) in enumerate(
+            [("ada", midnight - 1), ("ada", midnight), ("bob", midnight + 5)]
+        ):
+            made = replace(a_session(number, user), created_at=at, admitted_at=at)
+            stored = await create(store, made)
+            ended = replace(stored, stage=Stage.ENDED, ending_at=at, ended_at=at)
+            await store.commit(stored, replace(ended, reason=EndReason.USER), [], [], at)
+        seen = await _seen(store, midnight + 60)
+        assert (seen.user_today, seen.today, seen.user_ended_s) == (1, 2, 60)
+
+    async def test_an_end_in_the_future_keeps_nobody_waiting(self, store: Store) -> None:
+        """FAILURES.md, 21: the clock was set back by an hour after the session had ended."""
+        session = await create(store, a_session())
+        ended = replace(session, stage=Stage.ENDED, ending_at=_NOW, ended_at=_NOW)
+        await store.commit(session, replace(ended, reason=EndReason.USER), [], [], _NOW)
+        assert (await _seen(store, _NOW - 3600)).user_ended_s is None
+
+    async def test_another_session_of_the_user_counts_while_it_lives_or_waits(
+        self, store: Store
+    ) -> None:
+        quiz = await create(store, replace(a_session(1), assistant="quiz"))
+        waits = replace(_a_waiting_session(2), assistant="chess")
+        await create(store, waits)
+        assert (await _seen(store, _NOW)).user_live == 2
+        await store.commit(quiz, replace(quiz, stage=Stage.ENDING), [], [], _NOW)
+        assert (await _seen(store, _NOW)).user_live == 1
+
+    async def test_who_waits_is_known_in_order_and_counts_for_nothing(self, store: Store) -> None:
+        for number, (user, position) in enumerate([("bob", 3), ("ada", 2), ("eve", 7)]):
+            waits = replace(_a_waiting_session(number, user), queue_position=position)
+            await create(store, waits)
+        assert [s.user_id for s in await store.waiting()] == ["ada", "bob", "eve"]
+        seen = await _seen(store, _NOW, replace(_ADA, user_id="zoe"))
+        assert [place.user_id for place in seen.waiting] == ["ada", "bob", "eve"]
+        assert (seen.live, seen.today, seen.user_today, seen.last_position) == (0, 0, 0, 7)
+
+    async def test_of_all_who_look_at_once_nobody_lets_in_one_too_many(self, store: Store) -> None:
+        for number in range(8):
+            await create(store, _a_waiting_session(number, f"user-{number}"))
+        quotas = Quotas(live=3)
+
+        def decide(occupancy: Occupancy, waiting: Sequence[Session]) -> list[Move]:
+            chosen = [waiting[index] for index in next_in(occupancy, quotas, None)]
+            return [Move(s, replace(s, stage=Stage.CONNECTING), [_event(1)], []) for s in chosen]
+
+        looks = asyncio.gather(*(store.let_in(quotas, _NOW, decide) for _ in range(5)))
+        starts = [
+            crowd(store, starts=5, places=3, round_=round_, quotas=quotas) for round_ in range(2)
+        ]
+        await asyncio.gather(*starts)
+        assert sorted(session.id for some in await looks for session in some) == [
+            "ses_0",
+            "ses_1",
+            "ses_2",
+        ]
+        assert len(await store.waiting()) == 5
+
+    async def test_who_left_the_queue_meanwhile_is_not_let_in(self, store: Store) -> None:
+        waits = await create(store, _a_waiting_session())
+        left = replace(waits, stage=Stage.ENDED, reason=EndReason.USER, ended_at=_NOW)
+        await store.commit(waits, left, [], [], _NOW)
+        move = Move(waits, replace(waits, stage=Stage.CONNECTING), [], [])
+        with pytest.raises(StaleWrite):
+            await store.let_in(Quotas(), _NOW, lambda occupancy, waiting: [move])
+        assert (await store.get(waits.id)).stage is Stage.ENDED
+
     async def test_of_two_writers_one_is_stale(self, store: Store) -> None:
-        before = await store.create(a_session(), [], [])
+        before = await create(store, a_session(), [], [])
         changed = replace(before, muted=True)
         results = await asyncio.gather(
             *(store.commit(before, changed, [_event(n)], [], _NOW) for n in (1, 2)),
@@ -92,7 +343,7 @@ class StoreContract:
         assert [e.seq for e in await store.events_after("ses_1", 0, 10)] == [1]
 
     async def test_numbers_have_no_gap_whoever_writes(self, store: Store) -> None:
-        await store.create(a_session(), [_event(0)], [])
+        await create(store, a_session(), [_event(0)], [])
 
         async def write(number: int) -> None:
             while True:
@@ -110,13 +361,13 @@ class StoreContract:
         assert (await store.get("ses_1")).last_seq == 17
 
     async def test_events_come_in_order_after_a_number(self, store: Store) -> None:
-        await store.create(a_session(), [_event(n) for n in range(1, 8)], [])
+        await create(store, a_session(), [_event(n) for n in range(1, 8)], [])
         events = await store.events_after("ses_1", 3, 2)
         assert [(e.seq, e.data["number"], e.at) for e in events] == [(4, 4, _NOW), (5, 5, _NOW)]
         assert await store.events_after("ses_1", 7, 10) == []
 
     async def test_deadlines_follow_the_session(self, store: Store) -> None:
-        session = await store.create(a_session(), [], [])
+        session = await create(store, a_session(), [], [])
         assert await store.next_due_at() == _NOW + 30
         assert await store.due(_NOW + 29, 10) == []
         assert [d.kind for d in await store.due(_NOW + 30, 10)] == [DeadlineKind.JOIN]
@@ -135,7 +386,7 @@ class StoreContract:
     async def test_effects_wait_until_settled(self, store: Store) -> None:
         launch = NewEffect(EffectKind.LAUNCH_BOT, {"launch_id": "lau_1"})
         room = NewEffect(EffectKind.ENSURE_ROOM, {"room": "r"})
-        await store.create(a_session(), [], [room, launch])
+        await create(store, a_session(), [], [room, launch])
         first, second = await store.effects_of("ses_1")
         assert (first.kind, second.kind) == (EffectKind.ENSURE_ROOM, EffectKind.LAUNCH_BOT)
         assert second.payload == {"launch_id": "lau_1"}
@@ -152,7 +403,7 @@ class StoreContract:
         assert await store.effects_of("ses_1") == []
 
     async def test_a_failed_commit_leaves_nothing(self, store: Store) -> None:
-        before = await store.create(a_session(), [], [])
+        before = await create(store, a_session(), [], [])
         stale = replace(before, version=99)
         effect = NewEffect(EffectKind.CLOSE_ROOM, {})
         with pytest.raises(StaleWrite):
@@ -160,20 +411,138 @@ class StoreContract:
         assert await store.events_after("ses_1", 0, 10) == []
         assert await store.effects_of("ses_1") == []
 
+    async def test_what_a_change_costs_is_in_the_totals(self, store: Store) -> None:
+        first = replace(a_session(1, "ada"), tariff=_TARIFF, tenant="acme")
+        second = replace(a_session(2, "bob"), tariff=_TARIFF, assistant="grand")
+        for session, characters in ((first, 1000), (second, 2000), (second, 3000)):
+            with contextlib.suppress(AlreadyLive):
+                await create(store, session)
+            await _say(store, session.id, characters)
+        expected = {
+            SpendBy.USER: [("ada", 15_000), ("bob", 75_000)],
+            SpendBy.ASSISTANT: [("cards", 15_000), ("grand", 75_000)],
+            SpendBy.TENANT: [("acme", 15_000), ("default", 75_000)],
+            SpendBy.DAY: [(_DAY, 90_000)],
+        }
+        for by, totals in expected.items():
+            wanted = [Total(name, "tts", micro_usd) for name, micro_usd in totals]
+            assert await store.totals(by, _DAY, _DAY) == wanted
+        assert await store.totals(SpendBy.DAY, "2027-01-16", "2027-02-01") == []
+        of_bob = await store.totals(SpendBy.DAY, "2027-01-01", _DAY, user_id="bob")
+        assert of_bob == [Total(_DAY, "tts", 75_000)]
+        assert await store.spent(_DAY) == 90_000
+        assert await store.spent(_DAY, user_id="bob") == 75_000
+        assert await store.spent(_DAY, tenant="acme") == 15_000
+        assert await store.spent("2027-01-14") == 0
+
+    async def test_time_is_paid_on_the_day_on_which_it_passed(self, store: Store) -> None:
+        running = Meter(at=_NOW, quantities={})
+        before = await create(store, replace(a_session(), tariff=_TARIFF, meter=running))
+        meter = Meter(at=_NOW + 90_000, quantities={"container.seconds": 90_000 * 10**6})
+        limits = replace(before.limits, max_duration_s=100_000)
+        after = replace(before, meter=meter, limits=limits)
+        await store.commit(before, after, [], [], _NOW + 90_000)
+        # _NOW is eight in the morning: sixteen hours of the first day, and nine of the second.
+        totals = await store.totals(SpendBy.DAY, _DAY, "2027-01-17")
+        assert [(t.name, t.micro_usd) for t in totals] == [
+            (_DAY, 1_600_000),
+            ("2027-01-16", 900_000),
+        ]
+
+    async def test_no_money_is_lost_or_counted_twice_whoever_writes(self, store: Store) -> None:
+        """Twenty sessions of one user and one assistant write into the very same rows."""
+        sessions = []
+        for number in range(1, 21):
+            ending = replace(a_session(number), stage=Stage.ENDING, tariff=_TARIFF)
+            sessions.append(await create(store, ending))
+        writes = [(s.id, 1 + n) for n in range(5) for s in sessions]
+        await asyncio.gather(*(_say(store, session_id, amount) for session_id, amount in writes))
+        costs = [cost_of(await store.get(session.id)).micro_usd for session in sessions]
+        assert costs == [15 * (1 + 2 + 3 + 4 + 5)] * 20
+        assert await store.spent(_DAY, user_id="ada") == sum(costs)
+
+    async def test_a_change_that_fails_costs_nothing(self, store: Store) -> None:
+        before = await create(store, replace(a_session(), tariff=_TARIFF))
+        stale = replace(before, version=99)
+        with pytest.raises(StaleWrite):
+            await store.commit(stale, _talks(stale, 1000), [], [], _NOW)
+        assert await store.spent(_DAY) == 0
+
+    async def test_what_is_too_little_to_count_is_counted_when_it_is_enough(
+        self, store: Store
+    ) -> None:
+        """Half a millionth of a dollar a call: rounded on the whole, never call by call."""
+        session = await create(store, replace(a_session(), tariff=_TARIFF))
+        for _ in range(8):
+            after = replace(session, meter=used(session.meter, "llm", "calls", 1))
+            session = await store.commit(session, after, [], [], _NOW)
+        assert await store.spent(_DAY) == cost_of(session).micro_usd == 4
+
+    async def test_prices_are_those_of_the_start(self, store: Store) -> None:
+        before = await create(store, replace(a_session(), tariff=_TARIFF))
+        await store.commit(before, replace(before, tariff=Tariff()), [], [], _NOW)
+        assert (await store.get("ses_1")).tariff == _TARIFF
+
     async def test_a_ticket_is_good_once(self, store: Store) -> None:
-        await store.create(a_session(), [], [])
+        await create(store, a_session(), [], [])
         await store.put_ticket("digest", "ses_1", "ada", _NOW + 30)
         taken = await asyncio.gather(*(store.take_ticket("digest", _NOW) for _ in range(5)))
         assert sorted(taken, key=str) == [("ses_1", "ada"), None, None, None, None]
 
     async def test_an_old_ticket_is_no_good(self, store: Store) -> None:
-        await store.create(a_session(), [], [])
+        await create(store, a_session(), [], [])
         await store.put_ticket("digest", "ses_1", "ada", _NOW + 30)
         assert await store.take_ticket("digest", _NOW + 30) is None
 
+    async def test_the_oldest_effect_of_a_kind_is_next(self, store: Store) -> None:
+        tells = [NewEffect(EffectKind.TELL_BOT, {"number": n}) for n in (1, 2)]
+        end = NewEffect(EffectKind.END_BOT, {"launch_id": "lau_1"})
+        await create(store, a_session(), [], [*tells, end])
+        first = await store.next_effect("ses_1", [EffectKind.TELL_BOT])
+        assert first is not None
+        assert first.payload == {"number": 1}
+        world = await store.next_effect("ses_1", [EffectKind.LAUNCH_BOT, EffectKind.END_BOT])
+        assert world is not None
+        assert world.kind is EffectKind.END_BOT
+        await store.bury_effect(first.id, "gave up")
+        second = await store.next_effect("ses_1", [EffectKind.TELL_BOT])
+        assert second is not None
+        assert second.payload == {"number": 2}
+        assert await store.next_effect("ses_2", [EffectKind.TELL_BOT]) is None
+
+    async def test_while_halted_nothing_is_created(self, store: Store) -> None:
+        running = await create(store, a_session(1, "ada"), [], [])
+        assert await store.halted() is None
+        assert await store.halt("fire", _NOW) == Halt(_NOW, "fire")
+        assert await store.halt("flood", _NOW + 9) == Halt(_NOW, "flood")
+        assert await store.halted() == Halt(_NOW, "flood")
+        with pytest.raises(Halted, match="flood"):
+            await create(store, a_session(2, "bob"), [], [])
+        ended = replace(running, stage=Stage.ENDED)
+        await store.commit(running, ended, [], [], _NOW)  # what runs can still be ended
+        assert (await store.resume(), await store.resume()) == (True, False)
+        assert await store.halted() is None
+        await create(store, a_session(3, "bob"), [], [])
+
+    async def test_whoever_halts_finds_every_session_that_was_created(self, store: Store) -> None:
+        async def start(number: int) -> bool:
+            try:
+                await create(store, a_session(number, f"user-{number}"), [_event(1)], [])
+            except Halted:
+                return False
+            return True
+
+        async def halt() -> int:
+            await store.halt("", _NOW)
+            return len(await store.unended())
+
+        starts = [start(number) for number in range(30)]
+        *admitted, found = await asyncio.gather(*starts[:15], *starts[15:], halt())
+        assert sum(admitted) == found == len(await store.unended())
+
     async def test_unended_are_found(self, store: Store) -> None:
-        one = await store.create(a_session(1, "ada"), [], [])
-        two = await store.create(a_session(2, "bob"), [], [])
+        one = await create(store, a_session(1, "ada"), [], [])
+        two = await create(store, a_session(2, "bob"), [], [])
         await store.commit(one, replace(one, stage=Stage.ENDED), [], [], _NOW)
         assert [session.id for session in await store.unended()] == [two.id]
         await store.ping()

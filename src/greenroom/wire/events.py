@@ -18,6 +18,7 @@ class EventType(StrEnum):
     """The names of our own events. Applications add ``app.*`` and ``ui.*``."""
 
     SESSION_START = "voice.session.start"
+    SESSION_QUEUED = "voice.session.queued"
     SESSION_STATUS = "voice.session.status"
     SESSION_MUTE = "voice.session.mute"
     SESSION_PAUSE = "voice.session.pause"
@@ -27,6 +28,8 @@ class EventType(StrEnum):
     SPEECH_END = "voice.speech.end"
     BOT_SPEAKING = "voice.bot.speaking"
     TRANSCRIPT = "voice.transcript"
+    COST = "voice.cost"
+    COST_WARNING = "voice.cost.warning"
     ERROR = "voice.error"
 
 
@@ -34,6 +37,7 @@ class SessionStatus(StrEnum):
     """What people are shown; derived in `greenroom.wire.status`, never stored."""
 
     INACTIVE = "inactive"
+    QUEUED = "queued"
     CONNECTING = "connecting"
     ACTIVE = "active"
     PAUSED = "paused"
@@ -46,6 +50,13 @@ class SessionStartData(WireModel):
 
     assistant: str
     room: str
+
+
+class SessionQueuedData(WireModel):
+    """The session waits for a place: ``position`` 1 is the next. It gives up in ``ends_in_s``."""
+
+    position: int
+    ends_in_s: float
 
 
 class SessionStatusData(WireModel):
@@ -111,6 +122,29 @@ class ErrorData(WireModel):
     retryable: bool = False
 
 
+class CostData(WireModel):
+    """What the session has cost so far, in US dollars.
+
+    ``components``: of what; used and free is 0. ``unpriced``: what was used (``component.unit``)
+    and has no price in the list.
+    """
+
+    usd: float
+    components: dict[str, float]
+    unpriced: list[str] = Field(default_factory=list)
+
+
+class CostWarningData(WireModel):
+    """A budget is nearly spent, or spent: then the session ends. Amounts are US dollars.
+
+    ``budget``: ``session``, ``user_day``, ``tenant_day`` or ``installation_day`` (days are UTC).
+    """
+
+    budget: str
+    spent_usd: float
+    limit_usd: float
+
+
 class QuestionData(WireModel):
     """``app.question`` of the built-in assistant: a new card. ``number`` counts from 1."""
 
@@ -131,6 +165,7 @@ class AnswerData(WireModel):
 
 EVENT_DATA: dict[str, type[WireModel]] = {
     EventType.SESSION_START: SessionStartData,
+    EventType.SESSION_QUEUED: SessionQueuedData,
     EventType.SESSION_STATUS: SessionStatusData,
     EventType.SESSION_MUTE: SessionMuteData,
     EventType.SESSION_PAUSE: SessionPauseData,
@@ -140,6 +175,8 @@ EVENT_DATA: dict[str, type[WireModel]] = {
     EventType.SPEECH_END: SpeechData,
     EventType.BOT_SPEAKING: BotSpeakingData,
     EventType.TRANSCRIPT: TranscriptData,
+    EventType.COST: CostData,
+    EventType.COST_WARNING: CostWarningData,
     EventType.ERROR: ErrorData,
     "app.question": QuestionData,
     "app.answer": AnswerData,

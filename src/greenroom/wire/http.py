@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from greenroom.wire.base import WireModel
-from greenroom.wire.events import Event, SessionStatus
+from greenroom.wire.events import CostData, Event, SessionStatus
 from greenroom.wire.link import Candidate, IceServer
 
 MAX_SDP_CHARS = 64 * 1024
@@ -38,11 +38,29 @@ class CandidatesBody(WireModel):
     candidates: list[Candidate] = Field(max_length=32)
 
 
+class LimitsBody(WireModel):
+    """What a start asks for beside its assistant's limits, in seconds, up to the ceilings set."""
+
+    join_s: float | None = None
+    max_duration_s: float | None = None
+    idle_s: float | None = None
+    pause_s: float | None = None
+    persistence_s: float | None = None
+    queue_s: float | None = None
+
+
 class StartBody(WireModel):
-    """``POST /api/voice/session``. With ``offer`` the answer rides along: one round trip."""
+    """``POST /api/voice/session``. With ``offer`` the answer rides along: one round trip.
+
+    ``wait``: where all places are taken, wait for one instead of being refused. The session is
+    then ``queued``, its answer comes without one to the offer, and the page offers again when the
+    status turns ``connecting``.
+    """
 
     assistant: str | None = Field(default=None, max_length=128)
     offer: OfferBody | None = None
+    wait: bool | None = None
+    limits: LimitsBody | None = None
     body: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -66,11 +84,13 @@ class SessionBody(WireModel):
     pause_causes: list[str]
     user_present: bool
     bot_present: bool
+    queue_position: int | None = None
     started_at: str
     active_at: str | None = None
     ended_at: str | None = None
     reason: str | None = None
     message: str | None = None
+    cost: CostData
     last_seq: int
 
 
@@ -98,6 +118,14 @@ class MuteBody(WireModel):
     timestamp: int = Field(ge=0, le=MAX_INTEGER)
 
 
+class PauseBody(WireModel):
+    """``POST /api/voice/pause``. A session is paused while it has any cause."""
+
+    session_id: str
+    cause: Literal["user", "group_call"] = "user"
+    paused: bool
+
+
 class MessageBody(WireModel):
     """``POST /api/voice/session/{id}/message``: typed instead of spoken."""
 
@@ -111,6 +139,36 @@ class ConfigAnswer(WireModel):
     title: str
     ice_servers: list[IceServer] = Field(default_factory=list)
     anonymous: bool
+
+
+class EstimateAnswer(WireModel):
+    """``GET /api/voice/estimate``: what a typical conversation of ``minutes`` will cost.
+
+    ``pricesAsOf``: the day (``2026-11-21``) on which the price list was true.
+    """
+
+    assistant: str
+    minutes: float
+    cost: CostData
+    prices_as_of: str
+
+
+class DayCost(WireModel):
+    """What was spent on one day (UTC, ``2026-11-21``)."""
+
+    day: str
+    cost: CostData
+
+
+class CostAnswer(WireModel):
+    """``GET /api/voice/cost``: what the user's sessions have cost, newest day first.
+
+    ``budgetUsd``: what the user may spend in a day; absent: no limit.
+    """
+
+    cost: CostData
+    days: list[DayCost]
+    budget_usd: float | None = None
 
 
 class ErrorAnswer(WireModel):

@@ -52,6 +52,7 @@ class ReportKind(StrEnum):
     TRANSCRIPT = "transcript"  # {role: "user"|"assistant", text, final: bool, turn: int}
     APP = "app"  # {type: "app.…"|"ui.…", data: {…}}: an application event
     USAGE = "usage"  # {component, quantity, unit}
+    QUALITY = "quality"  # {received, lost, jitter_ms}: how a page's audio came, when it goes
     ERROR = "error"  # {code, message, fatal: bool}
     FAREWELL = "farewell"  # {heard: bool}: goodbye was said, and heard to its end
 
@@ -59,11 +60,13 @@ class ReportKind(StrEnum):
 class CommandKind(StrEnum):
     """What Greenroom tells a bot. The shape of each ``data`` stands beside it."""
 
-    END = "end"  # {reason}: say nothing more, close the media, exit 0
+    END = "end"  # {reason, within_s?}: say nothing more, close the media, exit 0; with within_s: a
+    # last word first, for at most so long
     MUTE = "mute"  # {muted: bool}: the user's microphone is off; stop listening
     PAUSE = "pause"  # {paused: bool}: neither listen nor speak
     SAY = "say"  # {text}
     MESSAGE = "message"  # {text}: the user typed instead of speaking
+    WARNING = "warning"  # {ends_in_s}: the hard limit is near; a bot that speaks may say so
 
 
 class IceServer(WireModel):
@@ -84,13 +87,14 @@ class RoomSpec(WireModel):
 
 
 class SessionSpec(WireModel):
-    """What a bot is told of its session."""
+    """What a bot is told of its session. ``traceparent``: the trace it is part of (W3C)."""
 
     session_id: str
     launch_id: str
     assistant: str
     room: RoomSpec
     persistence_s: float
+    traceparent: str = ""
     muted: bool = False
     paused: bool = False
     body: dict[str, Any] = Field(default_factory=dict)

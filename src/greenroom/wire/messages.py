@@ -10,6 +10,8 @@ _SENTENCES: dict[EndReason, str] = {
     EndReason.IDLE: "Nobody said anything for a while, so the conversation was closed.",
     EndReason.MAX_DURATION: "The time for this conversation was up.",
     EndReason.PAUSED_TOO_LONG: "The conversation was paused for too long and was closed.",
+    EndReason.BUDGET: "The money for this conversation was spent, so it was closed.",
+    EndReason.QUEUE_TIMEOUT: "No place became free in time.",
     EndReason.LEFT: "You were away for too long, so the conversation was closed.",
     EndReason.NO_SHOW: "Your browser could not connect to the conversation.",
     EndReason.KICKED: "Somebody in charge ended the conversation.",
@@ -23,6 +25,7 @@ _SENTENCES: dict[EndReason, str] = {
 }
 
 
-def sentence_for(reason: EndReason) -> str:
-    """What to tell a person about this reason."""
-    return _SENTENCES[reason]
+def sentence_for(reason: EndReason, note: str | None = None) -> str:
+    """What to tell a person about this reason; ``note``: the words of whoever ended it."""
+    sentence = _SENTENCES[reason]
+    return f"{sentence.removesuffix('.')}: {note}" if note else sentence

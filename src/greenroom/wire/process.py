@@ -1,10 +1,14 @@
 """What a launcher and the bot process it starts agree on, beside the link.
 
-A bot host is a module with two functions, named to the launcher by its dotted path:
+A bot host is a module with three functions, named to the launcher by its dotted path:
 
 ``preload(bot: str) -> None``
     Import the bot's module and warm everything that a fork may share: no event loop, no
     open socket, no thread of ours. Raises what the import raises.
+
+``rehearse(bot: str) -> None``
+    Called in a forked child that waits for its session, if at all: do once whatever every
+    session begins with. The bot itself must not run; nothing of a session is known yet.
 
 ``run(spec: BotSpec, progress: Callable[[Progress], None]) -> int``
     Runs one session in this process and returns the exit code. ``progress`` never blocks.

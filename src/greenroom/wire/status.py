@@ -6,7 +6,7 @@ from greenroom.session.model import Stage
 from greenroom.wire.events import SessionStatus
 
 _SHOWN: dict[Stage, SessionStatus] = {
-    Stage.QUEUED: SessionStatus.CONNECTING,
+    Stage.QUEUED: SessionStatus.QUEUED,
     Stage.CONNECTING: SessionStatus.CONNECTING,
     Stage.ACTIVE: SessionStatus.ACTIVE,
     # Whoever looks at a lingering session is a page that is on its way back into it.

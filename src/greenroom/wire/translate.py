@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +14,7 @@ from greenroom.errors import BadRequest
 from greenroom.session import facts as f
 from greenroom.session import inputs as i
 from greenroom.session.model import Presence
+from greenroom.session.prices import TIMED_COMPONENTS, Cost, usd
 from greenroom.wire import events as e
 from greenroom.wire.base import WireModel
 from greenroom.wire.link import Report, ReportKind
@@ -21,6 +24,10 @@ from greenroom.wire.status import shown_status
 # A bot may call its own events these; everything else is Greenroom's to say.
 APP_PREFIXES = ("app.", "ui.")
 MAX_TEXT_CHARS = 10_000
+# What a bot may call a component and a unit, and the most that one report can mean: ten million
+# tokens, characters or seconds are a mistake, and somebody would have to pay for it.
+_USAGE_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
+MOST_USAGE = 10_000_000
 
 
 def rfc3339(at_s: float) -> str:
@@ -42,6 +49,8 @@ def _typed(fact: f.Fact) -> tuple[e.EventType, WireModel]:
     match fact:
         case f.Started(assistant, room):
             return kind.SESSION_START, e.SessionStartData(assistant=assistant, room=room)
+        case f.Queued(position, ends_in_s):
+            return kind.SESSION_QUEUED, e.SessionQueuedData(position=position, ends_in_s=ends_in_s)
         case f.StatusChanged(stage, paused, user, bot):
             return kind.SESSION_STATUS, e.SessionStatusData(
                 status=shown_status(stage, paused=paused),
@@ -62,12 +71,27 @@ def _typed(fact: f.Fact) -> tuple[e.EventType, WireModel]:
             return kind.TRANSCRIPT, e.TranscriptData(role=role, text=text, final=final, turn=turn)
         case f.Failed(code, message, retryable):
             return kind.ERROR, e.ErrorData(code=code, message=message, retryable=retryable)
-        case f.Ended(reason, duration_s):
+        case f.Costed(cost):
+            return kind.COST, cost_data(cost)
+        case f.BudgetWarned(budget, spent_micro_usd, limit_micro_usd):
+            return kind.COST_WARNING, e.CostWarningData(
+                budget=budget, spent_usd=usd(spent_micro_usd), limit_usd=usd(limit_micro_usd)
+            )
+        case f.Ended(reason, duration_s, note):
             return kind.SESSION_END, e.SessionEndData(
-                reason=reason.value, message=sentence_for(reason), duration_s=round(duration_s, 3)
+                reason=reason.value,
+                message=sentence_for(reason, note),
+                duration_s=round(duration_s, 3),
             )
         case f.AppHappened():
             raise AssertionError("application events are passed on as they are")
+
+
+def cost_data(cost: Cost) -> e.CostData:
+    """A bill as JSON shows it."""
+    return e.CostData(
+        usd=usd(cost.micro_usd), components=cost.by_component_usd(), unpriced=list(cost.unpriced)
+    )
 
 
 def report_of(report: Report) -> i.BotReport:
@@ -97,6 +121,28 @@ def _transcript(data: dict[str, Any]) -> i.Transcript:
     return i.Transcript(role=role, text=text, final=bool(data["final"]), turn=int(data["turn"]))
 
 
+def _quality(data: dict[str, Any]) -> i.Quality:
+    for name in ("received", "lost", "jitter_ms"):
+        if not 0 <= float(data[name]) < 1e12:
+            raise ValueError(name)
+    return i.Quality()
+
+
+def _usage(data: dict[str, Any]) -> i.Usage:
+    """Money follows from it: nothing but a plain, sane number is taken."""
+    component, unit, quantity = data["component"], data["unit"], data["quantity"]
+    for name in (component, unit):
+        if not isinstance(name, str) or not _USAGE_NAME.fullmatch(name):
+            raise ValueError("no name of a component or a unit")
+    if component in TIMED_COMPONENTS:
+        raise ValueError("time is counted by Greenroom alone")
+    if isinstance(quantity, bool) or not isinstance(quantity, int | float):
+        raise TypeError("no number")
+    if not (math.isfinite(quantity) and 0 <= quantity <= MOST_USAGE):
+        raise ValueError("no quantity that can have been used")
+    return i.Usage(component, float(quantity), unit)
+
+
 def _text(data: dict[str, Any], name: str, most_chars: int) -> str:
     value = data[name]
     if not isinstance(value, str):
@@ -117,9 +163,8 @@ _READERS: dict[ReportKind, Callable[[dict[str, Any]], i.BotReport]] = {
     ),
     ReportKind.TRANSCRIPT: _transcript,
     ReportKind.APP: _app,
-    ReportKind.USAGE: lambda d: i.Usage(
-        _text(d, "component", 64), float(d["quantity"]), _text(d, "unit", 32)
-    ),
+    ReportKind.USAGE: _usage,
+    ReportKind.QUALITY: _quality,
     ReportKind.ERROR: lambda d: i.BotError(
         _text(d, "code", 64), _text(d, "message", 1_000), bool(d["fatal"])
     ),

@@ -9,6 +9,7 @@ export default defineConfig({
         index: 'src/index.ts',
         react: 'src/react/index.ts',
         testing: 'src/testing/index.ts',
+        vapi: 'src/vapi/index.ts',
       },
       formats: ['es'],
     },

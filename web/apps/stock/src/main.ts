@@ -50,7 +50,12 @@ client.on(RTVIEvent.TrackStarted, (track, participant) => {
 
 part('start').addEventListener('click', () => {
   const wanted = address.get('transport') ?? 'webrtc';
-  const requestData = { transport: wanted, enableDefaultIceServers: true, body: { from: 'stock' } };
+  const requestData = {
+    transport: wanted,
+    // Pipecat's runner answers this with a public STUN server; a measurement does without it.
+    enableDefaultIceServers: address.get('ice') !== 'none',
+    body: { from: 'stock' },
+  };
   client.startBotAndConnect({ endpoint: new URL(startUrl, location.href), requestData }).catch((error: unknown) => {
     call.dataset['error'] = String(error);
   });

@@ -75,6 +75,11 @@ export const STATES: Record<string, BringAbout> = {
     void client.start();
     await settle();
   },
+  queued: async ({ server, client }) => {
+    server.queuePosition = 3;
+    void client.start();
+    await settle();
+  },
   'active-before-first-question': async (scene) => {
     await talk(scene);
     scene.server.emit('voice.bot.speaking', { speaking: true, interrupted: false });
@@ -161,9 +166,9 @@ export const STATES: Record<string, BringAbout> = {
     await played(scene, 1);
     scene.server.voice?.move();
   },
-  resumable: async ({ server, client }) => {
+  rejoinable: async ({ server, client }) => {
     server.begin();
-    await client.resume();
+    await client.restore();
   },
   'ended-goodbye': endedBy('goodbye', 'You said goodbye.'),
   'ended-user': endedBy('user', 'You ended the conversation.'),

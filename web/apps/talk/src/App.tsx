@@ -33,7 +33,7 @@ export function App() {
       </header>
       <div className="lamp" data-lit={session.isSpeaking} aria-hidden="true" />
       <main className="stage">
-        {isLive || !(session.error || session.end || session.resumable) ? (
+        {isLive || !(session.error || session.end || session.rejoinable) ? (
           <FlashCard card={isLive ? card : null} assistant={assistant} />
         ) : (
           <Notice session={session} game={game} />

@@ -7,7 +7,7 @@ import { createRoot } from 'react-dom/client';
 import { App } from './App.tsx';
 import './style.css';
 
-const client = createVoiceClient();
+const client = createVoiceClient({ wait: true });
 const root = document.getElementById('root');
 if (!root) throw new Error('The page has no place to be shown in.');
 
@@ -18,4 +18,4 @@ createRoot(root).render(
     </VoiceSessionProvider>
   </StrictMode>,
 );
-void client.resume();
+void client.restore();

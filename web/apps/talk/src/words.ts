@@ -11,6 +11,8 @@ export function statusLine(state: VoiceState, card: Card | null): string {
       return state.end ? 'The room is quiet again' : 'Ready when you are';
     case 'unavailable':
       return state.intent === 'none' ? 'Nobody is here right now' : 'Out of reach, still trying';
+    case 'queued':
+      return queueLine(state.queuePosition);
     case 'connecting':
       return state.microphone === 'asking' ? 'Please allow the microphone' : 'Lights up in a moment';
     case 'disconnecting':
@@ -20,6 +22,11 @@ export function statusLine(state: VoiceState, card: Card | null): string {
     case 'active':
       return activeLine(state, card);
   }
+}
+
+function queueLine(position: number | null): string {
+  if (position === null) return 'All places are taken, one moment';
+  return position === 1 ? 'All places are taken, you are next' : `All places are taken, you are number ${position}`;
 }
 
 function activeLine(state: VoiceState, card: Card | null): string {
@@ -48,6 +55,8 @@ const FAREWELLS: Record<string, Farewell> = {
   idle: { heading: 'It went quiet', whatToDo: AGAIN },
   max_duration: { heading: 'Time is up', whatToDo: AGAIN },
   paused_too_long: { heading: 'A long pause', whatToDo: AGAIN },
+  budget: { heading: 'The budget is spent', whatToDo: 'Come back tomorrow, or ask whoever runs this server.' },
+  queue_timeout: { heading: 'A full house', whatToDo: LATER },
   left: { heading: 'You were away', whatToDo: AGAIN },
   no_show: {
     heading: 'No sound came through',
@@ -80,6 +89,16 @@ const TROUBLES: Record<string, string> = {
   moved: 'You moved',
   launch_failed: 'No assistant today',
   bot_silent: 'Nobody came',
+  limit_live: 'A full house',
+  limit_tenant_live: 'A full house',
+  limit_assistant_live: 'A full house',
+  limit_queue: 'A full house',
+  machine_full: 'A full house',
+  limit_user_live: 'One at a time',
+  limit_user_cooldown: 'A short break',
+  limit_user_day: 'Enough for today',
+  limit_tenant_day: 'Enough for today',
+  limit_day: 'Enough for today',
   draining: 'The server restarts',
 };
 

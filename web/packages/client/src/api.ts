@@ -6,6 +6,7 @@ import type {
   ConfigAnswer,
   ErrorAnswer,
   OfferBody,
+  PauseBody,
   SessionBody,
   StartAnswer,
   StartBody,
@@ -35,6 +36,9 @@ export class ApiError extends VoiceError {
   }
 }
 
+/** Why a session is paused. Each cause is lifted on its own. */
+export type PauseCause = NonNullable<PauseBody['cause']>;
+
 export interface Api {
   config(): Promise<ConfigAnswer>;
   /** The session that this visitor already has, or null. */
@@ -46,6 +50,7 @@ export interface Api {
   candidates(id: string, body: CandidatesBody): Promise<void>;
   ticket(id: string): Promise<TicketAnswer>;
   mute(sessionId: string, isMuted: boolean, timestamp: number): Promise<void>;
+  pause(sessionId: string, cause: PauseCause, paused: boolean): Promise<void>;
   message(id: string, text: string): Promise<void>;
 }
 
@@ -53,6 +58,14 @@ interface Call {
   body?: object;
   signal?: AbortSignal | undefined;
   timeoutMs?: number;
+  headers?: Record<string, string>;
+}
+
+/** A new trace that begins with this click (W3C Trace Context): its id is on the server's log lines too. */
+function traceparent(): string {
+  const hex = (bytes: number) =>
+    Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return `00-${hex(16)}-${hex(8)}-01`;
 }
 
 /**
@@ -73,7 +86,7 @@ export function createApi(baseUrl: string, fetch: typeof globalThis.fetch): Api 
       const response = await fetch(baseUrl + path, {
         method,
         credentials: 'include',
-        headers: options.body ? { 'content-type': 'application/json' } : {},
+        headers: { ...(options.body ? { 'content-type': 'application/json' } : {}), ...options.headers },
         ...(options.body ? { body: JSON.stringify(options.body) } : {}),
         signal: limit.signal,
       });
@@ -92,7 +105,8 @@ export function createApi(baseUrl: string, fetch: typeof globalThis.fetch): Api 
   return {
     config: () => call('GET', '/api/voice/config'),
     current: (signal) => call('GET', `${sessions}/current`, { signal }),
-    start: (body) => call('POST', sessions, { body, timeoutMs: START_TIMEOUT_MS }),
+    start: (body) =>
+      call('POST', sessions, { body, timeoutMs: START_TIMEOUT_MS, headers: { traceparent: traceparent() } }),
     session: (id) => call('GET', one(id)),
     end: (id) => call('DELETE', one(id)),
     offer: (id, body) => call('POST', `${one(id)}/offer`, { body }),
@@ -100,6 +114,8 @@ export function createApi(baseUrl: string, fetch: typeof globalThis.fetch): Api 
     ticket: (id) => call('POST', `${one(id)}/ticket`),
     mute: (sessionId, isMuted, timestamp) =>
       call('POST', '/api/voice/mute', { body: { sessionId, isMuted, timestamp } }),
+    pause: (sessionId, cause, paused) =>
+      call('POST', '/api/voice/pause', { body: { sessionId, cause, paused } }),
     message: (id, text) => call('POST', `${one(id)}/message`, { body: { text } }),
   };
 }

@@ -1,6 +1,6 @@
 /** One visit to one session: microphone, voice and events, from the click to the end. */
 
-import { ApiError, type Api } from './api.ts';
+import { ApiError, type Api, type PauseCause } from './api.ts';
 import { activityOf, createSmoother, type WatchLevel } from './level.ts';
 import type { MediaLink, OpenMedia } from './media.ts';
 import { stateOfRefusal, type OpenMicrophone } from './microphone.ts';
@@ -42,6 +42,8 @@ export interface CallOptions {
   dispatch: (action: Action) => void;
   onEvent: (event: Event) => void;
   onLevel: (level: number) => void;
+  /** Nothing of this call runs any more. */
+  onOver: () => void;
 }
 
 /** Carries an offer to the server, and its answer back. */
@@ -58,6 +60,8 @@ export class Call {
   #known: Promise<void> = Promise.resolve();
   #stopping: Promise<void> | null = null;
   #reconnecting = false;
+  /** The session waits for a place: there is nobody to connect to yet. */
+  #isQueued = false;
   /** Whether this call made the session, so that it may also take it back. */
   #isOurs = false;
   #iceServers: readonly IceServer[];
@@ -88,6 +92,8 @@ export class Call {
     return this.#begin(async (offer) => {
       const started = await this.#options.api.start({ ...this.#options.request, offer });
       this.#isOurs = !started.reused;
+      // The page let go before anybody could talk: nobody would come for this bot.
+      if (this.isOver && this.#isOurs) void this.#takeBack(started.session.sessionId);
       this.#enter(started.session, started.ticket);
       return started.answer ?? null;
     });
@@ -95,9 +101,9 @@ export class Call {
 
   /** Returns to a session that goes on without this page. Never rejects. */
   join(session: SessionBody): Promise<void> {
-    return this.#begin((offer) => {
+    return this.#begin(async (offer) => {
       this.#enter(session);
-      return this.#options.api.offer(session.sessionId, offer);
+      return this.#isQueued ? null : this.#options.api.offer(session.sessionId, offer);
     });
   }
 
@@ -124,7 +130,6 @@ export class Call {
   /** Switches the microphone here at once, and tells the server until it knows. */
   async mute(muted: boolean, at: number): Promise<void> {
     this.#options.dispatch({ type: 'muted', muted, at });
-    this.#applyMute();
     await this.#known;
     for (let attempt = 0; this.#sessionId && this.#options.getState().mutedAt === at; attempt++) {
       try {
@@ -137,6 +142,13 @@ export class Call {
     }
   }
 
+  /** Pauses for a cause, or lifts it. Rejects with `ApiError`: who is heard is the server's to say. */
+  async pause(paused: boolean, cause: PauseCause): Promise<void> {
+    await this.#known;
+    if (!this.#sessionId) return;
+    await this.#options.api.pause(this.#sessionId, cause, paused);
+  }
+
   /** Sends typed words to the assistant. Rejects with `ApiError`. */
   async say(text: string): Promise<void> {
     await this.#known;
@@ -146,6 +158,30 @@ export class Call {
   /** Makes a refused sound heard; call from a click. */
   async unblockSound(): Promise<void> {
     this.#heard(await this.#speaker.unblock());
+  }
+
+  /** Ends this page's part: the voice was away for longer than it was waited for. */
+  lose(): void {
+    this.#finish({ type: 'failed', problem: problem('connection_lost'), unavailable: true });
+  }
+
+  /** Opens the microphone anew, as it is wished for now. Rejects, and keeps the old one, when it cannot. */
+  async changeMicrophone(): Promise<void> {
+    await this.begun;
+    if (!this.#microphone) return;
+    const microphone = await this.#options.ports.openMicrophone();
+    if (this.isOver || this.#stopping || !this.#microphone) return stopTracks(microphone);
+    this.#stopListening();
+    this.#useMicrophone(microphone);
+  }
+
+  /** Makes microphone and voice what the state says of mute and pause. */
+  applyMute(): void {
+    const { muted, pauseCauses } = this.#options.getState();
+    const isPaused = pauseCauses.length > 0;
+    const track = this.#track();
+    if (track) track.enabled = !muted && !isPaused;
+    this.#speaker.setMuted(isPaused);
   }
 
   // ---- beginning
@@ -170,8 +206,8 @@ export class Call {
     if (this.isOver) return;
     this.#sessionId = session.sessionId;
     this.#iceServers = session.room.iceServers;
+    this.#isQueued = session.status === 'queued';
     dispatch({ type: 'session', session });
-    this.#applyMute();
     let unused = ticket;
     this.#stream = new EventStream({
       url: streamUrl,
@@ -191,9 +227,24 @@ export class Call {
 
   #takeEvent(event: Event): void {
     this.#options.dispatch({ type: 'event', event });
-    if (event.type === 'voice.session.mute') this.#applyMute();
     if (event.type === 'voice.session.end') this.#finish(null);
+    if (this.#isQueued && this.#options.getState().serverStatus !== 'queued') void this.#comeIn();
     this.#options.onEvent(event);
+  }
+
+  /** There is a place now: the voice, whose offer nobody could answer before. */
+  async #comeIn(): Promise<void> {
+    const { api, dispatch } = this.#options;
+    const id = this.#sessionId;
+    this.#isQueued = false;
+    if (this.isOver || this.#stopping || !id) return;
+    dispatch({ type: 'media', media: 'connecting' });
+    try {
+      await this.#connect((offer) => api.offer(id, offer));
+    } catch (error) {
+      if (isGone(error)) await this.#gone(error as VoiceError);
+      else this.#mediaLost();
+    }
   }
 
   // ---- the voice
@@ -206,6 +257,7 @@ export class Call {
     link.offerId = offer.id;
     const answer = await exchange({ ...offer, sdp: await link.media.makeOffer() });
     if (this.#media !== link.media || this.isOver || this.#stopping) return;
+    if (!answer && this.#isQueued) return this.#putDownMedia();
     if (!answer) throw new VoiceError(problem('media_failed'));
     await link.media.accept(answer.sdp);
     // Whether it connects is watched from here on, without holding up whoever waits for the answer.
@@ -234,6 +286,13 @@ export class Call {
     });
     this.#media = link.media;
     return link;
+  }
+
+  /** What nobody answers for a while is not kept open: there will be another. */
+  #putDownMedia(): void {
+    this.#media?.close();
+    this.#media = null;
+    this.#options.dispatch({ type: 'media', media: 'none' });
   }
 
   /** The voice is gone while the session is not: a new connection, until there is one. */
@@ -285,12 +344,12 @@ export class Call {
     if (this.isOver || this.#stopping) return stopTracks(microphone);
     const { dispatch, ports, onLevel } = this.#options;
     this.#microphone = microphone;
-    this.#applyMute();
+    this.applyMute();
     dispatch({ type: 'microphone', microphone: 'granted' });
     this.#media?.setMicrophone(this.#track()).catch(() => this.#mediaLost());
     const smooth = createSmoother();
     const stopWatching = ports.watchLevel(microphone, (raw) => {
-      const level = this.#options.getState().muted ? 0 : smooth(raw);
+      const level = this.#track()?.enabled ? smooth(raw) : 0;
       onLevel(level);
       dispatch({ type: 'voice', voiceState: activityOf(level) });
     });
@@ -328,11 +387,6 @@ export class Call {
 
   #track(): MediaStreamTrack | null {
     return this.#microphone?.getAudioTracks()[0] ?? null;
-  }
-
-  #applyMute(): void {
-    const track = this.#track();
-    if (track) track.enabled = !this.#options.getState().muted;
   }
 
   // ---- ending
@@ -404,9 +458,13 @@ export class Call {
     this.#stopping = this.#known.then(async () => {
       const id = this.#sessionId;
       this.#fail(error);
-      if (id && this.#isOurs) await this.#options.api.end(id).catch(() => undefined); // Its join deadline ends it anyway.
+      if (id && this.#isOurs) await this.#takeBack(id);
     });
     await this.#stopping;
+  }
+
+  async #takeBack(id: string): Promise<void> {
+    await this.#options.api.end(id).catch(() => undefined); // Its join deadline ends it anyway.
   }
 
   #fail(error: unknown): void {
@@ -433,6 +491,7 @@ export class Call {
     this.#silence();
     this.#stream?.close();
     if (last) this.#options.dispatch(last);
+    this.#options.onOver();
   }
 }
 

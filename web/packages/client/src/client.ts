@@ -1,14 +1,18 @@
 /** The client: one voice session of one page, as a plain object for any framework or none. */
 
-import { createApi, type Api } from './api.ts';
-import { Call, randomId, type Ports } from './call.ts';
-import { watchLevel } from './level.ts';
-import { openMedia } from './media.ts';
-import { microphoneAllowed, openMicrophone, type MicrophoneAllowed } from './microphone.ts';
-import { openSpeaker } from './speaker.ts';
+import { createApi, type Api, type PauseCause } from './api.ts';
+import { browserPorts, type ClientPorts } from './browser.ts';
+import { Call, randomId } from './call.ts';
+import { Devices } from './devices.ts';
+import type { AudioProcessing } from './microphone.ts';
+import { createOnce } from './once.ts';
+import { Pauses } from './pauses.ts';
+import { createPrepared, type Prepared } from './prepared.ts';
+import { createReconnectWindow, RECONNECT_WINDOW_S } from './reconnect.ts';
+import { Sound } from './sound.ts';
 import { INITIAL_STATE, reduce, type Action, type VoiceState } from './state.ts';
-import type { SocketLike } from './stream.ts';
-import type { ConfigAnswer, Event, EventType, TypedEvent } from './wire.ts';
+import { withToken, type TokenProvider } from './token.ts';
+import type { ConfigAnswer, Event, EventType, LimitsBody, TypedEvent } from './wire.ts';
 
 /** The event of this type: with its own data where the type is known, `Event` where it is not. */
 export type EventOf<Type extends string> = Type extends TypedEvent['type']
@@ -23,20 +27,23 @@ export interface VoiceClientOptions {
   baseUrl?: string;
   /** Which assistant to talk with. Left out: the server's own. */
   assistant?: string;
+  /** Where every place is taken: wait for one (`queued`) instead of being refused. */
+  wait?: boolean;
+  /** Shorter limits than the assistant's, or longer ones up to what the server allows. */
+  limits?: LimitsBody;
   /** What the bot is given as its request's body. */
   body?: Record<string, unknown>;
+  /**
+   * Says who the visitor is, where the server wants a token: asked when it is needed, again before
+   * the last one expires, and once more when the server refuses it.
+   */
+  token?: TokenProvider;
+  /** What the browser does to what the microphone hears; all of it unless switched off. */
+  audio?: Partial<AudioProcessing>;
+  /** For how long a lost voice is tried to be regained, in seconds: 300, as the server waits. */
+  reconnectWindowS?: number;
   /** What is used of the browser; a test replaces it. */
   ports?: Partial<ClientPorts>;
-}
-
-export interface ClientPorts extends Ports {
-  fetch: typeof globalThis.fetch;
-  microphoneAllowed: MicrophoneAllowed;
-  /** The session that this very tab had before a reload. */
-  remembered: () => string | null;
-  remember: (sessionId: string | null) => void;
-  /** Calls back when the page goes away (a reload, a closed tab). Returns how to stop. */
-  onPageHide: (leaving: () => void) => () => void;
 }
 
 export interface VoiceClient {
@@ -46,12 +53,21 @@ export interface VoiceClient {
   /** How loud the microphone is, 0 … 1: apart from the state because it changes 20 times a second. */
   getAudioLevel(): number;
   subscribeAudioLevel(listener: () => void): () => void;
+  /** How loud the assistant is, 0 … 1; measured while somebody is subscribed. */
+  getAssistantLevel(): number;
+  subscribeAssistantLevel(listener: () => void): () => void;
+  /** Microphones and speakers, and choosing among them. */
+  readonly devices: Pick<Devices, 'getState' | 'subscribe' | 'refresh' | 'chooseMicrophone' | 'chooseSpeaker'>;
   /**
-   * Calls back for every event of the session of this type, each once and in order. After a
-   * reload they come again from the first. Returns how to stop.
+   * Calls back for every event of the session of this type, each once and in order. A handler that
+   * is new gets them from the first again when the page returns to a running session (a reload,
+   * another tab); one that has seen them does not. Returns how to stop.
    */
   on<Type extends EventName>(type: Type, handler: (event: EventOf<Type>) => void): () => void;
-  /** What the page can know before the click; asked once. Rejects with `ApiError`. */
+  /**
+   * What the page can know before the click; asked once. Also makes the first offer ready, which
+   * saves the click about 65 ms. Rejects with `ApiError`.
+   */
   loadConfig(): Promise<ConfigAnswer>;
   /**
    * Starts a session; call it from a click. While one runs or is being started: the same promise.
@@ -64,16 +80,28 @@ export interface VoiceClient {
   toggle(): Promise<void>;
   /** Switches the microphone. The server learns of it, and so does the bot. */
   mute(muted: boolean): Promise<void>;
+  /**
+   * Pauses the session: nobody hears and nobody is heard, and no idle clock runs. Each cause
+   * (`user` if left out) is lifted by itself; while one holds, the session is paused. Never
+   * rejects: see `error` in the state.
+   */
+  pause(cause?: PauseCause): Promise<void>;
+  /** Lifts one cause of a pause, and no other. Never rejects. */
+  resume(cause?: PauseCause): Promise<void>;
   /** Sends typed words to the assistant. Rejects with `ApiError`. */
   sendMessage(text: string): Promise<void>;
   /**
    * Looks for a session of this visitor that a reload interrupted. Returns to it when the
    * microphone may be used without asking, and no other page would lose it by that; else it
-   * stands in the state as `resumable`.
+   * stands in the state as `rejoinable`.
    */
-  resume(): Promise<void>;
-  /** Returns to the `resumable` session; call it from a click. */
+  restore(): Promise<void>;
+  /** Returns to the `rejoinable` session; call it from a click. */
   rejoin(): Promise<void>;
+  /** Silences the assistant on this page only: it goes on speaking, unheard. */
+  muteAssistant(muted: boolean): void;
+  /** How loud the assistant is played, 0 … 1; holds for later calls too. */
+  setVolume(volume: number): void;
   /** Makes a sound heard that the browser refused; call it from a click. */
   unblockSound(): Promise<void>;
   /** Lets go of everything without ending the session. The client can be used again. */
@@ -89,10 +117,15 @@ class Client implements VoiceClient {
   readonly #options: VoiceClientOptions;
   readonly #ports: ClientPorts;
   readonly #api: Api;
+  readonly #prepared: Prepared;
   readonly #participant = randomId();
   readonly #listeners = new Set<() => void>();
   readonly #levelListeners = new Set<() => void>();
   readonly #handlers = new Map<string, Set<(event: Event) => void>>();
+  readonly #sound: Sound;
+  readonly #pauses: Pauses;
+  readonly #watchMedia: (media: VoiceState['media']) => void;
+  readonly devices: Devices;
   #state = INITIAL_STATE;
   #level = 0;
   #call: Call | null = null;
@@ -100,32 +133,53 @@ class Client implements VoiceClient {
   #queued: Promise<void> | null = null;
   #config: Promise<ConfigAnswer> | null = null;
   #iceServers: ConfigAnswer['iceServers'] = [];
-  #resuming: AbortController | null = null;
+  #restoring: AbortController | null = null;
   #forgetPage: () => void = () => undefined;
 
   constructor(options: VoiceClientOptions) {
     this.#options = options;
     this.#ports = { ...browserPorts(), ...options.ports };
-    this.#api = createApi(options.baseUrl ?? '', (...args) => this.#ports.fetch(...args));
+    const fetch: typeof globalThis.fetch = (...args) => this.#ports.fetch(...args);
+    this.#prepared = createPrepared((...args) => this.#ports.openMedia(...args));
+    this.#api = createApi(options.baseUrl ?? '', options.token ? withToken(fetch, options.token) : fetch);
+    this.#sound = new Sound(this.#ports);
+    this.#pauses = new Pauses({
+      getState: this.getState,
+      dispatch: (action) => this.#dispatch(action),
+      tell: (...pause) => this.#api.pause(...pause),
+    });
+    this.#watchMedia = createReconnectWindow(options.reconnectWindowS ?? RECONNECT_WINDOW_S, () => this.#live()?.lose());
+    this.devices = new Devices({
+      ...this.#ports,
+      reopenMicrophone: async () => this.#live()?.changeMicrophone(),
+      setSpeaker: (id) => this.#sound.setDevice(id),
+      processing: options.audio ?? {},
+    });
   }
 
   getState = (): VoiceState => this.#state;
   getAudioLevel = (): number => this.#level;
+  getAssistantLevel = (): number => this.#sound.level;
 
   subscribe = (listener: () => void): (() => void) => listen(this.#listeners, listener);
   subscribeAudioLevel = (listener: () => void): (() => void) =>
     listen(this.#levelListeners, listener);
+  subscribeAssistantLevel = (listener: () => void): (() => void) => this.#sound.subscribe(listener);
 
   on = <Type extends EventName>(type: Type, handler: (event: EventOf<Type>) => void) => {
     const handlers = this.#handlers.get(type) ?? new Set();
     this.#handlers.set(type, handlers);
-    return listen(handlers, handler as (event: Event) => void);
+    const isNew = createOnce();
+    return listen(handlers, (event: Event) => {
+      if (isNew(event)) handler(event as EventOf<Type>);
+    });
   };
 
   loadConfig = (): Promise<ConfigAnswer> => {
     this.#config ??= this.#api.config().then(
       (config) => {
         this.#iceServers = config.iceServers;
+        this.#prepare();
         return config;
       },
       (error: unknown) => {
@@ -163,37 +217,49 @@ class Client implements VoiceClient {
     await this.#live()?.mute(muted, at);
   };
 
+  pause = async (cause: PauseCause = 'user'): Promise<void> => {
+    if (this.#live()) await this.#pauses.set(cause, true);
+  };
+
+  resume = async (cause: PauseCause = 'user'): Promise<void> => {
+    if (this.#live()) await this.#pauses.set(cause, false);
+  };
+
   sendMessage = async (text: string): Promise<void> => {
     await this.#live()?.say(text);
   };
 
-  resume = async (): Promise<void> => {
-    if (this.#live() || this.#resuming) return;
-    const resuming = new AbortController();
-    this.#resuming = resuming;
+  restore = async (): Promise<void> => {
+    if (this.#live() || this.#restoring) return;
+    const restoring = new AbortController();
+    this.#restoring = restoring;
     try {
       const [session, allowed] = await Promise.all([
-        this.#api.current(resuming.signal),
+        this.#api.current(restoring.signal),
         this.#ports.microphoneAllowed(),
       ]);
-      if (resuming.signal.aborted || this.#live() || !session) return;
+      if (restoring.signal.aborted || this.#live() || !session) return;
       if (session.endedAt || session.status === 'disconnecting') return;
-      this.#dispatch({ type: 'resumable', session });
+      this.#dispatch({ type: 'rejoinable', session });
       const isElsewhere = session.userPresent && session.sessionId !== this.#ports.remembered();
       if (allowed && !isElsewhere) await this.rejoin();
     } catch {
       // Nothing to return to, or nobody to ask: the click on Talk will tell.
     } finally {
-      if (this.#resuming === resuming) this.#resuming = null;
+      if (this.#restoring === restoring) this.#restoring = null;
     }
   };
 
   rejoin = (): Promise<void> => {
-    const session = this.#state.resumable;
+    const session = this.#state.rejoinable;
     const live = this.#live();
     if (live) return live.begun;
     return session ? this.#newCall().join(session) : Promise.resolve();
   };
+
+  muteAssistant = (muted: boolean): void => this.#sound.mute(muted);
+
+  setVolume = (volume: number): void => this.#sound.setVolume(volume);
 
   unblockSound = async (): Promise<void> => {
     await this.#live()?.unblockSound();
@@ -201,10 +267,12 @@ class Client implements VoiceClient {
 
   close = (): void => {
     this.#queued = null;
-    this.#resuming?.abort();
-    this.#resuming = null;
+    this.#restoring?.abort();
+    this.#restoring = null;
     this.#live()?.leave();
     this.#forgetPage();
+    this.devices.close();
+    this.#prepared.drop();
   };
 
   #live(): Call | null {
@@ -213,19 +281,32 @@ class Client implements VoiceClient {
 
   #newCall(): Call {
     this.#forgetPage();
-    const { baseUrl = '', assistant, body = {} } = this.#options;
+    const { baseUrl = '', assistant, wait, limits, body = {} } = this.#options;
     const call = new Call({
-      ports: this.#ports,
+      ports: {
+        ...this.#ports,
+        openMedia: this.#prepared.open,
+        openMicrophone: this.devices.openMicrophone,
+        openSpeaker: this.#sound.open,
+      },
       api: this.#api,
       streamUrl: streamUrl(baseUrl),
       iceServers: this.#iceServers,
       participant: this.#participant,
-      request: { body, ...(assistant ? { assistant } : {}) },
+      request: {
+        body,
+        ...(assistant ? { assistant } : {}),
+        ...(wait ? { wait } : {}),
+        ...(limits ? { limits } : {}),
+      },
       getState: this.getState,
       dispatch: (action) => {
         if (this.#call === call) this.#dispatch(action);
       },
       onEvent: (event) => this.#emit(event),
+      onOver: () => {
+        if (this.#config) this.#prepare(); // for the next click
+      },
       onLevel: (level) => {
         this.#level = level;
         notify(this.#levelListeners, undefined);
@@ -236,12 +317,30 @@ class Client implements VoiceClient {
     return call;
   }
 
+  /** Before a click only: a page that goes away must not be kept in memory for a connection's sake. */
+  #prepare(): void {
+    if (this.#live()) return;
+    this.#prepared.make(this.#iceServers);
+    this.#forgetPage();
+    this.#forgetPage = this.#ports.onPageHide(() => this.#prepared.drop());
+  }
+
   #dispatch(action: Action): void {
-    const next = reduce(this.#state, action);
-    if (next === this.#state) return;
-    if (next.sessionId !== this.#state.sessionId) this.#ports.remember(next.sessionId);
+    const last = this.#state;
+    const next = reduce(last, action);
+    if (next === last) return;
+    if (next.sessionId !== last.sessionId) this.#ports.remember(next.sessionId);
     this.#state = next;
+    if (next.muted !== last.muted || next.pauseCauses !== last.pauseCauses) this.#live()?.applyMute();
+    if (next.media !== last.media) this.#watchMedia(next.media);
+    if (next.sessionId !== last.sessionId || next.serverStatus !== last.serverStatus) this.#follow(next.sessionId);
     notify(this.#listeners, undefined);
+  }
+
+  /** Another session, none, or one that has begun: what was asked for before is told now. */
+  #follow(sessionId: string | null): void {
+    if (sessionId === null) this.#pauses.reset();
+    else void this.#pauses.flush();
   }
 
   #emit(event: Event): void {
@@ -273,48 +372,4 @@ function streamUrl(baseUrl: string): string {
   const url = new URL(`${baseUrl}/ws`, globalThis.location?.href);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   return url.href;
-}
-
-const REMEMBERED = 'greenroom.session';
-
-function attempt<Result>(action: () => Result): Result | null {
-  try {
-    return action();
-  } catch {
-    return null;
-  }
-}
-
-function browserPorts(): ClientPorts {
-  const listenTo = (target: EventTarget | undefined, name: string, callback: () => void) => {
-    target?.addEventListener(name, callback);
-    return () => target?.removeEventListener(name, callback);
-  };
-  return {
-    fetch: (...args) => globalThis.fetch(...args),
-    openSocket: (url) => new WebSocket(url) as SocketLike,
-    openMicrophone,
-    microphoneAllowed,
-    openMedia,
-    openSpeaker,
-    watchLevel,
-    // A tab's storage outlives a reload, and no other tab sees it. It may be forbidden.
-    remembered: () => attempt(() => sessionStorage.getItem(REMEMBERED)),
-    remember: (sessionId) =>
-      void attempt(() =>
-        sessionId === null
-          ? sessionStorage.removeItem(REMEMBERED)
-          : sessionStorage.setItem(REMEMBERED, sessionId),
-      ),
-    onDevices: (changed) => listenTo(navigator.mediaDevices, 'devicechange', changed),
-    onPageHide: (leaving) => listenTo(window, 'pagehide', leaving),
-    onWake: (wake) => {
-      const online = listenTo(window, 'online', wake);
-      const visible = listenTo(document, 'visibilitychange', wake);
-      return () => {
-        online();
-        visible();
-      };
-    },
-  };
 }

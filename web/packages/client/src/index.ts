@@ -1,17 +1,20 @@
 /** @greenroom/client: talk with a voice agent from a browser. */
 
-export { ApiError } from './api.ts';
+export { ApiError, type PauseCause } from './api.ts';
+export { avatarLevel, avatarOf, type AvatarState } from './avatar.ts';
+export type { ClientPorts } from './browser.ts';
 export {
   createVoiceClient,
-  type ClientPorts,
   type EventName,
   type EventOf,
   type VoiceClient,
   type VoiceClientOptions,
 } from './client.ts';
-export { NOISE_FLOOR, SPEECH_THRESHOLD, type VoiceActivity } from './level.ts';
+export type { Device, DeviceInfo, DevicesState } from './devices.ts';
+export { Exclusion, GROUP_CALL, unify, type TabMemory, type UnifiedVoiceState } from './exclusion.ts';
+export { activityOf, createSmoother, levelOf, NOISE_FLOOR, SPEECH_THRESHOLD, type VoiceActivity } from './level.ts';
 export type { MediaHandlers, MediaLink, OpenMedia } from './media.ts';
-export type { MicrophoneState } from './microphone.ts';
+export type { AudioProcessing, MicrophoneState, MicrophoneWish } from './microphone.ts';
 export type { Speaker } from './speaker.ts';
 export {
   INITIAL_STATE,
@@ -22,5 +25,6 @@ export {
   type VoiceState,
 } from './state.ts';
 export type { SocketLike } from './stream.ts';
+export type { TokenProvider } from './token.ts';
 export type * from './wire.ts';
 export { VoiceError, type VoiceProblem } from './words.ts';

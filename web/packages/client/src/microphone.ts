@@ -4,16 +4,34 @@ import { VoiceError, problem } from './words.ts';
 
 export type MicrophoneState = 'unknown' | 'asking' | 'granted' | 'refused' | 'missing' | 'lost';
 
-/** Asks for the microphone. Rejects with a `VoiceError` whose code begins with `microphone_`. */
-export type OpenMicrophone = () => Promise<MediaStream>;
+/** What the browser does to what the microphone hears. All of it is on unless switched off. */
+export interface AudioProcessing {
+  echoCancellation: boolean;
+  noiseSuppression: boolean;
+  autoGainControl: boolean;
+}
 
-export const openMicrophone: OpenMicrophone = async () => {
+/** How the microphone is wished for. One that is not there is replaced by the system's default. */
+export interface MicrophoneWish extends Partial<AudioProcessing> {
+  deviceId?: string;
+}
+
+/** Asks for the microphone. Rejects with a `VoiceError` whose code begins with `microphone_`. */
+export type OpenMicrophone = (wish?: MicrophoneWish) => Promise<MediaStream>;
+
+export const openMicrophone: OpenMicrophone = async ({ deviceId, ...processing } = {}) => {
   // Outside of https and localhost browsers do not even have the object.
   const devices = (navigator as Partial<Navigator>).mediaDevices;
   if (!devices) throw new VoiceError(problem('insecure_page'));
   try {
     return await devices.getUserMedia({
-      audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+      audio: {
+        echoCancellation: true,
+        noiseSuppression: true,
+        autoGainControl: true,
+        ...processing,
+        ...(deviceId ? { deviceId: { ideal: deviceId } } : {}),
+      },
     });
   } catch (error) {
     throw new VoiceError(problem(codeOf(error)), { cause: error });

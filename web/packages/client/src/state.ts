@@ -2,7 +2,9 @@
 
 import type { VoiceActivity } from './level.ts';
 import type { MicrophoneState } from './microphone.ts';
-import type { Event, SessionBody, SessionStatus, TranscriptData, TypedEvent } from './wire.ts';
+import type { PauseCause } from './api.ts';
+import { withAsked } from './pauses.ts';
+import type { CostData, Event, SessionBody, SessionStatus, TranscriptData, TypedEvent } from './wire.ts';
 import { problem, type VoiceProblem } from './words.ts';
 
 /** Whether events arrive: `offline` is `reconnecting` for long, or a browser without network. */
@@ -31,6 +33,8 @@ type Intent = 'none' | 'talk' | 'stop';
 
 export interface VoiceState {
   sessionId: string | null;
+  /** The room's address, for rooms that have one. */
+  roomUrl: string | null;
   /** Derived from all the rest: see `statusOf`. */
   sessionStatus: SessionStatus;
   /** What the server said last. */
@@ -45,24 +49,37 @@ export interface VoiceState {
   isSpeaking: boolean;
   /** The server hears the visitor speak. */
   isUserSpeaking: boolean;
+  /** The visitor has said something, and the assistant has not yet begun to answer. */
+  isThinking: boolean;
   /** What this page's own microphone measures. */
   voiceState: VoiceActivity;
   muted: boolean;
   /** When the microphone was last switched, epoch ms; a later switch wins over an earlier one. */
   mutedAt: number;
+  /** Why the session is paused; empty: it is not. Nobody speaks or is heard; a mute stays as it was chosen. */
+  pauseCauses: readonly string[];
+  /** Causes that were set or lifted here and that the server was not told of yet. */
+  pausesAsked: Readonly<Partial<Record<PauseCause, boolean>>>;
   /** The utterance that is being spoken now. */
   transcript: VoiceMessage | null;
   messages: readonly VoiceMessage[];
+  /** The place in the queue while the session is `queued`; 1 is the next. */
+  queuePosition: number | null;
   /** The session ends in so many seconds, said by the server at `at`. */
   warning: { endsInS: number; at: string } | null;
+  /** What the session has cost so far; after its end, what it cost. */
+  cost: CostData | null;
   error: VoiceProblem | null;
   end: VoiceEnd | null;
   /** A session of this visitor that goes on elsewhere or from before a reload. */
-  resumable: SessionBody | null;
+  rejoinable: SessionBody | null;
 }
+
+const NONE: readonly string[] = [];
 
 export const INITIAL_STATE: VoiceState = {
   sessionId: null,
+  roomUrl: null,
   sessionStatus: 'inactive',
   serverStatus: null,
   intent: 'none',
@@ -72,15 +89,20 @@ export const INITIAL_STATE: VoiceState = {
   soundBlocked: false,
   isSpeaking: false,
   isUserSpeaking: false,
+  isThinking: false,
   voiceState: 'silent',
   muted: false,
   mutedAt: 0,
+  pauseCauses: NONE,
+  pausesAsked: {},
   transcript: null,
   messages: [],
+  queuePosition: null,
   warning: null,
+  cost: null,
   error: null,
   end: null,
-  resumable: null,
+  rejoinable: null,
 };
 
 /** Enough to read back; a long session must not fill the page's memory. */
@@ -96,11 +118,13 @@ export type Action =
   | { type: 'media'; media: MediaState }
   | { type: 'voice'; voiceState: VoiceActivity }
   | { type: 'muted'; muted: boolean; at: number }
+  | { type: 'paused'; cause: PauseCause; paused: boolean }
+  | { type: 'pauseTold'; cause: PauseCause; refused: VoiceProblem | null }
   | { type: 'sound'; blocked: boolean }
   | { type: 'ended'; end: VoiceEnd }
   | { type: 'left' }
   | { type: 'failed'; problem: VoiceProblem; unavailable: boolean }
-  | { type: 'resumable'; session: SessionBody | null };
+  | { type: 'rejoinable'; session: SessionBody | null };
 
 /** The next state. Pure; returns the same object when nothing changed. */
 export function reduce(state: VoiceState, action: Action): VoiceState {
@@ -117,6 +141,8 @@ function statusOf(state: VoiceState): SessionStatus {
   // Neither voice nor data: whatever the server said last, nobody can talk now.
   if (state.connection === 'offline' && state.media === 'lost') return 'unavailable';
   const said = state.serverStatus;
+  // A pause holds here at once; that it was lifted is for the server to say.
+  if (said === 'active' && state.pauseCauses.length > 0) return 'paused';
   return said === null || said === 'inactive' ? 'connecting' : said;
 }
 
@@ -140,6 +166,10 @@ function step(state: VoiceState, action: Action): VoiceState {
       return set(state, { voiceState: action.voiceState });
     case 'muted':
       return withMute(state, action.muted, action.at);
+    case 'paused':
+      return withPause(state, action.cause, action.paused);
+    case 'pauseTold':
+      return withPauseTold(state, action.cause, action.refused);
     case 'sound':
       return set(state, { soundBlocked: action.blocked });
     case 'ended':
@@ -152,8 +182,8 @@ function step(state: VoiceState, action: Action): VoiceState {
         error: action.problem,
         serverStatus: action.unavailable ? 'unavailable' : null,
       };
-    case 'resumable':
-      return set(state, { resumable: action.session });
+    case 'rejoinable':
+      return set(state, { rejoinable: action.session });
   }
 }
 
@@ -171,6 +201,7 @@ function silenced(state: VoiceState): VoiceState {
     soundBlocked: false,
     isSpeaking: false,
     isUserSpeaking: false,
+    isThinking: false,
     voiceState: 'silent',
     warning: null,
   };
@@ -182,18 +213,28 @@ function over(state: VoiceState): VoiceState {
     ...silenced(state),
     intent: 'none',
     sessionId: null,
+    roomUrl: null,
     serverStatus: null,
     connection: 'online',
     muted: false,
+    pauseCauses: NONE,
+    pausesAsked: {},
     transcript: null,
+    queuePosition: null,
     error: null,
-    resumable: null,
+    rejoinable: null,
   };
 }
 
 function withSession(state: VoiceState, session: SessionBody): VoiceState {
   if (state.intent === 'none') return state;
-  const next = set(state, { sessionId: session.sessionId, serverStatus: session.status });
+  const { url = null } = session.room as { url?: string | null };
+  const next = set(withCauses(state, session.pauseCauses), {
+    sessionId: session.sessionId,
+    roomUrl: url,
+    serverStatus: session.status,
+    queuePosition: session.queuePosition ?? null,
+  });
   // A switch that was made on this page while the answer was under way is newer.
   return state.mutedAt > 0 ? next : set(next, { muted: session.muted });
 }
@@ -216,12 +257,43 @@ function withMute(state: VoiceState, muted: boolean, at: number): VoiceState {
   return set(state, { muted, mutedAt: at, ...(muted ? { voiceState: 'silent', isUserSpeaking: false } : {}) });
 }
 
+/** The server's causes, with what was asked for here laid over them. While there is one, nobody is heard. */
+function withCauses(state: VoiceState, told: readonly string[]): VoiceState {
+  const causes = withAsked(told, state.pausesAsked);
+  const same = causes.length === state.pauseCauses.length && causes.every((each) => state.pauseCauses.includes(each));
+  if (same) return state;
+  const still = causes.length > 0 ? { isUserSpeaking: false, isThinking: false, voiceState: 'silent' as const } : {};
+  return { ...state, ...still, pauseCauses: causes };
+}
+
+/** Paused or lifted on this page; there must be a session that it can be true of. */
+function withPause(state: VoiceState, cause: PauseCause, paused: boolean): VoiceState {
+  if (state.intent !== 'talk' || state.pauseCauses.includes(cause) === paused) return state;
+  return withCauses({ ...state, pausesAsked: { ...state.pausesAsked, [cause]: paused } }, state.pauseCauses);
+}
+
+/** The server knows. What it refused does not hold here either, and is said. */
+function withPauseTold(state: VoiceState, cause: PauseCause, refused: VoiceProblem | null): VoiceState {
+  const { [cause]: asked, ...pausesAsked } = state.pausesAsked;
+  const next = { ...state, pausesAsked };
+  if (refused === null) return next;
+  const causes = withAsked(state.pauseCauses, { [cause]: asked === false });
+  return withCauses({ ...next, error: refused }, causes);
+}
+
 function withEvent(state: VoiceState, event: TypedEvent): VoiceState {
   switch (event.type) {
     case 'voice.session.status':
-      return set(state, { serverStatus: event.data.status });
+      return set(state, {
+        serverStatus: event.data.status,
+        ...(event.data.status === 'queued' ? {} : { queuePosition: null }),
+      });
+    case 'voice.session.queued':
+      return set(state, { queuePosition: event.data.position });
     case 'voice.session.mute':
       return withMute(state, event.data.muted, event.data.timestamp);
+    case 'voice.session.pause':
+      return withCauses(state, event.data.causes);
     case 'voice.session.warning':
       return { ...state, warning: { endsInS: event.data.endsInS, at: event.time } };
     case 'voice.session.end':
@@ -230,13 +302,15 @@ function withEvent(state: VoiceState, event: TypedEvent): VoiceState {
         end: { reason: event.data.reason, message: event.data.message },
       };
     case 'voice.speech.start':
-      return set(state, { isUserSpeaking: true });
+      return set(state, { isUserSpeaking: true, isThinking: false });
     case 'voice.speech.end':
       return set(state, { isUserSpeaking: false });
     case 'voice.bot.speaking':
-      return set(state, { isSpeaking: event.data.speaking });
+      return set(state, { isSpeaking: event.data.speaking, isThinking: false });
     case 'voice.transcript':
       return withTranscript(state, event.data, event.time);
+    case 'voice.cost':
+      return { ...state, cost: event.data };
     case 'voice.error':
       return { ...state, error: problem(event.data.code, event.data.message) };
     default:
@@ -260,5 +334,6 @@ function withTranscript(state: VoiceState, data: TranscriptData, time: string): 
       ? [...state.messages, said].slice(-KEPT_MESSAGES)
       : state.messages.with(found, said);
   const transcript = said.final ? (state.transcript?.id === id ? null : state.transcript) : said;
-  return { ...state, messages, transcript };
+  const isAsked = said.role === 'user' && said.final && !state.isSpeaking;
+  return { ...state, messages, transcript, isThinking: isAsked || state.isThinking };
 }

@@ -5,6 +5,7 @@
  */
 export type EventType =
   | 'voice.session.start'
+  | 'voice.session.queued'
   | 'voice.session.status'
   | 'voice.session.mute'
   | 'voice.session.pause'
@@ -14,17 +15,20 @@ export type EventType =
   | 'voice.speech.end'
   | 'voice.bot.speaking'
   | 'voice.transcript'
+  | 'voice.cost'
+  | 'voice.cost.warning'
   | 'voice.error';
 /**
  * What people are shown; derived in `greenroom.wire.status`, never stored.
  */
 export type SessionStatus =
-  'inactive' | 'connecting' | 'active' | 'paused' | 'disconnecting' | 'unavailable';
+  'inactive' | 'queued' | 'connecting' | 'active' | 'paused' | 'disconnecting' | 'unavailable';
 /**
  * An Event whose type tells the shape of its data.
  */
 export type TypedEvent =
   | VoiceSessionStartEvent
+  | VoiceSessionQueuedEvent
   | VoiceSessionStatusEvent
   | VoiceSessionMuteEvent
   | VoiceSessionPauseEvent
@@ -34,6 +38,8 @@ export type TypedEvent =
   | VoiceSpeechEndEvent
   | VoiceBotSpeakingEvent
   | VoiceTranscriptEvent
+  | VoiceCostEvent
+  | VoiceCostWarningEvent
   | VoiceErrorEvent
   | AppQuestionEvent
   | AppAnswerEvent;
@@ -131,6 +137,46 @@ export interface IceServer {
   credential?: string | null;
 }
 /**
+ * ``GET /api/voice/cost``: what the user's sessions have cost, newest day first.
+ *
+ * ``budgetUsd``: what the user may spend in a day; absent: no limit.
+ */
+export interface CostAnswer {
+  cost: CostData;
+  days: DayCost[];
+  budgetUsd?: number | null;
+}
+/**
+ * What the session has cost so far, in US dollars.
+ *
+ * ``components``: of what; used and free is 0. ``unpriced``: what was used (``component.unit``)
+ * and has no price in the list.
+ */
+export interface CostData {
+  usd: number;
+  components: {
+    [k: string]: number;
+  };
+  unpriced: string[];
+}
+/**
+ * What was spent on one day (UTC, ``2026-11-21``).
+ */
+export interface DayCost {
+  day: string;
+  cost: CostData;
+}
+/**
+ * A budget is nearly spent, or spent: then the session ends. Amounts are US dollars.
+ *
+ * ``budget``: ``session``, ``user_day``, ``tenant_day`` or ``installation_day`` (days are UTC).
+ */
+export interface CostWarningData {
+  budget: string;
+  spentUsd: number;
+  limitUsd: number;
+}
+/**
  * The body of every refusal.
  */
 export interface ErrorAnswer {
@@ -149,6 +195,17 @@ export interface ErrorData {
   code: string;
   message: string;
   retryable: boolean;
+}
+/**
+ * ``GET /api/voice/estimate``: what a typical conversation of ``minutes`` will cost.
+ *
+ * ``pricesAsOf``: the day (``2026-11-21``) on which the price list was true.
+ */
+export interface EstimateAnswer {
+  assistant: string;
+  minutes: number;
+  cost: CostData;
+  pricesAsOf: string;
 }
 /**
  * One event of one session, as browsers and webhooks receive it.
@@ -186,6 +243,17 @@ export interface Heartbeat {
   type: 'heartbeat';
 }
 /**
+ * What a start asks for beside its assistant's limits, in seconds, up to the ceilings set.
+ */
+export interface LimitsBody {
+  joinS?: number | null;
+  maxDurationS?: number | null;
+  idleS?: number | null;
+  pauseS?: number | null;
+  persistenceS?: number | null;
+  queueS?: number | null;
+}
+/**
  * ``POST /api/voice/session/{id}/message``: typed instead of spoken.
  */
 export interface MessageBody {
@@ -206,6 +274,14 @@ export interface OfferBody {
   id: string;
   participant: string;
   sdp: string;
+}
+/**
+ * ``POST /api/voice/pause``. A session is paused while it has any cause.
+ */
+export interface PauseBody {
+  sessionId: string;
+  cause: 'user' | 'group_call';
+  paused: boolean;
 }
 /**
  * Server → page: why the last message was refused; the socket closes after it.
@@ -236,11 +312,13 @@ export interface SessionBody {
   pauseCauses: string[];
   userPresent: boolean;
   botPresent: boolean;
+  queuePosition?: number | null;
   startedAt: string;
   activeAt?: string | null;
   endedAt?: string | null;
   reason?: string | null;
   message?: string | null;
+  cost: CostData;
   lastSeq: number;
 }
 /**
@@ -263,6 +341,13 @@ export interface SessionMuteData {
  */
 export interface SessionPauseData {
   causes: string[];
+}
+/**
+ * The session waits for a place: ``position`` 1 is the next. It gives up in ``ends_in_s``.
+ */
+export interface SessionQueuedData {
+  position: number;
+  endsInS: number;
 }
 /**
  * A session began; its bot is being launched.
@@ -300,10 +385,16 @@ export interface StartAnswer {
 }
 /**
  * ``POST /api/voice/session``. With ``offer`` the answer rides along: one round trip.
+ *
+ * ``wait``: where all places are taken, wait for one instead of being refused. The session is
+ * then ``queued``, its answer comes without one to the offer, and the page offers again when the
+ * status turns ``connecting``.
  */
 export interface StartBody {
   assistant?: string | null;
   offer?: OfferBody | null;
+  wait?: boolean | null;
+  limits?: LimitsBody | null;
   body: {
     [k: string]: unknown;
   };
@@ -353,6 +444,18 @@ export interface VoiceSessionStartEvent {
   time: string;
   type: 'voice.session.start';
   data: SessionStartData;
+}
+/**
+ * The session waits for a place: ``position`` 1 is the next. It gives up in ``ends_in_s``.
+ */
+export interface VoiceSessionQueuedEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.session.queued';
+  data: SessionQueuedData;
 }
 /**
  * What people are shown changed.
@@ -461,6 +564,35 @@ export interface VoiceTranscriptEvent {
   time: string;
   type: 'voice.transcript';
   data: TranscriptData;
+}
+/**
+ * What the session has cost so far, in US dollars.
+ *
+ * ``components``: of what; used and free is 0. ``unpriced``: what was used (``component.unit``)
+ * and has no price in the list.
+ */
+export interface VoiceCostEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.cost';
+  data: CostData;
+}
+/**
+ * A budget is nearly spent, or spent: then the session ends. Amounts are US dollars.
+ *
+ * ``budget``: ``session``, ``user_day``, ``tenant_day`` or ``installation_day`` (days are UTC).
+ */
+export interface VoiceCostWarningEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.cost.warning';
+  data: CostWarningData;
 }
 /**
  * Something went wrong; ``code`` is stable, ``message`` is for people.

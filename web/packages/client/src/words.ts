@@ -19,6 +19,8 @@ export class VoiceError extends Error {
 }
 
 const TRY_AGAIN = 'Press Talk to try again.';
+const LATER = 'Wait a moment, then press Talk.';
+const TOMORROW = 'Come back tomorrow.';
 
 /** Our own problems; for the server's codes only what to do, its message says the rest. */
 const PROBLEMS: Record<string, [message: string, whatToDo: string]> = {
@@ -38,6 +40,16 @@ const PROBLEMS: Record<string, [message: string, whatToDo: string]> = {
     'The microphone was unplugged or switched off.',
     'Plug it in again: the conversation goes on by itself.',
   ],
+  speaker_missing: ['That speaker cannot be used.', 'Choose another one.'],
+  speaker_fixed: [
+    'This browser does not let a page choose the speaker.',
+    'Choose it in the settings of the system.',
+  ],
+  connection_lost: [
+    'The connection was lost and did not come back.',
+    'Check the connection, then press Talk.',
+  ],
+  token_failed: ['It could not be found out who you are.', 'Sign in again, then press Talk.'],
   insecure_page: [
     'Browsers open the microphone only on secure pages.',
     'Open this page by https, or on this machine by localhost.',
@@ -57,6 +69,20 @@ const PROBLEMS: Record<string, [message: string, whatToDo: string]> = {
   ],
   launch_failed: ['The assistant could not start.', TRY_AGAIN],
   bot_silent: ['The assistant did not answer.', TRY_AGAIN],
+  limit_live: ['All places are taken right now.', LATER],
+  limit_tenant_live: ['All places of your organisation are taken right now.', LATER],
+  limit_assistant_live: ['This assistant is talking with as many people as it can.', LATER],
+  limit_queue: ['All places are taken, and so is the waiting room.', LATER],
+  machine_full: ['One more conversation would disturb those that are going on.', LATER],
+  limit_user_live: ['You have a conversation elsewhere already.', 'End that one, then press Talk.'],
+  limit_user_cooldown: ['Your last conversation has only just ended.', LATER],
+  limit_user_day: ['You have had your conversations for today.', TOMORROW],
+  limit_tenant_day: ['Your organisation has had its conversations for today.', TOMORROW],
+  limit_day: ['There have been enough conversations here for one day.', TOMORROW],
+  halted: [
+    'All conversations were stopped by the people in charge.',
+    'Wait until they let them begin again, then press Talk.',
+  ],
   draining: ['The server is restarting.', 'Wait a moment, then press Talk.'],
   unavailable: ['Something that the conversation needs is not there right now.', TRY_AGAIN],
   unauthorized: ['The server does not know who you are.', 'Sign in again, then reload this page.'],

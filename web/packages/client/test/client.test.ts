@@ -51,6 +51,71 @@ describe('starting', () => {
     expect(statuses).toEqual(['connecting', 'active']);
   });
 
+  test('waits for a place if there is none, and connects when its turn has come', async () => {
+    const { server, client, statuses } = setUp();
+    server.queuePosition = 2;
+    await client.start();
+    await settle();
+    expect(client.getState()).toMatchObject({ sessionStatus: 'queued', queuePosition: 2, media: 'none', error: null });
+    expect(server.voice?.isClosed).toBe(true);
+    server.moveUp(1);
+    expect(client.getState().queuePosition).toBe(1);
+    server.letIn();
+    await settle();
+    expect(server.count(OFFER)).toBe(1);
+    expect(client.getState()).toMatchObject({ sessionStatus: 'connecting', queuePosition: null, media: 'connected' });
+    expect(server.voice?.microphone).toBe(server.microphone.tracks[0]);
+    server.say('active');
+    expect(statuses).toEqual(['connecting', 'queued', 'connecting', 'active']);
+    expect(server.count(START)).toBe(1);
+  });
+
+  test('asks to wait only where the page says so', async () => {
+    for (const wait of [true, false]) {
+      const server = new FakeServer();
+      const client = createVoiceClient({ baseUrl: 'http://greenroom.test', ports: server.ports, wait });
+      await client.start();
+      expect(server.requests[0]?.body.wait).toBe(wait || undefined);
+    }
+  });
+
+  test('stops waiting when asked to, and connects to nobody', async () => {
+    const { server, client, statuses } = setUp();
+    server.queuePosition = 1;
+    await client.start();
+    await client.stop();
+    await settle();
+    expect(server.count(END)).toBe(1);
+    expect(server.count(OFFER)).toBe(0);
+    expect(client.getState()).toMatchObject({ sessionStatus: 'inactive', queuePosition: null });
+    expect(statuses).toEqual(['connecting', 'queued', 'disconnecting', 'inactive']);
+  });
+
+  test('finds its place in the queue after a reload', async () => {
+    const { server, client } = setUp();
+    server.queuePosition = 3;
+    server.remembered = server.begin().sessionId;
+    server.microphone.allowed = true;
+    await client.restore();
+    await settle();
+    expect(client.getState()).toMatchObject({ sessionStatus: 'queued', queuePosition: 3 });
+    expect(server.count(OFFER)).toBe(0);
+    server.letIn();
+    await settle();
+    expect(server.count(OFFER)).toBe(1);
+    expect(client.getState().media).toBe('connected');
+  });
+
+  test('says which limit was met, in the words of the server', async () => {
+    const { server, client } = setUp();
+    server.refuse(START, 429, 'limit_user_day', 'You have had ten conversations today.', true);
+    await client.start();
+    expect(client.getState()).toMatchObject({
+      sessionStatus: 'inactive',
+      error: { code: 'limit_user_day', message: 'You have had ten conversations today.', whatToDo: 'Come back tomorrow.' },
+    });
+  });
+
   test('twice is once', async () => {
     const { server, client } = setUp();
     const first = client.start();
@@ -548,6 +613,57 @@ describe('mute', () => {
   });
 });
 
+describe('pause', () => {
+  test('FAILURES 12: a group call pauses, its end resumes, and what was chosen before still holds', async () => {
+    const { server, client } = await active();
+    const microphone = () => server.microphone.tracks[0]?.enabled;
+    await client.mute(true);
+    await client.pause('group_call');
+    await settle();
+    expect(client.getState()).toMatchObject({ sessionStatus: 'paused', pauseCauses: ['group_call'], muted: true });
+    await client.resume('group_call');
+    await settle();
+    expect(client.getState()).toMatchObject({ sessionStatus: 'active', pauseCauses: [], muted: true });
+    expect(microphone()).toBe(false);
+    await client.mute(false);
+    expect(microphone()).toBe(true);
+  });
+
+  test('each cause is lifted on its own, and nobody is heard while there is one', async () => {
+    const { server, client } = await active();
+    await client.pause();
+    await client.pause('group_call');
+    await client.resume('group_call');
+    await settle();
+    expect(client.getState()).toMatchObject({ sessionStatus: 'paused', pauseCauses: ['user'] });
+    expect(server.microphone.tracks[0]?.enabled).toBe(false);
+    await client.resume();
+    await settle();
+    expect(server.microphone.tracks[0]?.enabled).toBe(true);
+  });
+
+  test('that is refused is said, and changes nothing', async () => {
+    const { server, client } = await active();
+    server.refuse('POST /api/voice/pause', 409, 'not_now', 'Not now.');
+    await client.pause();
+    expect(client.getState()).toMatchObject({ pauseCauses: [], error: { code: 'not_now', message: 'Not now.' } });
+  });
+});
+
+describe('a trace', () => {
+  test('begins with each click, as W3C writes it', async () => {
+    const { server, client } = setUp();
+    for (let click = 0; click < 2; click++) {
+      await client.start();
+      await client.stop();
+    }
+    const traces = server.requests.filter(({ command }) => command === START).map(({ headers }) => headers.traceparent);
+    expect(traces).toHaveLength(2);
+    expect(new Set(traces).size).toBe(2);
+    for (const trace of traces) expect(trace).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+  });
+});
+
 describe('a reload', () => {
   test('with an allowed microphone returns by itself, to the whole conversation', async () => {
     const { server, client } = setUp();
@@ -555,9 +671,9 @@ describe('a reload', () => {
     server.say('active');
     server.emit('voice.transcript', { role: 'assistant', text: 'What is six times nine?', final: true, turn: 1 });
     server.microphone.allowed = true;
-    await client.resume();
+    await client.restore();
     await settle();
-    expect(client.getState()).toMatchObject({ sessionStatus: 'active', media: 'connected', resumable: null });
+    expect(client.getState()).toMatchObject({ sessionStatus: 'active', media: 'connected', rejoinable: null });
     expect(client.getState().messages).toHaveLength(1);
     expect(server.count(START)).toBe(0);
     expect(server.count(OFFER)).toBe(1);
@@ -566,12 +682,12 @@ describe('a reload', () => {
   test('without a permission waits for a click', async () => {
     const { server, client } = setUp();
     const session = server.begin();
-    await client.resume();
-    expect(client.getState()).toMatchObject({ sessionStatus: 'inactive', resumable: { sessionId: session.sessionId } });
+    await client.restore();
+    expect(client.getState()).toMatchObject({ sessionStatus: 'inactive', rejoinable: { sessionId: session.sessionId } });
     expect(server.microphone.tracks).toHaveLength(0);
     await client.rejoin();
     await settle();
-    expect(client.getState()).toMatchObject({ media: 'connected', resumable: null });
+    expect(client.getState()).toMatchObject({ media: 'connected', rejoinable: null });
   });
 
   test('takes a session from no other page that has it; its own it takes back', async () => {
@@ -579,31 +695,31 @@ describe('a reload', () => {
     const session = server.begin();
     server.session = { ...session, userPresent: true };
     server.microphone.allowed = true;
-    await client.resume();
+    await client.restore();
     await settle();
-    expect(client.getState()).toMatchObject({ sessionStatus: 'inactive', resumable: { userPresent: true } });
+    expect(client.getState()).toMatchObject({ sessionStatus: 'inactive', rejoinable: { userPresent: true } });
     expect(server.count(OFFER)).toBe(0);
     server.remembered = session.sessionId; // As after a reload of the tab that had it.
-    await client.resume();
+    await client.restore();
     await settle();
     expect(server.count(OFFER)).toBe(1);
-    expect(client.getState()).toMatchObject({ media: 'connected', resumable: null });
+    expect(client.getState()).toMatchObject({ media: 'connected', rejoinable: null });
     await client.stop();
     expect(server.remembered).toBeNull();
   });
 
   test('finds nothing where there is nothing', async () => {
     const { server, client } = setUp();
-    await client.resume();
+    await client.restore();
     server.isDown = true;
-    await client.resume();
-    expect(client.getState()).toMatchObject({ sessionStatus: 'inactive', resumable: null, error: null });
+    await client.restore();
+    expect(client.getState()).toMatchObject({ sessionStatus: 'inactive', rejoinable: null, error: null });
   });
 
   test('a session that ended meanwhile is told of, not begun anew', async () => {
     const { server, client } = setUp();
     server.begin();
-    await client.resume();
+    await client.restore();
     server.end('left', 'You were away for too long.');
     await client.rejoin();
     await settle();
@@ -635,6 +751,23 @@ test('the configuration is asked for once', async () => {
   const [first, second] = await Promise.all([client.loadConfig(), client.loadConfig()]);
   expect(first).toBe(second);
   expect(server.count('GET /api/voice/config')).toBe(1);
+});
+
+test('what is known before the click is ready for it: one connection, made ahead, and dropped with the page', async () => {
+  const { server, client } = setUp();
+  await client.loadConfig();
+  const ready = server.voice;
+  expect(ready?.isClosed).toBe(false);
+  await client.start();
+  expect(server.voice).toBe(ready);
+  expect(server.requests.find(({ body }) => body && 'offer' in body)?.body).toMatchObject({
+    offer: { sdp: ready?.offer },
+  });
+  await client.stop();
+  await settle();
+  expect(server.voice).not.toBe(ready);
+  client.close();
+  expect(server.voice?.isClosed).toBe(true);
 });
 
 test('ICE servers come from the configuration, and from the session once it is known', async () => {

@@ -10,6 +10,7 @@ const SESSION: SessionBody = {
   assistant: 'cards',
   status: 'connecting',
   stage: 'connecting',
+  cost: { usd: 0, components: {}, unpriced: [] },
   room: { kind: 'local', name: 'voice-1', iceServers: [] },
   muted: false,
   pauseCauses: [],
@@ -69,6 +70,13 @@ describe('the status', () => {
   test('stopping where nothing runs changes nothing', () => {
     expect(after({ type: 'stopping' })).toBe(INITIAL_STATE);
   });
+});
+
+test('the last bill is kept, also after the end, and the next session begins without one', () => {
+  const bill = (usd: number) => event('voice.cost', { usd, components: { room: usd }, unpriced: [] });
+  const ended = after(...ACTIVE, bill(0.01), bill(0.02), event('voice.session.end', { reason: 'budget', message: '', durationS: 1 }));
+  expect(ended.cost).toEqual({ usd: 0.02, components: { room: 0.02 }, unpriced: [] });
+  expect(reduce(ended, { type: 'started' }).cost).toBeNull();
 });
 
 test('an event that arrives after the end changes nothing', () => {

@@ -6,6 +6,7 @@ import { announcement } from '../words.ts';
 
 const STATUS: Record<VoiceSession['sessionStatus'], string> = {
   inactive: '',
+  queued: 'Waiting for a place.',
   connecting: 'Connecting.',
   active: 'Connected. You can talk.',
   paused: 'Paused.',

@@ -6,6 +6,7 @@ import { MicrophoneIcon, MicrophoneOffIcon } from './icons.tsx';
 const LABELS: Record<VoiceSession['sessionStatus'], string> = {
   inactive: 'Talk',
   unavailable: 'Talk',
+  queued: 'Stop',
   connecting: 'Stop',
   active: 'Stop',
   paused: 'Stop',

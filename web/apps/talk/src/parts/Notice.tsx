@@ -47,7 +47,7 @@ export function Notice({ session, game, isSmall = false }: NoticeProps) {
 
 /** The one thing to be said: a blocked sound, a problem, an end, or a way back. */
 function contentOf(session: VoiceSession): Content | null {
-  const { error, end, resumable, soundBlocked } = session;
+  const { error, end, rejoinable, soundBlocked } = session;
   if (soundBlocked)
     return {
       code: 'sound_blocked',
@@ -61,16 +61,16 @@ function contentOf(session: VoiceSession): Content | null {
     return { ...error, kind: 'trouble', heading: trouble(error.code) };
   if (end)
     return { code: end.reason, kind: 'end', message: end.message, ...farewell(end) };
-  if (resumable)
+  if (rejoinable)
     return {
-      code: 'resumable',
+      code: 'rejoinable',
       kind: 'offer',
       heading: 'Where were we?',
-      message: resumable.userPresent
+      message: rejoinable.userPresent
         ? 'Your conversation is open in another tab or window.'
         : 'Your conversation is still there.',
       whatToDo: '',
-      action: { label: resumable.userPresent ? 'Continue here' : 'Continue', run: () => void session.rejoin() },
+      action: { label: rejoinable.userPresent ? 'Continue here' : 'Continue', run: () => void session.rejoin() },
     };
   return null;
 }

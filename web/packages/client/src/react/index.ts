@@ -1,5 +1,8 @@
-/** @greenroom/client/react: a voice session as a provider and three hooks. */
+/** @greenroom/client/react: a voice session as a provider, hooks, a button and a canvas. */
 
+export { AssistantButton, type AssistantButtonProps, type ButtonLabels } from './AssistantButton.tsx';
+export { AssistantCanvas, type AssistantCanvasProps } from './AssistantCanvas.tsx';
+export { useAvatar, useAvatarState, useDevices, useGroupCall, useUnifiedVoiceState } from './around.ts';
 export {
   SESSION_STATUS,
   useAudioLevel,
@@ -10,3 +13,6 @@ export {
   type VoiceSession,
   type VoiceSessionProviderProps,
 } from './session.ts';
+export type { AvatarState } from '../avatar.ts';
+export type { DevicesState } from '../devices.ts';
+export type { UnifiedVoiceState } from '../exclusion.ts';

@@ -12,11 +12,14 @@ import {
   type ReactNode,
 } from 'react';
 import { createVoiceClient, type EventName, type EventOf, type VoiceClient, type VoiceClientOptions } from '../client.ts';
+import { Exclusion } from '../exclusion.ts';
+import { createOnce } from '../once.ts';
 import type { VoiceState } from '../state.ts';
 
 /** The values of `sessionStatus`, by name. */
 export const SESSION_STATUS = {
   INACTIVE: 'inactive',
+  QUEUED: 'queued',
   CONNECTING: 'connecting',
   ACTIVE: 'active',
   PAUSED: 'paused',
@@ -33,7 +36,12 @@ export interface VoiceSession extends VoiceState {
   start: VoiceClient['start'];
   stop: VoiceClient['stop'];
   toggleSession: VoiceClient['toggle'];
+  /** Other names of `start` and `stop`. */
+  startSession: VoiceClient['start'];
+  stopSession: VoiceClient['stop'];
   mute: VoiceClient['mute'];
+  pause: VoiceClient['pause'];
+  resume: VoiceClient['resume'];
   sendMessage: VoiceClient['sendMessage'];
   rejoin: VoiceClient['rejoin'];
   unblockSound: VoiceClient['unblockSound'];
@@ -42,27 +50,67 @@ export interface VoiceSession extends VoiceState {
 export interface VoiceSessionProviderProps {
   /** A client that lives longer than the provider. Left out: one is made from `options`. */
   client?: VoiceClient;
-  /** Read once, when the provider appears. */
+  /** Read once, when the provider appears; `assistant` and `body` anew at each start. */
   options?: VoiceClientOptions;
+  /** Whom to talk with: `options.assistant`, by another name. */
+  assistantName?: string;
+  /** These reach the bot in its request's body, under the same names. */
+  clientLanguage?: string;
+  personalityId?: string;
+  persona?: string;
+  voiceId?: string;
   children?: ReactNode;
 }
 
-const ClientContext = createContext<VoiceClient | null>(null);
+interface Shared {
+  client: VoiceClient;
+  exclusion: Exclusion;
+}
 
-/** Gives one client to everything below. One that it made itself lets go of the call at its end. */
-export function VoiceSessionProvider({ client, options, children }: VoiceSessionProviderProps) {
-  const [own] = useState(() => client ?? createVoiceClient(options));
+const SharedContext = createContext<Shared | null>(null);
+
+/**
+ * Gives one client to everything below, and pauses it during the page's group calls (the window's
+ * events `dailyCall.session.start` and `.end`). A client that it made itself lets go of the call
+ * when the provider goes.
+ */
+export function VoiceSessionProvider({ client, options, children, ...request }: VoiceSessionProviderProps) {
+  const [live] = useState(() => requestOf(options, request));
+  const [own] = useState(() => client ?? createVoiceClient(live));
   const used = client ?? own;
   const isOwn = client === undefined;
+  const shared = useMemo(() => ({ client: used, exclusion: new Exclusion(used) }), [used]);
+  useEffect(() => {
+    delete live.assistant;
+    Object.assign(live, requestOf(options, request)); // The client reads them at its next start.
+  });
   useEffect(() => (isOwn ? () => used.close() : undefined), [used, isOwn]);
-  return createElement(ClientContext.Provider, { value: used }, children);
+  useEffect(() => shared.exclusion.connect(), [shared]);
+  return createElement(SharedContext.Provider, { value: shared }, children);
+}
+
+type Request = Omit<VoiceSessionProviderProps, 'client' | 'options' | 'children'>;
+
+/** The client's options, with what the provider's own properties say of the request. */
+function requestOf(options: VoiceClientOptions = {}, { assistantName, ...body }: Request): VoiceClientOptions {
+  const assistant = assistantName ?? options.assistant;
+  return { ...options, ...(assistant ? { assistant } : {}), body: { ...options.body, ...body } };
+}
+
+function useShared(): Shared {
+  const shared = useContext(SharedContext);
+  if (!shared) throw new Error('Put a VoiceSessionProvider around this component.');
+  return shared;
 }
 
 /** The client of the nearest provider. */
 export function useVoiceClient(): VoiceClient {
-  const client = useContext(ClientContext);
-  if (!client) throw new Error('Put a VoiceSessionProvider around this component.');
-  return client;
+  return useShared().client;
+}
+
+/** What keeps the session and a group call apart, of the nearest provider. */
+export function useExclusion(): Exclusion {
+  return useShared().exclusion;
 }
 
 /** The session's state and commands. */
@@ -87,7 +135,11 @@ export function useVoiceSession(): VoiceSession {
       start: client.start,
       stop: client.stop,
       toggleSession: client.toggle,
+      startSession: client.start,
+      stopSession: client.stop,
       mute: client.mute,
+      pause: client.pause,
+      resume: client.resume,
       sendMessage: client.sendMessage,
       rejoin: client.rejoin,
       unblockSound: client.unblockSound,
@@ -102,9 +154,20 @@ export function useAudioLevel(): number {
   return useSyncExternalStore(client.subscribeAudioLevel, client.getAudioLevel, () => 0);
 }
 
-/** Calls the newest `handler` once for each event of this type. */
+/**
+ * Calls the newest `handler` once for each event of this type, however often the component
+ * renders, and however often its effects are run.
+ */
 export function useVoiceEvent<Type extends EventName>(type: Type, handler: (event: EventOf<Type>) => void): void {
   const client = useVoiceClient();
   const onEvent = useEffectEvent(handler);
-  useEffect(() => client.on(type, (event) => onEvent(event as EventOf<Type>)), [client, type]);
+  // The component is the consumer, not the subscription: what it was given is kept over effects.
+  const [memories] = useState(() => new Map<string, ReturnType<typeof createOnce>>());
+  useEffect(() => {
+    const isNew = memories.get(type) ?? createOnce();
+    memories.set(type, isNew);
+    return client.on(type, (event) => {
+      if (isNew(event)) onEvent(event as EventOf<Type>);
+    });
+  }, [client, type, memories]);
 }

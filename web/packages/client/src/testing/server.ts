@@ -1,6 +1,6 @@
 /** A Greenroom that lives in the test: it answers commands and says what the test tells it to. */
 
-import type { ClientPorts } from '../client.ts';
+import type { ClientPorts } from '../browser.ts';
 import type {
   ConfigAnswer,
   ErrorAnswer,
@@ -10,14 +10,19 @@ import type {
   SessionStatus,
   Subscribe,
 } from '../wire.ts';
-import { FakeMedia } from './media.ts';
+import { FakeAudio, FakeMedia } from './media.ts';
 import { FakeMicrophone } from './microphone.ts';
 import { FakeSocket } from './socket.ts';
+import { FakeSpeaker } from './speaker.ts';
 
 export interface FakeRequest {
   /** `POST /api/voice/session`, with `{id}` for the session's id. */
   command: string;
   body: Record<string, unknown>;
+  /** By their names in lower case. */
+  headers: Record<string, string>;
+  /** The bearer token that came with it, or null. */
+  token: string | null;
 }
 
 type Reply = [status: number, body?: object];
@@ -36,6 +41,10 @@ export class FakeServer {
   readonly sockets: FakeSocket[] = [];
   /** Every connection of voice, oldest first. */
   readonly media: FakeMedia[] = [];
+  /** Every speaker that was opened, oldest first. */
+  readonly speakers: FakeSpeaker[] = [];
+  /** The tokens that are good; null: nobody needs one. */
+  tokens: string[] | null = null;
   /** Every event of the session so far; a new subscriber gets those it has not seen. */
   readonly events: Event[] = [];
   session: SessionBody | null = null;
@@ -51,6 +60,8 @@ export class FakeServer {
   remembered: string | null = null;
   /** Told in the configuration and in every new session. */
   iceServers: IceServer[] = [];
+  /** Every place is taken: a new session waits, in this place of the queue. */
+  queuePosition: number | null = null;
   /** New voice connects as soon as it is answered. */
   voiceConnects = true;
   readonly #refusals = new Map<string, ErrorAnswer & { status: number }>();
@@ -67,22 +78,23 @@ export class FakeServer {
     openSocket: () => this.#openSocket(),
     openMicrophone: this.microphone.open,
     microphoneAllowed: () => Promise.resolve(this.microphone.allowed),
-    watchLevel: this.microphone.watchLevel,
+    watchLevel: (stream, onLevel) =>
+      (stream as unknown) instanceof FakeAudio
+        ? (stream as unknown as FakeAudio).watch(onLevel)
+        : this.microphone.watchLevel(stream, onLevel),
     onDevices: this.microphone.onDevices,
+    listDevices: this.microphone.list,
     openMedia: (_iceServers, handlers) => {
       const media = new FakeMedia(handlers);
       media.connects = this.voiceConnects;
       this.media.push(media);
       return media;
     },
-    openSpeaker: () => ({
-      play: () => Promise.resolve(!this.blocksSound),
-      unblock: () => {
-        this.blocksSound = false;
-        return Promise.resolve(true);
-      },
-      close: () => undefined,
-    }),
+    openSpeaker: () => {
+      const speaker = new FakeSpeaker(() => !this.blocksSound);
+      this.speakers.push(speaker);
+      return speaker;
+    },
     remembered: () => this.remembered,
     remember: (sessionId) => {
       this.remembered = sessionId;
@@ -94,6 +106,11 @@ export class FakeServer {
   /** The newest connection of voice. */
   get voice(): FakeMedia | undefined {
     return this.media.at(-1);
+  }
+
+  /** The newest speaker. */
+  get speaker(): FakeSpeaker | undefined {
+    return this.speakers.at(-1);
   }
 
   /** How often a command was given. */
@@ -143,10 +160,24 @@ export class FakeServer {
     for (const socket of this.sockets) socket.deliver({ type: 'event', event });
   }
 
+  /** Sends all events from number `from` on once more, as a server does that is not sure. */
+  replay(from = 1): void {
+    for (const event of this.events.slice(from - 1)) this.deliver(event);
+  }
+
   /** What people are shown changes. */
   say(status: SessionStatus): void {
     if (this.session) this.session = { ...this.session, status };
     this.emit('voice.session.status', { status, userPresent: true, botPresent: true });
+  }
+
+  /** These causes pause the session now. */
+  pause(...causes: string[]): void {
+    if (!this.session) return;
+    const wasPaused = this.session.pauseCauses.length > 0;
+    this.session = { ...this.session, pauseCauses: causes.sort() };
+    this.emit('voice.session.pause', { causes });
+    if (wasPaused !== causes.length > 0) this.say(wasPaused ? 'active' : 'paused');
   }
 
   /** The session ends. */
@@ -182,8 +213,10 @@ export class FakeServer {
     this.session = {
       sessionId: id,
       assistant: CONFIG.assistant,
-      status: 'connecting',
-      stage: 'connecting',
+      status: this.queuePosition === null ? 'connecting' : 'queued',
+      stage: this.queuePosition === null ? 'connecting' : 'queued',
+      queuePosition: this.queuePosition,
+      cost: { usd: 0, components: {}, unpriced: [] },
       room: { kind: 'local', name: `voice-${id}`, iceServers: this.iceServers },
       muted: false,
       pauseCauses: [],
@@ -192,20 +225,46 @@ export class FakeServer {
       startedAt: '2026-01-01T12:00:00.000Z',
       lastSeq: 0,
     };
-    this.emit('voice.session.start', { assistant: CONFIG.assistant, room: `voice-${id}` });
+    if (this.queuePosition === null) this.#tellOfTheStart(this.session);
+    else this.moveUp(this.queuePosition);
     return this.session;
+  }
+
+  /** The session's place in the queue is this one now. */
+  moveUp(position: number): void {
+    if (this.session) this.session = { ...this.session, queuePosition: position };
+    this.emit('voice.session.queued', { position, endsInS: 300 });
+  }
+
+  /** The session's turn has come. */
+  letIn(): void {
+    if (!this.session) return;
+    this.session = { ...this.session, stage: 'connecting', queuePosition: null };
+    this.#tellOfTheStart(this.session);
+    this.say('connecting');
+  }
+
+  #tellOfTheStart({ assistant, room }: SessionBody): void {
+    this.emit('voice.session.start', { assistant, room: room.name });
   }
 
   async #fetch(url: string, init: RequestInit = {}): Promise<Response> {
     const path = new URL(url, 'http://greenroom.test').pathname;
     const command = `${init.method ?? 'GET'} ${path.replace(/session\/session-\d+/, 'session/{id}')}`;
     const body = (init.body ? JSON.parse(String(init.body)) : {}) as Record<string, unknown>;
-    this.requests.push({ command, body });
+    const headers = Object.fromEntries(new Headers(init.headers));
+    const token = headers.authorization?.replace(/^Bearer /, '') ?? null;
+    this.requests.push({ command, body, headers, token });
     await this.#held.get(command);
     if (init.signal?.aborted) throw new DOMException('aborted', 'AbortError');
     if (this.isDown) throw new TypeError('Failed to fetch');
     const refusal = this.#refusals.get(command);
-    const [status, answer] = refusal ? ([refusal.status, refusal] as Reply) : this.#answer(command, body);
+    const isKnown = this.tokens === null || (token !== null && this.tokens.includes(token));
+    const [status, answer] = refusal
+      ? ([refusal.status, refusal] as Reply)
+      : isKnown
+        ? this.#answer(command, body)
+        : gone(401, 'unauthorized', 'The user token is not valid (any more).');
     return new Response(answer ? JSON.stringify(answer) : null, { status });
   }
 
@@ -225,12 +284,14 @@ export class FakeServer {
     if (session.endedAt) return gone(410, 'session_ended');
     switch (command) {
       case 'POST /api/voice/session/{id}/offer':
-        return [200, answerTo(body)];
+        return session.status === 'queued' ? gone(409, 'still_queued') : [200, answerTo(body)];
       case 'POST /api/voice/session/{id}/ticket':
         return [200, { ticket: this.#ticket(), expiresInS: 30 }];
       case 'POST /api/voice/mute':
         this.emit('voice.session.mute', { muted: body.isMuted, timestamp: body.timestamp });
         return [200, session];
+      case 'POST /api/voice/pause':
+        return [200, this.#pauseFor(session, String(body.cause), body.paused === true)];
       case 'PATCH /api/voice/session/{id}/offer':
       case 'POST /api/voice/session/{id}/message':
         return [204];
@@ -244,7 +305,15 @@ export class FakeServer {
     if (!reused) this.begin();
     if (this.botJoins && this.session?.status === 'connecting') this.say('active');
     const answer = { reused, session: this.session, ticket: this.#ticket() };
+    if (this.session?.status === 'queued') return [reused ? 200 : 201, answer];
     return [reused ? 200 : 201, { ...answer, answer: answerTo(body.offer as Record<string, unknown>) }];
+  }
+
+  #pauseFor(session: SessionBody, cause: string, paused: boolean): SessionBody {
+    const others = session.pauseCauses.filter((each) => each !== cause);
+    const isChange = session.pauseCauses.includes(cause) !== paused;
+    if (isChange) this.pause(...others, ...(paused ? [cause] : []));
+    return this.session ?? session;
   }
 
   #delete(session: SessionBody): Reply {
@@ -278,8 +347,7 @@ function answerTo(offer: Record<string, unknown>): object {
   return { offerId: offer.id, sdp: `answer to ${String(offer.sdp)}`, pcId: 'pc-1' };
 }
 
-function gone(status: number, code: string): Reply {
-  const message = 'That conversation is over.';
+function gone(status: number, code: string, message = 'That conversation is over.'): Reply {
   return [status, { code, message, detail: message, retryable: false }];
 }
 

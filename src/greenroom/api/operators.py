@@ -1,0 +1,89 @@
+"""``/api/operator`` and ``/api/emergency``: for those who run the house, by their own token."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Depends, Request
+
+from greenroom.api.identity import Identity
+from greenroom.errors import Unauthorized
+from greenroom.ports.launcher import Launcher
+from greenroom.ports.store import Store
+from greenroom.service.emergency import Emergency
+from greenroom.service.listing import lines_of
+from greenroom.service.policies import Outside, outside
+from greenroom.service.sessions import Sessions
+from greenroom.session.model import EndReason
+from greenroom.wire import operators as w
+from greenroom.wire.translate import rfc3339
+
+log = structlog.get_logger("greenroom.operators")
+router = APIRouter(prefix="/api", tags=["operators"])
+
+
+def current_operator(request: Request) -> str:
+    """Dependency: the name of the operator who is asking; a user's token is not enough."""
+    identity: Identity = request.app.state.identity
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthorized("This is for operators: make a token by “greenroom token --operator”.")
+    return identity.operator_of(token)
+
+
+Operator = Annotated[str, Depends(current_operator)]
+
+
+def _emergency(request: Request) -> Emergency:
+    emergency: Emergency = request.app.state.emergency
+    return emergency
+
+
+EmergencyDep = Annotated[Emergency, Depends(_emergency)]
+
+
+@router.post("/emergency/shutdown")
+async def shutdown(
+    operator: Operator, emergency: EmergencyDep, body: w.ReasonBody | None = None
+) -> w.HaltAnswer:
+    """Stop everything: every session ends, and none begins until ``/api/emergency/resume``."""
+    log.warning("operator.stops_everything", operator=operator)
+    stopped = await emergency.stop(body.reason.strip() if body else "")
+    return w.HaltAnswer(
+        halted_at=rfc3339(stopped.halt.at),
+        reason=stopped.halt.reason,
+        ended=stopped.ended,
+        left=stopped.left,
+    )
+
+
+@router.post("/emergency/resume")
+async def resume(operator: Operator, emergency: EmergencyDep) -> w.ResumeAnswer:
+    """Let sessions begin again."""
+    log.warning("operator.resumes", operator=operator)
+    return w.ResumeAnswer(resumed=await emergency.resume())
+
+
+@router.get("/operator/sessions")
+async def sessions(operator: Operator, emergency: EmergencyDep, request: Request) -> w.SessionLines:
+    """Every session that has not ended."""
+    store: Store = request.app.state.store
+    launcher: Launcher = request.app.state.launcher
+    halt = await emergency.halted()
+    unended = await store.unended()
+    living = await outside(Outside.LIVING, launcher.living)
+    return lines_of(unended, living, halt, request.app.state.clock.now())
+
+
+@router.delete("/operator/sessions/{session_id}")
+async def end(
+    session_id: str, operator: Operator, request: Request, body: w.ReasonBody | None = None
+) -> w.EndAnswer:
+    """End a session (``kicked``). Said again, it hurries."""
+    log.warning("operator.ends_session", operator=operator, session=session_id)
+    sessions: Sessions = request.app.state.sessions
+    note = body.reason.strip() if body else ""
+    ended = await sessions.stop(session_id, None, EndReason.KICKED, note=note or None)
+    reason = ended.reason.value if ended.reason else None
+    return w.EndAnswer(session_id=ended.id, stage=ended.stage.value, reason=reason)

@@ -1,0 +1,168 @@
+"""The parts of one server, put together from adapters, whoever brings them: `main` or a test."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from greenroom.api.app import Parts
+from greenroom.api.identity import Identity
+from greenroom.ports.capacity import Capacity
+from greenroom.ports.clock import Clock
+from greenroom.ports.deliveries import Sender
+from greenroom.ports.hub import Hub
+from greenroom.ports.launcher import Launcher
+from greenroom.ports.rooms import Rooms
+from greenroom.ports.store import Store
+from greenroom.service.admission import Admission, Jitter
+from greenroom.service.deadlines import Timekeeper
+from greenroom.service.deliveries import Deliverer
+from greenroom.service.dispatch import Dispatcher
+from greenroom.service.emergency import Emergency
+from greenroom.service.links import Links
+from greenroom.service.metrics import Metrics
+from greenroom.service.names import Keyring
+from greenroom.service.purse import Money, Purse
+from greenroom.service.queue import WaitingRoom
+from greenroom.service.reconcile import Reconciler
+from greenroom.service.sessions import Assistant, Sessions
+from greenroom.session.policy import Quotas
+from greenroom.wire.webhooks import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """What the house needs from outside. Without ``capacity`` the machine is not looked at.
+
+    ``jitter`` spreads out those who are to come back later: a number from 0 to 1 each time.
+    """
+
+    store: Store
+    hub: Hub
+    clock: Clock
+    launcher: Launcher
+    rooms: Rooms
+    sender: Sender
+    capacity: Capacity | None = None
+    jitter: Jitter = random.random
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was decided before the house is built.
+
+    Attributes:
+        secret: The installation's secret.
+        anonymous: Whether visitors without a token are let in.
+        assistants: What may be started, the first one by default.
+        link_url: Where bots dial; None: no server listens, and nothing is launched.
+        memory_limit_bytes: Private memory of a bot.
+        money: Prices and budgets; nothing has a price, and nothing is limited, unless said.
+        hosts: Names under which the server may be asked.
+        origins: Other origins whose pages may use it.
+        endpoints: Where events are delivered.
+        metrics_open: Whether anybody may read the metrics, who reaches the server.
+        quotas: How many sessions there may be.
+    """
+
+    secret: str
+    anonymous: bool
+    assistants: Sequence[Assistant]
+    link_url: str | None
+    memory_limit_bytes: int
+    money: Money = field(default_factory=Money)
+    hosts: Sequence[str] = field(default_factory=list)
+    origins: Sequence[str] = field(default_factory=list)
+    endpoints: Sequence[Endpoint] = field(default_factory=list)
+    metrics_open: bool = False
+    quotas: Quotas = field(default_factory=Quotas)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The parts of one server, and what has to run beside the requests."""
+
+    parts: Parts
+    dispatcher: Dispatcher
+    timekeeper: Timekeeper
+    reconciler: Reconciler
+    deliverer: Deliverer
+    waiting_room: WaitingRoom
+    capacity: Capacity | None
+    emergency: Emergency
+
+    @property
+    def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
+        """What runs as long as the server does, each in a task of its own."""
+        follow, look = self.reconciler.follow_exits, self.reconciler.run
+        measure = (self.capacity.run,) if self.capacity else ()
+        watch = (self.waiting_room.run, self.emergency.run)
+        return (
+            self.dispatcher.run,
+            self.timekeeper.run,
+            follow,
+            look,
+            self.deliverer.run,
+            *watch,
+            *measure,
+        )
+
+
+def assemble(adapters: Adapters, plan: Plan) -> House:
+    """Put the house together. Nothing runs yet."""
+    store, hub, clock = adapters.store, adapters.hub, adapters.clock
+    keyring, links, metrics = Keyring(plan.secret), Links(), Metrics()
+    assistants = {assistant.name: assistant for assistant in plan.assistants}
+    purse = Purse(store, clock, metrics, plan.money)
+    admission = Admission(plan.quotas, adapters.capacity, adapters.jitter)
+    sessions = Sessions(store, hub, clock, links, keyring, assistants, metrics, admission, purse)
+    dispatcher = Dispatcher(
+        store,
+        hub,
+        clock,
+        adapters.launcher,
+        adapters.rooms,
+        links,
+        keyring,
+        sessions,
+        metrics,
+        link_url=plan.link_url,
+        memory_limit_bytes=plan.memory_limit_bytes,
+    )
+    emergency = Emergency(store, clock, adapters.launcher, sessions, metrics)
+    parts = Parts(
+        store=store,
+        hub=hub,
+        clock=clock,
+        launcher=adapters.launcher,
+        rooms=adapters.rooms,
+        links=links,
+        sessions=sessions,
+        purse=purse,
+        emergency=emergency,
+        keyring=keyring,
+        metrics=metrics,
+        identity=Identity(plan.secret, anonymous=plan.anonymous),
+        hosts=plan.hosts,
+        origins=plan.origins,
+        metrics_open=plan.metrics_open,
+    )
+    if plan.quotas.live is not None:
+        metrics.bot_places.labels(limit="live").set(plan.quotas.live)
+    timekeeper = Timekeeper(store, hub, clock, sessions, metrics)
+    reconciler = Reconciler(store, clock, adapters.launcher, sessions, metrics)
+    store.deliveries.route(plan.endpoints)
+    deliverer = Deliverer(store.deliveries, hub, clock, adapters.sender, metrics, plan.endpoints)
+    waiting_room = WaitingRoom(store, hub, clock, sessions, admission, metrics)
+    return House(
+        parts,
+        dispatcher,
+        timekeeper,
+        reconciler,
+        deliverer,
+        waiting_room,
+        adapters.capacity,
+        emergency,
+    )

@@ -1,0 +1,164 @@
+"""How long each call to something outside may take, and how often it is tried: one table.
+
+Two kinds share one arithmetic (exponential, with jitter, bounded). A call that somebody waits for
+is tried again at once, in memory, by tenacity. An effect's tries are rows with a time, so that
+they outlive this process; see `greenroom.service.dispatch`.
+
+The store has no row: its adapters bound every connection, statement and wait for one
+(`greenroom.store`), and whoever asked decides what an `Unavailable` means to them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+import structlog
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from greenroom.errors import Unavailable
+from greenroom.service.tracing import span
+from greenroom.session.facts import EffectKind
+
+log = structlog.get_logger("greenroom.outside")
+
+T = TypeVar("T")
+
+# What may pass by itself. A refusal does not.
+PASSING = (Unavailable, OSError, TimeoutError)
+
+
+class Outside(StrEnum):
+    """Every call that leaves the process, but the store's."""
+
+    ENSURE_ROOM = "rooms.ensure"
+    CLOSE_ROOM = "rooms.close"
+    LAUNCH_BOT = "launcher.start"
+    END_BOT = "launcher.end"
+    TELL_BOT = "link.tell"
+    TRICKLE = "link.trickle"
+    LIVING = "launcher.living"
+    FORGET = "launcher.forget"
+    HALT = "launcher.halt"
+    RESUME = "launcher.resume"
+    HALTED = "launcher.halted"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One call's bounds.
+
+    Attributes:
+        timeout_s: How long one try may take.
+        attempts: How many tries, the first included.
+        first_wait_s: Before the second try; it doubles each time.
+        most_wait_s: Before any try, jitter included.
+        jitter_s: At most so much is added at random, so that many do not come back at once.
+        durable: Its tries are rows in the database.
+    """
+
+    timeout_s: float
+    attempts: int = 1
+    first_wait_s: float = 0.25
+    most_wait_s: float = 10.0
+    jitter_s: float = 0.25
+    durable: bool = False
+
+    def wait_s(self, attempt: int) -> float:
+        """Seconds to wait after this try (1 is the first)."""
+        tried = RetryCallState(AsyncRetrying(), None, (), {})
+        tried.attempt_number = attempt
+        return self._wait(tried)
+
+    @property
+    def _wait(self) -> wait_exponential_jitter:
+        return wait_exponential_jitter(
+            multiplier=self.first_wait_s, max=self.most_wait_s, jitter=self.jitter_s
+        )
+
+    def retrying(self, call: Outside) -> AsyncRetrying:
+        """The tries that are made in memory."""
+
+        def tell(tried: RetryCallState) -> None:
+            error = tried.outcome.exception() if tried.outcome else None
+            log.warning(
+                "outside.again",
+                call=call.value,
+                attempt=tried.attempt_number,
+                timeout_s=self.timeout_s,
+                error=type(error).__name__,
+            )
+
+        return AsyncRetrying(
+            stop=stop_after_attempt(1 if self.durable else self.attempts),
+            wait=self._wait,
+            retry=retry_if_exception_type(PASSING),
+            before_sleep=tell,
+            reraise=True,
+        )
+
+
+def _durable(timeout_s: float) -> Policy:
+    # Eight tries take about half a minute: as long as a page waits for its bot.
+    return Policy(timeout_s, attempts=8, durable=True)
+
+
+POLICIES: dict[Outside, Policy] = {
+    Outside.ENSURE_ROOM: _durable(10.0),
+    Outside.CLOSE_ROOM: _durable(10.0),
+    Outside.LAUNCH_BOT: _durable(10.0),
+    Outside.END_BOT: _durable(10.0),
+    Outside.TELL_BOT: _durable(3.0),
+    Outside.TRICKLE: Policy(3.0),
+    Outside.LIVING: Policy(10.0),
+    Outside.FORGET: Policy(10.0, attempts=3),
+    Outside.HALT: Policy(2.0, attempts=2),
+    Outside.RESUME: Policy(2.0, attempts=2),
+    Outside.HALTED: Policy(2.0),
+}
+
+EFFECT_CALLS: dict[EffectKind, Outside] = {
+    EffectKind.ENSURE_ROOM: Outside.ENSURE_ROOM,
+    EffectKind.CLOSE_ROOM: Outside.CLOSE_ROOM,
+    EffectKind.LAUNCH_BOT: Outside.LAUNCH_BOT,
+    EffectKind.END_BOT: Outside.END_BOT,
+    EffectKind.TELL_BOT: Outside.TELL_BOT,
+}
+
+
+async def outside(call: Outside, do: Callable[[], Awaitable[T]], *, attempt: int = 1) -> T:
+    """Make a call by its policy.
+
+    Args:
+        call: Which one.
+        do: Makes it; it may be made again.
+        attempt: Which try of a durable call this is.
+
+    Raises:
+        Unavailable: It did not answer in time, on none of the tries.
+        Exception: Whatever else it raised on the last try.
+    """
+    policy = POLICIES[call]
+    async for tried in policy.retrying(call):
+        with tried:
+            number = attempt if policy.durable else tried.retry_state.attempt_number
+            with span(call.value, attempt=number, timeout_s=policy.timeout_s):
+                return await _in_time(call, do, policy.timeout_s)
+    raise AssertionError("the last try returns or raises")
+
+
+async def _in_time(call: Outside, do: Callable[[], Awaitable[T]], timeout_s: float) -> T:
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await do()
+    except TimeoutError as error:
+        raise Unavailable(f"{call.value} did not answer within {timeout_s:g} s.") from error

@@ -1,0 +1,102 @@
+"""Bodies of what operators ask: who talks, ending a session, stopping everything.
+
+Not part of the schema that browsers are built from: no page asks any of this.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from greenroom.wire.base import WireModel
+from greenroom.wire.events import CostData
+
+MAX_NOTE_CHARS = 300
+
+
+class ReasonBody(WireModel):
+    """Why, in words that people are to read."""
+
+    reason: str = Field(default="", max_length=MAX_NOTE_CHARS)
+
+
+class HaltAnswer(WireModel):
+    """Everything is stopped. ``left``: what had not ended yet when this was said."""
+
+    halted_at: str
+    reason: str
+    ended: int
+    left: int
+
+
+class ResumeAnswer(WireModel):
+    """``resumed``: whether everything had been stopped."""
+
+    resumed: bool
+
+
+class BotLine(WireModel):
+    """A session's process."""
+
+    pid: int
+    progress: str
+    private_bytes: int
+
+
+class SessionLine(WireModel):
+    """A session as an operator sees it. Times: RFC 3339, UTC; no word of what was said.
+
+    Attributes:
+        due: The deadline that ends it first; None while none runs.
+        due_at: When that is.
+        due_after_s: How long that deadline is from its start.
+    """
+
+    session_id: str
+    user_id: str
+    tenant: str
+    assistant: str
+    stage: str
+    status: str
+    muted: bool
+    pause_causes: list[str]
+    started_at: str
+    duration_s: float
+    due: str | None = None
+    due_at: str | None = None
+    due_in_s: float | None = None
+    due_after_s: float | None = None
+    reason: str | None = None
+    trace_id: str
+    cost_usd: float = 0.0
+    bot: BotLine | None = None
+
+
+class SessionLines(WireModel):
+    """Every session that has not ended, the oldest first."""
+
+    sessions: list[SessionLine]
+    halted_at: str | None = None
+    halt_reason: str | None = None
+
+
+class EndAnswer(WireModel):
+    """How far the end of a session is."""
+
+    session_id: str
+    stage: str
+    reason: str | None = None
+
+
+class SpendRow(WireModel):
+    """What was spent by (or on) one of a group: a user, an assistant, a tenant, or a day (UTC)."""
+
+    name: str
+    cost: CostData
+
+
+class SpendAnswer(WireModel):
+    """``GET /api/operator/cost``: what everybody's sessions have cost."""
+
+    by: str
+    cost: CostData
+    rows: list[SpendRow]

@@ -1,0 +1,89 @@
+"""The operators' doors: who gets in, what they see, and what happens to a page they end."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from greenroom.session.model import EndReason
+from tests.conftest import SECRET, House
+from tests.service.test_service import a_call
+
+DOORS = [
+    ("POST", "/api/emergency/shutdown"),
+    ("POST", "/api/emergency/resume"),
+    ("GET", "/api/operator/sessions"),
+    ("GET", "/api/operator/cost"),
+    ("DELETE", "/api/operator/sessions/ses_1"),
+]
+
+
+def operator(house: House) -> httpx.AsyncClient:
+    token = house.parts.identity.operator_token("ops", 60)
+    return house.client(Authorization=f"Bearer {token}")
+
+
+@pytest.mark.parametrize(("method", "path"), DOORS)
+async def test_nobody_but_an_operator_gets_in(server: House, method: str, path: str) -> None:
+    identity = server.parts.identity
+    bad = [
+        {},
+        {"Authorization": f"Bearer {identity.token_for('ada', 60)}"},  # a user's
+        {"Authorization": f"Bearer {identity.operator_token('ops', -60)}"},  # too old
+        {"Authorization": f"Bearer {SECRET}"},
+    ]
+    for headers in bad:
+        async with server.client(**headers) as client:
+            refused = await client.request(method, path)
+            assert (refused.status_code, refused.json()["code"]) == (401, "unauthorized")
+    assert await server.emergency.halted() is None
+
+
+async def test_an_operators_token_is_no_users(server: House) -> None:
+    async with operator(server) as client:
+        assert (await client.get("/api/voice/session/current")).status_code == 401
+
+
+async def test_the_button_by_http_and_what_a_page_is_told_afterwards(server: House) -> None:
+    """FAILURES 24."""
+    async with operator(server) as ops, server.client() as page:
+        stopped = await ops.post("/api/emergency/shutdown", json={"reason": "Fire drill."})
+        assert stopped.status_code == 200
+        assert stopped.json()["reason"] == "Fire drill."
+        assert (stopped.json()["ended"], stopped.json()["left"]) == (0, 0)
+        refused = await page.post("/api/voice/session", json={})
+        assert (refused.status_code, refused.json()["code"]) == (503, "halted")
+        assert "Fire drill." in refused.json()["message"]
+        assert refused.json()["retryable"] is False
+        listed = (await ops.get("/api/operator/sessions")).json()
+        assert (listed["sessions"], listed["haltReason"]) == ([], "Fire drill.")
+        assert (await ops.post("/api/emergency/resume")).json() == {"resumed": True}
+        assert (await page.post("/api/voice/session", json={})).status_code == 201
+
+
+async def test_a_reason_has_a_bound(server: House) -> None:
+    async with operator(server) as ops:
+        refused = await ops.post("/api/emergency/shutdown", json={"reason": "x" * 301})
+        assert refused.status_code == 400
+    assert await server.emergency.halted() is None
+
+
+async def test_an_operator_sees_who_talks_and_ends_one(server: House) -> None:
+    session_id = await a_call(server)
+    other_id = await a_call(server, "bob")
+    server.clock.advance(30)
+    async with operator(server) as ops:
+        lines = (await ops.get("/api/operator/sessions")).json()["sessions"]
+        assert [(s["sessionId"], s["userId"]) for s in lines] == [
+            (session_id, "ada"),
+            (other_id, "bob"),
+        ]
+        assert (lines[0]["due"], lines[0]["dueInS"], lines[0]["dueAfterS"]) == ("idle", 90, 120)
+        assert lines[0]["bot"]["progress"] == "joined"
+        path = f"/api/operator/sessions/{session_id}"
+        for _ in range(2):  # said again, it hurries
+            ended = await ops.request("DELETE", path, json={"reason": "Too loud."})
+            assert (ended.status_code, ended.json()["reason"]) == (200, "kicked")
+    session = await server.session(session_id)
+    assert (session.reason, session.end_note) == (EndReason.KICKED, "Too loud.")
+    assert (await server.session(other_id)).reason is None

@@ -1,0 +1,81 @@
+/** A connection whose offer is made before the click, so that the click need not wait for it. */
+
+import type { MediaHandlers, MediaLink, OpenMedia } from './media.ts';
+import type { IceServer } from './wire.ts';
+
+/** Holds at most one connection that nobody uses yet. */
+export interface Prepared {
+  /** Makes one ready, unless there is one. Its sockets stay open until it is taken or dropped. */
+  make(iceServers: readonly IceServer[]): void;
+  /** As `openMedia`: the one that is ready, if it was made with these servers, or a new one. */
+  open: OpenMedia;
+  drop(): void;
+}
+
+interface Waiting {
+  iceServers: readonly IceServer[];
+  link: MediaLink;
+  belongTo(handlers: MediaHandlers): void;
+}
+
+export function createPrepared(openMedia: OpenMedia): Prepared {
+  let waiting: Waiting | null = null;
+
+  const drop = () => {
+    waiting?.link.close();
+    waiting = null;
+  };
+
+  return {
+    make(iceServers) {
+      // A relay would have to hold an address for every visitor who only reads the page.
+      if (waiting || iceServers.some(isRelay)) return;
+      const made = ahead(openMedia, iceServers, drop);
+      waiting = made;
+      made.link.makeOffer().catch(() => {
+        if (waiting === made) drop();
+      });
+    },
+    open(iceServers, handlers) {
+      const ready = waiting;
+      if (!ready || ready.iceServers !== iceServers) {
+        drop();
+        return openMedia(iceServers, handlers);
+      }
+      waiting = null;
+      ready.belongTo(handlers);
+      return ready.link;
+    },
+    drop,
+  };
+}
+
+/** A connection that tells its handlers of later; until it has them, being lost is all there is to tell. */
+function ahead(openMedia: OpenMedia, iceServers: readonly IceServer[], onLost: () => void): Waiting {
+  let owner: MediaHandlers | null = null;
+  const link = openMedia(iceServers, {
+    onCandidates: (candidates) => owner?.onCandidates(candidates),
+    onConnected: () => owner?.onConnected(),
+    onLost: () => (owner ? owner.onLost() : onLost()),
+    onMoved: () => owner?.onMoved(),
+    onAudio: (audio) => owner?.onAudio(audio),
+  });
+  const offer = link.makeOffer();
+  return {
+    iceServers,
+    link: {
+      makeOffer: () => offer,
+      accept: (answerSdp) => link.accept(answerSdp),
+      setMicrophone: (track) => link.setMicrophone(track),
+      leave: () => link.leave(),
+      close: () => link.close(),
+    },
+    belongTo(handlers) {
+      owner = handlers;
+    },
+  };
+}
+
+function isRelay({ urls }: IceServer): boolean {
+  return [urls].flat().some((url) => /^turns?:/i.test(url));
+}
