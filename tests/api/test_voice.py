@@ -10,7 +10,7 @@ import pytest
 
 from greenroom.api.identity import COOKIE
 from greenroom.ports.launcher import ExitCause, LaunchOrder
-from greenroom.session.model import Stage
+from greenroom.session.model import EndReason, Stage
 from greenroom.wire.link import Command, CommandDone, CommandKind, OfferRefused, ReportKind
 from tests.api.fakebot import FakeBot
 from tests.conftest import House
@@ -126,10 +126,11 @@ async def test_a_timestamp_beyond_measure_is_refused(server: House) -> None:
         await bot.close()
 
 
-async def test_an_offer_the_bot_cannot_use_is_told(server: House) -> None:
+async def test_an_offer_the_bot_cannot_use_is_told_and_leaves_no_session(server: House) -> None:
     async with server.client() as client:
         starting = asyncio.create_task(client.post("/api/voice/session", json={"offer": OFFER}))
-        bot = await FakeBot.join(server, await the_order(server))
+        order = await the_order(server)
+        bot = await FakeBot.join(server, order)
         await bot.receive()
         await bot.send(
             OfferRefused(offer_id="offer-0001", code="bad_offer", message="The offer has no audio.")
@@ -138,18 +139,34 @@ async def test_an_offer_the_bot_cannot_use_is_told(server: House) -> None:
         assert response.status_code == 400
         assert response.json()["code"] == "bad_offer"
         assert response.json()["message"] == response.json()["detail"] == "The offer has no audio."
+        session = await server.session(order.session_id)
+        assert (session.stage, session.reason) == (Stage.ENDING, EndReason.NO_SHOW)
+        await bot.close()
+
+
+async def test_a_bad_offer_into_a_running_session_leaves_it_alone(server: House) -> None:
+    async with server.client() as client:
+        body, bot = await a_call(server, client)
+        again = {"offer": {**OFFER, "id": "offer-0002"}}
+        starting = asyncio.create_task(client.post("/api/voice/session", json=again))
+        await bot.receive()
+        await bot.send(OfferRefused(offer_id="offer-0002", code="bad_offer", message="No."))
+        assert (await starting).status_code == 400
+        assert (await server.session(body["session"]["sessionId"])).stage is Stage.ACTIVE
         await bot.close()
 
 
 async def test_a_visitor_whose_first_call_fails_comes_back_as_the_same(server: House) -> None:
     async with server.client() as client:
         starting = asyncio.create_task(client.post("/api/voice/session", json={"offer": OFFER}))
-        bot = await FakeBot.join(server, await the_order(server))
+        order = await the_order(server)
+        bot = await FakeBot.join(server, order)
         await bot.receive()
         await bot.send(OfferRefused(offer_id="offer-0001", code="bad_offer", message="No."))
         assert (await starting).status_code == 400
-        again = await client.post("/api/voice/session", json={})
-        assert again.json()["reused"] is True
+        again = (await client.post("/api/voice/session", json={})).json()["session"]
+        first, second = [await server.session(i) for i in (order.session_id, again["sessionId"])]
+        assert first.user_id == second.user_id
         await bot.close()
 
 
@@ -186,6 +203,25 @@ async def test_bad_starts_are_refused_and_leave_nothing(
         response = await client.post("/api/voice/session", content=content)
         assert (response.status_code, response.json()["code"]) == (status, code)
         assert await server.parts.store.unended() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "field", "words"),
+    [
+        ("/api/voice/session", b'{"wait": maybe}', None, "The body is not JSON"),
+        ("/api/voice/session", b'{"limits": {"idle": 60}}', "limits.idle", "not permitted"),
+        ("/api/voice/mute", b'{"sessionId": "x", "isMuted": 1}', "timestamp", "required"),
+        ("/api/voice/estimate?minutes=-1", None, "minutes", "greater than 0"),
+    ],
+)
+async def test_a_refusal_says_where_it_is_wrong(
+    server: House, path: str, content: bytes | None, field: str | None, words: str
+) -> None:
+    async with server.client(**{"content-type": "application/json"}) as client:
+        method = "GET" if content is None else "POST"
+        body = (await client.request(method, path, content=content)).json()
+        assert (body["code"], body.get("facts", {}).get("field")) == ("bad_request", field)
+        assert words in body["message"]
 
 
 async def test_a_megabyte_without_a_length_is_not_read(server: House) -> None:

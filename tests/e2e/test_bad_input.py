@@ -39,9 +39,9 @@ async def test_bad_input_is_refused_and_leaves_nothing(start_server: StartServer
 
         refused = await ada.http.post("/api/voice/session", json={"offer": offer(VIDEO_ONLY)})
         assert refusal(refused) == (400, "bad_offer")
-        # The visitor is in: the next offer goes into the same session.
+        await eventually(lambda: not server.bots(), 8, "it leaves a bot behind")
         started = await ada.start()
-        assert started["reused"] is True
+        assert started["reused"] is False
         refused = await ada.offer("nonsense")
         assert refusal(refused) == (400, "bad_offer")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -49,11 +50,7 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        first = error.errors()[0]
-        # "body" → the field's path in the sender's own words; values are never repeated.
-        path = ".".join(str(part) for part in first["loc"] if part != "body")
-        where = f"“{path}”: " if path else ""
-        refusal = BadRequest(f"{where}{first['msg']}.", field=path)
+        refusal = _refusal_of(error.errors()[0])
         return JSONResponse(refusal.as_json(), status_code=refusal.status)
 
     async def http_error(request: Request, error: Exception) -> JSONResponse:
@@ -73,6 +70,17 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(Exception, uncaught)
+
+
+def _refusal_of(first: dict[str, Any]) -> BadRequest:
+    """What is wrong with a request, in its sender's own words; values are never repeated."""
+    if first["type"] == "json_invalid":
+        what = first.get("ctx", {}).get("error", "it cannot be read")
+        return BadRequest(f"The body is not JSON: {what}, at character {first['loc'][-1]}.")
+    # The first part says where the field stands: in the body, the query …
+    path = ".".join(str(part) for part in first["loc"][1:])
+    where = f"“{path}”: " if path else ""
+    return BadRequest(f"{where}{first['msg']}.", field=path)
 
 
 def _retry_after(error: GreenroomError) -> dict[str, str]:

@@ -14,10 +14,10 @@ from fastapi import APIRouter, Body, Depends, Request
 from greenroom.api.identity import Guest, Identity, User
 from greenroom.api.origins import refuse_foreign_pages
 from greenroom.api.trace import Trace
-from greenroom.api.voice import RoomsDep, SessionsDep
-from greenroom.errors import BadOffer, NotFound, OfferConflict, UnsupportedTransport
+from greenroom.api.voice import RoomsDep, SessionsDep, ended_if_refused
+from greenroom.errors import NotFound, OfferConflict, UnsupportedTransport
 from greenroom.service.sessions import Sessions, Started
-from greenroom.session.model import EndReason, Presence, Session
+from greenroom.session.model import Presence, Session
 from greenroom.wire import pipecat as w
 from greenroom.wire.link import Candidates, Offer
 
@@ -101,12 +101,8 @@ async def flat_offer(
         owner = await _user_in(before.session_id, request, sessions)
         return await _connect(sessions, before.session_id, owner, body)
     started = await _start(sessions, user, body.request_data, guest, trace_id)
-    try:
+    async with ended_if_refused(started, sessions):
         return await _connect(sessions, started.session.id, user, body)
-    except BadOffer:
-        if not started.reused:  # begun for this offer alone
-            await sessions.stop(started.session.id, user, EndReason.NO_SHOW)
-        raise
 
 
 @router.patch("/api/offer")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from greenroom.api.identity import Guest, Tenant, User
 from greenroom.api.trace import Trace
+from greenroom.errors import BadOffer
 from greenroom.ports.rooms import Rooms
-from greenroom.service.sessions import Sessions
+from greenroom.service.sessions import Sessions, Started
 from greenroom.session.cost import cost_of
-from greenroom.session.model import PauseCause, Presence, Session, Stage
+from greenroom.session.model import EndReason, PauseCause, Presence, Session, Stage
 from greenroom.wire import http as w
 from greenroom.wire.link import Answer, Candidates, Offer
 from greenroom.wire.messages import sentence_for
@@ -72,7 +75,8 @@ async def start(
     session = started.session
     answer = None
     if body.offer is not None and session.stage is not Stage.QUEUED:
-        answer = await sessions.connect(session.id, user, _offer(body.offer))
+        async with ended_if_refused(started, sessions):
+            answer = await sessions.connect(session.id, user, _offer(body.offer))
         session = await sessions.get(session.id)
     ticket = await sessions.ticket(session)
     if started.reused:
@@ -161,6 +165,17 @@ async def pause(
     """Pause a session for a cause, or lift that cause; another cause is left alone."""
     cause = PauseCause(body.cause)
     return _body(await sessions.pause(body.session_id, user, cause, paused=body.paused), rooms)
+
+
+@asynccontextmanager
+async def ended_if_refused(started: Started, sessions: Sessions) -> AsyncIterator[None]:
+    """What was begun for an offer ends with it: who is refused does not know of the session."""
+    try:
+        yield
+    except BadOffer:
+        if not started.reused:
+            await sessions.stop(started.session.id, None, EndReason.NO_SHOW)
+        raise
 
 
 def _offer(body: w.OfferBody) -> Offer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from greenroom.wire.base import WireModel
 from greenroom.wire.events import CostData, Event, SessionStatus
@@ -39,7 +39,12 @@ class CandidatesBody(WireModel):
 
 
 class LimitsBody(WireModel):
-    """What a start asks for beside its assistant's limits, in seconds, up to the ceilings set."""
+    """What a start asks for beside its assistant's limits, in seconds, up to the ceilings set.
+
+    A name that is none is refused: whoever wrote it would plan with a limit that does not hold.
+    """
+
+    model_config = ConfigDict(extra="forbid")
 
     join_s: float | None = None
     max_duration_s: float | None = None

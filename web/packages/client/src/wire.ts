@@ -244,6 +244,8 @@ export interface Heartbeat {
 }
 /**
  * What a start asks for beside its assistant's limits, in seconds, up to the ceilings set.
+ *
+ * A name that is none is refused: whoever wrote it would plan with a limit that does not hold.
  */
 export interface LimitsBody {
   joinS?: number | null;
