@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from greenroom.session.lifecycle import CLOCK_SLACK_S
 from greenroom.session.model import PauseCause, Stage
@@ -44,6 +45,8 @@ async def test_mute_and_unmute_out_of_order_the_later_click_holds(server: House)
         assert await told(bot) == (CommandKind.MUTE, {"muted": True})
         late = await mute(client, session, False, now_ms - 5)
         assert late.json()["muted"] is True
+        ignored = 'greenroom_commands_ignored_total{command="mute",outcome="duplicate"} 1.0'
+        assert ignored in (await client.get("/metrics")).text
         assert (await mute(client, session, False, now_ms + 5)).json()["muted"] is False
         assert await told(bot) == (CommandKind.MUTE, {"muted": False})
         await bot.close()
@@ -81,13 +84,30 @@ async def test_a_timestamp_of_next_year_locks_no_microphone(server: House) -> No
         started, bot = await a_call(server, client)
         session = started["session"]["sessionId"]
         now_ms = int(server.clock.now() * 1000)
-        assert (await mute(client, session, True, now_ms + YEAR_MS)).json()["muted"] is True
+        with capture_logs() as logs:
+            assert (await mute(client, session, True, now_ms + YEAR_MS)).json()["muted"] is True
+        (told,) = [entry for entry in logs if entry["event"] == "mute.from_the_future"]
+        assert (told["session"], told["ahead_s"]) == (session, pytest.approx(YEAR_MS / 1000))
         server.clock.advance(CLOCK_SLACK_S + 1)
         right = await mute(client, session, False, int(server.clock.now() * 1000))
         assert right.json()["muted"] is False
         events = await server.parts.store.events_after(session, 0, 100)
         stamps = [e.data["timestamp"] for e in events if e.type == "voice.session.mute"]
         assert stamps[0] == now_ms + CLOCK_SLACK_S * 1000
+        await bot.close()
+
+
+async def test_a_clock_of_ours_that_was_set_back_locks_no_microphone(server: House) -> None:
+    """FAILURES 11 and 21: the page's clock goes on, ours is an hour behind what it was."""
+    async with server.client() as client:
+        started, bot = await a_call(server, client)
+        session = started["session"]["sessionId"]
+        now_ms = int(server.clock.now() * 1000)
+        assert (await mute(client, session, True, now_ms)).json()["muted"] is True
+        server.clock.advance(-3600)
+        assert (await mute(client, session, False, now_ms + 5)).json()["muted"] is False
+        late = await mute(client, session, True, now_ms - 5)
+        assert late.json()["muted"] is False, "and an older click is still an older one"
         await bot.close()
 
 

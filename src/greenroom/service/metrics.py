@@ -71,6 +71,12 @@ class Metrics:
         self.reports = Counter(
             "greenroom_reports", "Reports of bots, by outcome.", ["outcome"], registry=self.registry
         )
+        self.commands_ignored = Counter(
+            "greenroom_commands_ignored",
+            "People's commands that changed nothing: too late, or overtaken by a later one.",
+            ["command", "outcome"],
+            registry=self.registry,
+        )
         self.effects_failed = Counter(
             "greenroom_effects_failed",
             "Effects that failed, by kind.",

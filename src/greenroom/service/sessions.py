@@ -40,6 +40,7 @@ from greenroom.service.writer import (
 )
 from greenroom.session import inputs as i
 from greenroom.session.facts import Change, Outcome
+from greenroom.session.lifecycle import CLOCK_SLACK_S
 from greenroom.session.model import DEFAULT_TENANT, EndReason, PauseCause, Session, Stage
 from greenroom.wire.http import TICKET_LIFETIME_S
 from greenroom.wire.link import Answer, Candidates, Offer, Report
@@ -244,14 +245,17 @@ class Sessions:
             note: Further words for people.
         """
         await self.get(session_id, user_id)
-        return await self.apply(session_id, i.Stop(reason, note))
+        return await self._obey(session_id, i.Stop(reason, note))
 
     async def mute(
         self, session_id: str, user_id: str, *, muted: bool, timestamp_ms: int
     ) -> Session:
         """Switch the user's microphone; of two calls the later ``timestamp_ms`` holds."""
-        await self.get(session_id, user_id)
-        return await self.apply(session_id, i.Mute(muted, timestamp_ms))
+        session = await self.get(session_id, user_id)
+        ahead_s = timestamp_ms / 1000 - self._clock.now()
+        if ahead_s > CLOCK_SLACK_S:
+            log.warning("mute.from_the_future", **ids_of(session), ahead_s=round(ahead_s, 1))
+        return await self._obey(session_id, i.Mute(muted, timestamp_ms))
 
     async def pause(
         self, session_id: str, user_id: str, cause: PauseCause, *, paused: bool
@@ -260,7 +264,7 @@ class Sessions:
         await self.get(session_id, user_id)
         if paused:
             self._metrics.pauses.labels(cause=cause.value).inc()
-        return await self.apply(session_id, i.Pause(cause) if paused else i.Resume(cause))
+        return await self._obey(session_id, i.Pause(cause) if paused else i.Resume(cause))
 
     async def message(self, session_id: str, user_id: str, text: str) -> Session:
         """Tell the bot what the user typed instead of speaking.
@@ -270,7 +274,16 @@ class Sessions:
             SessionEnded: The session is over.
         """
         await self.get(session_id, user_id)
-        return await self.apply(session_id, i.Message(text))
+        return await self._obey(session_id, i.Message(text))
+
+    async def _obey(self, session_id: str, command: i.Command) -> Session:
+        """Carry a command out; one that changes nothing is on record as that."""
+        _, change = await self._writer.change(session_id, command)
+        if change.outcome is not Outcome.APPLIED:
+            told = {"command": type(command).__name__.lower(), "outcome": change.outcome.value}
+            self._metrics.commands_ignored.labels(**told).inc()
+            log.info("command.ignored", **ids_of(change.session), **told)
+        return change.session
 
     async def ticket(self, session: Session) -> str:
         """A new one-time ticket for ``WS /ws``; only its digest is kept."""

@@ -91,7 +91,7 @@ def transition(session: Session, event: i.Input, now: float) -> f.Change:
         NotActive: A command that needs a conversation came before or between.
     """
     if isinstance(event, i.Mute):
-        event = _by_our_clock(event, now)
+        event = _by_our_clock(session, event, now)
     fenced = _fence(session, event)
     if fenced is not None:
         return f.Change(session, outcome=fenced)
@@ -136,13 +136,14 @@ def _fence(session: Session, event: i.Input) -> f.Outcome | None:
     return None
 
 
-def _by_our_clock(mute: i.Mute, now: float) -> i.Mute:
+def _by_our_clock(session: Session, mute: i.Mute, now: float) -> i.Mute:
     """A switch of the microphone is dated now at the latest.
 
     A page whose clock runs ahead, by a year say, is believed in what it wants, not in when: its
-    word would hold against everybody else's for as long.
+    word would hold against everybody else's for as long. If it is ours that was set back since,
+    what comes later stays later.
     """
-    latest_ms = round((now + CLOCK_SLACK_S) * 1000)
+    latest_ms = max(round((now + CLOCK_SLACK_S) * 1000), session.muted_at_ms + 1)
     return replace(mute, timestamp_ms=min(mute.timestamp_ms, latest_ms))
 
 
