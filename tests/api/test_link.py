@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from starlette.websockets import WebSocketState
 from websockets.exceptions import ConnectionClosed
 
 from greenroom.errors import Unavailable
@@ -133,6 +134,23 @@ async def test_who_speaks_to_a_bot_whose_connection_breaks_is_told_so(server: Ho
 
     with pytest.raises(Unavailable):
         await asyncio.wait_for(speak(), 10)
+
+
+async def test_a_link_that_broke_while_something_else_was_sent_is_simply_gone(
+    server: House,
+) -> None:
+    """FAILURES 15. Two send at once: a command, whose failure breaks it, and then an answer."""
+    session = await server.session(await launched(server))
+    bot = await FakeBot.join(server, server.launcher.orders[session.launch_id])
+    link = server.parts.links.get(session.launch_id)
+    assert link is not None
+    door = getattr(link._send, "__self__")  # noqa: B009 - what a bound method is bound to
+    door._websocket.application_state = WebSocketState.DISCONNECTED  # as Starlette leaves it
+    await bot.send_report(ReportKind.BOT_JOINED)
+    await server.until(lambda s: s.report_seq == 1, session.id)
+    await server.until_true(lambda: server.parts.links.get(session.launch_id) is None)
+    assert server.parts.metrics.uncaught.labels(place="link")._value.get() == 0
+    await bot.close()
 
 
 @pytest.mark.parametrize("noise", ["this is no message", b"nor this"])

@@ -191,6 +191,8 @@ class _Door:
             text = await self._websocket.receive_text()
         except KeyError:
             text = ""  # a binary frame: nothing of ours
+        except RuntimeError as error:  # it broke while somebody else sent
+            raise ConnectionResetError("The bot's connection broke.") from error
         if len(text) > MAX_LINK_MESSAGE_BYTES:
             raise _Fenced
         return from_bot.validate_json(text)
@@ -199,5 +201,7 @@ class _Door:
         try:
             async with asyncio.timeout(SEND_WITHIN_S):
                 await self._websocket.send_text(message.to_json())
-        except WebSocketDisconnect as error:  # to whoever sends, a link is any connection
+        # It breaks while we send, or broke while somebody else did (a `RuntimeError`); to whoever
+        # sends, a link is any connection.
+        except (WebSocketDisconnect, RuntimeError) as error:
             raise ConnectionResetError("The bot's connection broke.") from error

@@ -157,6 +157,9 @@ class Launches:
                     launch.bot = bot = await self._hatch(launch, theirs)
             except HatchFailed as failed:
                 return launch.as_exit(failed.cause, failed.returncode, failed.last_words)
+            # Its end may have been asked for at the very moment in which it came to be.
+            launch.watch.born()
+            self._changed.set()
             listening = asyncio.create_task(self._talk(launch, ours))
             try:
                 raw = await bot.exit

@@ -93,6 +93,10 @@ class Watch:
         """Why we are ending it, if we are."""
         return self._ending.cause if self._ending else None
 
+    def born(self) -> None:
+        """There is a process now: what was due before there was one is due to it, too."""
+        self._done = Measure.NOTHING
+
     def joined(self) -> None:
         """Its pipeline runs: nobody waits for it any more."""
         self._join_at_s = None

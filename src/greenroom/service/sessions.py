@@ -320,7 +320,7 @@ class Sessions:
     async def report(self, launch_id: str, session_id: str, report: Report) -> Outcome:
         """Record a bot's report. Returns what became of it."""
         event = i.Reported(launch_id, report.seq, report_of(report))
-        before, change = await self._writer.change(session_id, event)
+        before, change = await self.change(session_id, event)
         self._metrics.reports.labels(outcome=change.outcome.value).inc()
         if before.stage is Stage.CONNECTING and change.session.stage is Stage.ACTIVE:
             joined_s = max(0.0, self._clock.now() - (before.admitted_at or before.created_at))
@@ -362,6 +362,10 @@ class Sessions:
     async def apply(self, session_id: str, event: i.Input) -> Session:
         """Let something happen to a session; see `Writer.apply`."""
         return await self._writer.apply(session_id, event)
+
+    async def change(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
+        """As `apply`; returns the session as it was, and what became of it."""
+        return await self._writer.change(session_id, event)
 
     def announce(self, before: Session, change: Change) -> None:
         """Tell of a change that somebody else committed; see `Writer.announce`."""
