@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,7 +29,15 @@ from pipecat.transports.smallwebrtc import transport
 from pipecat.transports.smallwebrtc.transport import RawAudioTrack
 from pipecat.workers.runner import WorkerRunner
 
-from greenroom.bot.sparing import PacketTrack, spare, spare_observers, wants_audio
+from greenroom.bot import sparing
+from greenroom.bot.sparing import (
+    FIRST_WORDS_WITHIN_S,
+    PacketTrack,
+    spare,
+    spare_observers,
+    wants_audio,
+)
+from greenroom.testing.clock import FakeClock
 from tests.bot.speech import spoken
 
 RATE_HZ = 24_000
@@ -157,6 +167,49 @@ async def test_a_track_is_not_ahead_of_time() -> None:
     for _ in range(6):
         await track.recv()
     assert loop.time() - began_s >= 0.095
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The time of a track; whoever sleeps advances it, and lets others run."""
+    clock = FakeClock(0.0)
+
+    async def sleep(seconds: float) -> None:
+        clock.advance(seconds)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(sparing, "time", SimpleNamespace(monotonic=clock.now))
+    monkeypatch.setattr(sparing, "asyncio", SimpleNamespace(sleep=sleep))
+    return clock
+
+
+async def test_a_track_never_hurries_to_make_up_for_lost_time(clock: FakeClock) -> None:
+    track = PacketTrack(RATE_HZ)
+    sent_s = []
+    for packet in range(6):
+        if packet in (0, 3):
+            clock.advance(0.5)  # nobody is connected yet; then the bot thinks
+        await track.recv()
+        sent_s.append(clock.now())
+    pauses_s = [after - before for before, after in pairwise(sent_s)]
+    assert pauses_s == pytest.approx([0.02, 0.02, 0.5, 0.02, 0.02])
+
+
+async def test_the_first_packet_waits_for_the_first_words(clock: FakeClock) -> None:
+    track = PacketTrack(RATE_HZ)
+    first = asyncio.create_task(track.recv())
+    while clock.now() < FIRST_WORDS_WITHIN_S / 2:
+        await asyncio.sleep(0)
+    track.add_audio_bytes(sound(2))
+    assert (await first).to_ndarray().tobytes() == sound(2)
+    said_s = clock.now()
+    assert not (await track.recv()).to_ndarray().any(), "from now on silence is sent at once"
+    assert clock.now() - said_s == pytest.approx(0.02)
+
+
+async def test_a_bot_that_says_nothing_sends_silence_after_a_while(clock: FakeClock) -> None:
+    assert not (await PacketTrack(RATE_HZ).recv()).to_ndarray().any()
+    assert clock.now() == pytest.approx(FIRST_WORDS_WITHIN_S, abs=0.01)
 
 
 async def test_a_track_without_silence_of_its_own_waits_for_sound() -> None:

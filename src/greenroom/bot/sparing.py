@@ -29,6 +29,11 @@ from greenroom.bot.observe import Reporter
 # Opus packets are of 20 ms; the transport cuts audio into chunks of 10 ms.
 CHUNKS_PER_PACKET = 2
 LOOK_FOR_AUDIO_EVERY_S = 0.005
+# The first packet waits so long for the first words. A page that is sent silence first buffers
+# some before it plays (WebRTC's NetEq starts with a target of 80 ms, and stretches silence to it).
+FIRST_WORDS_WITHIN_S = 0.2
+# Later than this, what follows is late as well; less is what a timer may be late by.
+MOST_LATE_S = 0.02
 
 
 class SparingObserver(WorkerObserver):
@@ -99,29 +104,46 @@ class PacketTrack(RawAudioTrack):
     The stock track gives 10 ms, and so the sender wakes, resamples and hands over to the
     encoder's thread twice for each packet. What is said is sent no later than by the stock
     track: that waits for the second half of a packet before it sends the first.
+
+    And it never hurries to make up for time that has passed. Time passes before a page is
+    connected, and whenever the bot is busy with something else. A page that gets several packets
+    at once keeps them, and hears everything after them later.
     """
 
     def __init__(self, sample_rate: int, auto_silence: bool = True) -> None:
         super().__init__(sample_rate, auto_silence)
-        self._start = time.monotonic()
+        self._due_s = 0.0
 
     async def recv(self) -> AudioFrame:
         """The next 20 ms when it is time for them; silence if there is nothing to say.
 
         If there are only 10 ms to say, those alone: the rest is on its way.
         """
-        if self._timestamp > 0:
-            due_s = self._start + self._timestamp / self._sample_rate
-            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-        while not self._auto_silence and not self._chunk_queue:
-            await asyncio.sleep(LOOK_FOR_AUDIO_EVERY_S)
+        await asyncio.sleep(max(0.0, self._due_s - time.monotonic()))
+        await self._something_to_send()
         pcm = self._take() or bytes(CHUNKS_PER_PACKET * self._bytes_per_10ms)
         frame = AudioFrame.from_ndarray(np.frombuffer(pcm, np.int16)[None, :], layout="mono")
         frame.sample_rate = self._sample_rate
         frame.pts = self._timestamp
         frame.time_base = fractions.Fraction(1, self._sample_rate)
         self._timestamp += frame.samples
+        self._plan(frame.samples / self._sample_rate)
         return frame
+
+    async def _something_to_send(self) -> None:
+        """Wait for something to say, where silence will not do or not yet."""
+        silent_from_s = time.monotonic() + (0.0 if self._timestamp else FIRST_WORDS_WITHIN_S)
+        while not self._chunk_queue:
+            if self._auto_silence and time.monotonic() >= silent_from_s:
+                return
+            await asyncio.sleep(LOOK_FOR_AUDIO_EVERY_S)
+
+    def _plan(self, duration_s: float) -> None:
+        """The next packet is due when this one is over; whoever is late is not hurried."""
+        now_s = time.monotonic()
+        if now_s - self._due_s > MOST_LATE_S:
+            self._due_s = now_s
+        self._due_s += duration_s
 
     def _take(self) -> bytes:
         """What is to be said now; lets go of whoever waits for it to be played."""
