@@ -139,7 +139,7 @@ async def test_who_speaks_to_a_bot_whose_connection_breaks_is_told_so(server: Ho
 async def test_a_link_that_broke_while_something_else_was_sent_is_simply_gone(
     server: House,
 ) -> None:
-    """FAILURES 15. Two send at once: a command, whose failure breaks it, and then an answer."""
+    """Two send at once: a command, whose failure breaks it, and then an answer to a report."""
     session = await server.session(await launched(server))
     bot = await FakeBot.join(server, server.launcher.orders[session.launch_id])
     link = server.parts.links.get(session.launch_id)
