@@ -48,7 +48,8 @@ FINAL_STATUSES = frozenset({401, 403, 410})
 # What may be lost when nobody has listened for so long that the buffer is full.
 EXPENDABLE = frozenset({ReportKind.USER_SPEECH, ReportKind.BOT_SPEECH, ReportKind.USAGE})
 
-FromGreenroom = Command | Offer | Candidates
+# A session's spec comes with every welcome but the first: what was missed meanwhile is in it.
+FromGreenroom = Command | Offer | Candidates | SessionSpec
 Reply = Answer | OfferRefused | CommandDone
 
 
@@ -209,7 +210,9 @@ class LinkClient:
         self._sent_seq = min(self._unacked, default=self._last_seq + 1) - 1
         self._replies.clear()  # whoever still waits for one asks again on this connection
         self._to_send.set()
-        if not self._session.done():
+        if self._session.done():
+            self._received(welcome.session)
+        else:
             self._session.set_result(welcome.session)
 
     async def _talk(self, connection: ClientConnection) -> None:

@@ -82,7 +82,7 @@ class Serving:
         )
         self._room: Room | None = None
         self._offers: asyncio.Queue[Offer | Candidates] = asyncio.Queue()
-        self._commands: asyncio.Queue[Command] = asyncio.Queue()
+        self._commands: asyncio.Queue[Command | SessionSpec] = asyncio.Queue()
         self._carried_out: dict[str, None] = {}
         self._offer_came = asyncio.Event()
         self._offer_answered = asyncio.Event()
@@ -199,7 +199,9 @@ class Serving:
 
     def _received(self, message: FromGreenroom) -> None:
         """Called for each message, in order; must not block."""
-        if not isinstance(message, Command):
+        if isinstance(message, SessionSpec):
+            self._commands.put_nowait(message)
+        elif not isinstance(message, Command):
             self._offers.put_nowait(message)
             if isinstance(message, Offer):
                 self._offer_came.set()
@@ -238,12 +240,25 @@ class Serving:
     async def _carry_out_commands(self, session: BotSession) -> None:
         while True:
             command = await self._commands.get()
+            if isinstance(command, SessionSpec):
+                await self._catch_up(session, command)
+                continue
             if command.command_id not in self._carried_out:
-                try:
-                    await session.carry_out(command.kind, command.data)
-                except Exception:
-                    logger.exception(f"the command {command.kind.value} failed in the bot")
+                await self._carry_out(session, command.kind, command.data)
             self._done(command)
+
+    async def _catch_up(self, session: BotSession, spec: SessionSpec) -> None:
+        """Be as the record says: a command may have been given up while nobody was linked."""
+        if session.muted != spec.muted:
+            await self._carry_out(session, CommandKind.MUTE, {"muted": spec.muted})
+        if session.paused != spec.paused:
+            await self._carry_out(session, CommandKind.PAUSE, {"paused": spec.paused})
+
+    async def _carry_out(self, session: BotSession, kind: CommandKind, data: Any) -> None:
+        try:
+            await session.carry_out(kind, data)
+        except Exception:
+            logger.exception(f"the command {kind.value} failed in the bot")
 
     def _done(self, command: Command) -> None:
         self._carried_out[command.command_id] = None
