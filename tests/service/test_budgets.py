@@ -220,6 +220,7 @@ async def test_a_start_without_money_is_refused_until_midnight(
     with pytest.raises(BudgetUsedUp) as caught:
         await house.sessions.start("ada", "a1", tenant="acme")
     assert caught.value.detail == {"budget": kind, "spentUsd": 0.06, "limitUsd": 0.05}
+    assert house.refused("budget_spent") == 1
     midnight_s = day_of(house.clock.now())[1]
     assert caught.value.retry_after_s is not None
     assert midnight_s <= caught.value.retry_after_s <= midnight_s + RETRY_SPREAD_S

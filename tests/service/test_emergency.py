@@ -33,6 +33,7 @@ async def test_nothing_begins_until_resume_not_even_in_another_house(house: Hous
     for _ in range(2):
         with pytest.raises(Halted, match="fire"):
             await house.sessions.start("ada", None)
+    assert house.refused("halted") == 2
     assert await house.launcher.halted()
     assert (await house.emergency.resume(), await house.emergency.resume()) == (True, False)
     await house.sessions.start("ada", None)

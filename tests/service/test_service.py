@@ -215,6 +215,7 @@ async def test_while_draining_running_sessions_are_found_and_none_is_begun(house
     assert (await house.sessions.start("ada", None)).session.id == session_id
     with pytest.raises(Draining):
         await house.sessions.start("bob", None)
+    assert house.refused("draining") == 1
 
 
 async def test_rooms_are_the_same_for_one_user_and_nobody_elses(house: House) -> None:

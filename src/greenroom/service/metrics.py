@@ -35,7 +35,7 @@ class Metrics:
         )
         self.sessions_refused = Counter(
             "greenroom_sessions_refused",
-            "Starts that a limit refused, by error code.",
+            "Starts that were refused, by error code: limits, budgets, a stop or a drain.",
             ["code"],
             registry=self.registry,
         )

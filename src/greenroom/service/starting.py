@@ -11,7 +11,15 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from greenroom.errors import BadRequest, Conflict, Draining, LimitReached, TooLarge
+from greenroom.errors import (
+    BadRequest,
+    BudgetUsedUp,
+    Conflict,
+    Draining,
+    Halted,
+    LimitReached,
+    TooLarge,
+)
 from greenroom.ports.clock import Clock
 from greenroom.ports.store import AlreadyLive, New, Store
 from greenroom.service.admission import Admission
@@ -27,6 +35,9 @@ from greenroom.session.wishes import wished
 from greenroom.wire.link import MAX_SESSION_BODY_BYTES
 
 log = structlog.get_logger("greenroom.sessions")
+
+# Nothing is wrong with the request, nor with the house: it is simply not to be now.
+_REFUSALS = (LimitReached, BudgetUsedUp, Halted, Draining)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +113,13 @@ class Starting:
         _check_body(wish.body)
         # Somebody who presses again and again waits here, and not where admission is decided.
         async with self._pressed.setdefault((wish.user_id, assistant.name), Lock()):
-            return await self._find_or_open(wish, assistant)
+            try:
+                return await self._find_or_open(wish, assistant)
+            except _REFUSALS as refusal:
+                self._metrics.sessions_refused.labels(code=refusal.code).inc()
+                why = {"code": refusal.code, "trace": wish.trace_id}
+                log.info("session.refused", **{**refusal.detail, **why})
+                raise
 
     def refuse_new(self) -> None:
         """From now on no new session is begun; running ones are still found."""
@@ -137,12 +154,7 @@ class Starting:
             opened[:] = [change]
             return as_new(change)
 
-        try:
-            session = await self._store.admit(place, quotas, now, decide)
-        except LimitReached as refusal:
-            self._metrics.sessions_refused.labels(code=refusal.code).inc()
-            log.info("session.refused", code=refusal.code, trace=wish.trace_id, **refusal.detail)
-            raise
+        session = await self._store.admit(place, quotas, now, decide)
         self._writer.begun(replace(opened[0], session=session))
         return session
 
