@@ -11,7 +11,7 @@ from greenroom.session import facts as f
 from greenroom.session import inputs as i
 from greenroom.session.cost import cost_of, metered, time_price_changed
 from greenroom.session.deadlines import deadlines, longest_life_s
-from greenroom.session.matrix import IGNORED_WHILE_MUTED, RESPONSES, Response
+from greenroom.session.matrix import RESPONSES, Response, is_of_the_microphone
 from greenroom.session.model import (
     DEFAULT_TENANT,
     DeadlineKind,
@@ -144,10 +144,10 @@ def transition(session: Session, event: i.Input, now: float) -> f.Change:
         case Response.REFUSE:
             raise _refusal(session)
         case Response.IGNORE:
-            return f.Change(_counted(session, event), outcome=f.Outcome.IGNORED)
+            return f.Change(_counted(session, event), outcome=_why_ignored(content))
         case Response.ACT:
             pass
-    if session.muted and _is_of_the_microphone(content):
+    if session.muted and is_of_the_microphone(content):
         return f.Change(_counted(session, event), outcome=f.Outcome.MUTED)
     draft = _Draft(_counted(session, event))
     _HANDLERS[type(content)](draft, content, now)
@@ -190,10 +190,8 @@ def _by_our_clock(mute: i.Mute, now: float) -> i.Mute:
     return replace(mute, timestamp_ms=min(mute.timestamp_ms, latest_ms))
 
 
-def _is_of_the_microphone(content: object) -> bool:
-    """Whether it tells of what the user's microphone heard."""
-    said_by_user = isinstance(content, i.Transcript) and content.role == "user"
-    return type(content) in IGNORED_WHILE_MUTED or said_by_user
+def _why_ignored(content: object) -> f.Outcome:
+    return f.Outcome.MALFORMED if isinstance(content, i.Unreadable) else f.Outcome.IGNORED
 
 
 def _counted(session: Session, event: i.Input) -> Session:
@@ -342,6 +340,10 @@ def _transcript(draft: _Draft, report: i.Transcript, now: float) -> None:
 def _app_report(draft: _Draft, report: i.AppReport, now: float) -> None:
     _acted(draft, now)
     draft.tell(f.AppHappened(report.type, report.data))
+
+
+def _unknown(draft: _Draft, report: i.Unknown, now: float) -> None:
+    draft.tell(f.UnknownHappened(report.kind, report.data))
 
 
 def _usage(draft: _Draft, report: i.Usage, now: float) -> None:
@@ -542,6 +544,7 @@ _HANDLERS: dict[type, Callable[[_Draft, Any, float], None]] = {
     i.Usage: _usage,
     i.BotError: _bot_error,
     i.Farewell: _farewell,
+    i.Unknown: _unknown,
     i.BudgetNear: _budget_near,
     i.BudgetSpent: _budget_spent,
     i.BotExited: _bot_exited,

@@ -115,12 +115,15 @@ class Hello(WireModel):
 
 
 class Report(WireModel):
-    """Something happened in the bot. ``at_ms``: epoch milliseconds by the bot's clock."""
+    """Something happened in the bot. ``at_ms``: epoch milliseconds by the bot's clock.
+
+    A ``kind`` that is none of `ReportKind` is a newer bot's: kept and passed on, never fatal.
+    """
 
     type: Literal["report"] = "report"
     seq: int = Field(ge=1)
     at_ms: int
-    kind: ReportKind
+    kind: ReportKind | str = Field(union_mode="left_to_right")
     data: dict[str, Any] = Field(default_factory=dict)
 
 
