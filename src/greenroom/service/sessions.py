@@ -1,4 +1,4 @@
-"""The use cases: every command and report goes through `Sessions.apply`, the one writer."""
+"""The use cases: every command and report goes through `Sessions.change`, the one writer."""
 
 from __future__ import annotations
 
@@ -41,21 +41,15 @@ from greenroom.service.policies import Outside, outside
 from greenroom.service.purse import Purse
 from greenroom.service.tracing import ids_of, span
 from greenroom.session import inputs as i
-from greenroom.session.facts import Change, Outcome
+from greenroom.session.facts import Change
 from greenroom.session.lifecycle import open_session, transition
 from greenroom.session.model import DEFAULT_TENANT, EndReason, Limits, PauseCause, Session, Stage
 from greenroom.session.policy import Occupancy, Place
 from greenroom.session.wishes import wished
 from greenroom.wire.http import TICKET_LIFETIME_S
-from greenroom.wire.link import (
-    MAX_SESSION_BODY_BYTES,
-    Answer,
-    Candidates,
-    Offer,
-    Report,
-)
+from greenroom.wire.link import MAX_SESSION_BODY_BYTES, Answer, Candidates, Offer
 from greenroom.wire.messages import sentence_for
-from greenroom.wire.translate import event_of, report_of
+from greenroom.wire.translate import event_of
 
 log = structlog.get_logger("greenroom.sessions")
 
@@ -63,7 +57,6 @@ log = structlog.get_logger("greenroom.sessions")
 _MOST_ROUNDS = 20
 # A reader that waits for a link looks again this often even if nothing woke it.
 _LOOK_AGAIN_S = 1.0
-_NOT_NEW = (Outcome.DUPLICATE, Outcome.FENCED, Outcome.GAP)
 _BEFORE_ANY_SESSION = (ExitCause.IMPORT_FAILED, ExitCause.IMPORT_HUNG)
 
 
@@ -116,7 +109,9 @@ class _Wish:
 
 
 class Sessions:
-    """Commands from people, reports from bots, and the transaction that each becomes.
+    """Commands from people, and the transaction that each becomes.
+
+    What bots report comes in by `greenroom.service.reports`, and here becomes a change.
 
     Args:
         store: The truth.
@@ -413,25 +408,7 @@ class Sessions:
         """Whether anybody may come in now."""
         return not self._draining
 
-    # ---- reports
-
-    async def report(self, launch_id: str, session_id: str, report: Report) -> Outcome:
-        """Record a bot's report. Returns what became of it."""
-        event = i.Reported(launch_id, report.seq, report_of(report))
-        before, change = await self._change(session_id, event)
-        self._metrics.reports.labels(outcome=change.outcome.value).inc()
-        if before.stage is Stage.CONNECTING and change.session.stage is Stage.ACTIVE:
-            joined_s = max(0.0, self._clock.now() - (before.admitted_at or before.created_at))
-            self._metrics.bot_join_seconds.observe(joined_s)
-        if change.outcome not in _NOT_NEW:
-            self._metrics.note_report(report)
-        return change.outcome
-
-    async def skip_report(self, launch_id: str, session_id: str, seq: int) -> Outcome:
-        """Count a report that cannot be understood, so that it does not stop those behind it."""
-        change = (await self._change(session_id, i.Reported(launch_id, seq, i.Unreadable())))[1]
-        self._metrics.reports.labels(outcome="malformed").inc()
-        return change.outcome
+    # ---- bots
 
     async def by_launch(self, launch_id: str) -> Session:
         """The session of a launch. Raises `NotFound`."""
@@ -459,10 +436,11 @@ class Sessions:
 
     async def apply(self, session_id: str, event: i.Input) -> Session:
         """Let something happen to a session: read, decide, commit; again if somebody was faster."""
-        _, change = await self._change(session_id, event)
+        _, change = await self.change(session_id, event)
         return change.session
 
-    async def _change(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
+    async def change(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
+        """As `apply`; returns how the session was before, and all that became of it."""
         # First come, first served: a bot that reports without pause must not outrun its own end.
         async with self._turns.setdefault(session_id, Lock()):
             before, change = await self._change_in_turn(session_id, event)

@@ -6,7 +6,8 @@ From then on
 
 * the bot's `Report`s are numbered from 1 without a gap, kept until acknowledged by a
   `ReportAck` (which covers every number up to its own) and sent again after a reconnect;
-  a number at or below ``Welcome.report_seq`` is already recorded and may be forgotten;
+  a number at or below ``Welcome.report_seq`` is already recorded and may be forgotten
+  (they may come by webhook as well, with the same numbers: `greenroom.wire.reports`);
 * Greenroom's `Command`s carry an id, may arrive twice, and are answered by `CommandDone`
   once carried out; the bot remembers the ids it has done;
 * an `Offer` is answered by `Answer` or `OfferRefused` with the same ``offer_id``;
