@@ -237,9 +237,10 @@ async def test_a_message_that_comes_many_times_counts_once(server: House) -> Non
     again = (await agent.send(body, headers)).json()
     assert (again["duplicate"], again["reportSeq"]) == (True, 4)
     assert await agent.values() == ["a", "b"]
-    first_wins = await agent.post(app(4, "another"))
-    assert outcomes(first_wins) == ["duplicate"]
-    assert await agent.values() == ["a", "b"]
+    first_wins = await agent.post(app(4, "another"), app(5, "c"))
+    assert outcomes(first_wins) == ["duplicate", "applied"]
+    assert first_wins.json()["duplicate"] is False, "something was new"
+    assert await agent.values() == ["a", "b", "c"]
 
 
 # ---- out of order

@@ -11,7 +11,7 @@ from pipecat.pipeline.worker import PipelineWorker
 
 from greenroom.bot import attach, context
 from greenroom.bot.farewell import LAST_WORDS
-from greenroom.session.lifecycle import LAST_WORDS_MARGIN_S, SPOKEN_REASONS
+from greenroom.session.ending import LAST_WORDS_MARGIN_S, SPOKEN_REASONS
 from greenroom.session.model import Limits
 from greenroom.wire.link import CommandKind, ReportKind
 from greenroom.wire.process import ExitCode

@@ -249,9 +249,9 @@ async def test_without_persistence_leaving_ends_at_once(house: House) -> None:
     assert (await house.session(session_id)).reason is EndReason.LEFT
 
 
-async def test_forgotten_tabs_are_ended_in_one_look(house: House) -> None:
+@pytest.mark.parametrize("quotas", [Quotas(live=None, day=None)], ids=["no limit of number"])
+async def test_forgotten_tabs_are_ended_in_one_look(house: House, quotas: Quotas) -> None:
     """FAILURES.md, 24: hard and idle limits hold, however many forgot their tab."""
-    house.sessions._admission.quotas = Quotas(live=None, day=None)
     for number in range(30):
         await house.sessions.start(f"user-{number}", None)
     house.clock.advance(HOUR_S)

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from greenroom.session import inputs as i
-from greenroom.session.lifecycle import _HANDLERS
+from greenroom.session.handlers import HANDLERS
 from greenroom.session.matrix import (
     RESPONSES,
     Response,
@@ -37,7 +37,7 @@ def test_every_cell_is_decided() -> None:
 
 def test_every_input_that_may_act_has_a_handler() -> None:
     acting = {kind for (_, kind), response in RESPONSES.items() if response is Response.ACT}
-    assert acting == set(_HANDLERS)
+    assert acting == set(HANDLERS)
 
 
 @pytest.mark.parametrize("kind", sorted(INPUTS, key=str))

@@ -13,7 +13,8 @@ from greenroom.ports.hub import Hub
 from greenroom.ports.store import Move, StaleWrite, Store
 from greenroom.service.admission import Admission
 from greenroom.service.metrics import Metrics
-from greenroom.service.sessions import QUEUE_TOPIC, Sessions, as_move
+from greenroom.service.sessions import QUEUE_TOPIC, Sessions
+from greenroom.service.writer import as_move
 from greenroom.session.facts import Change
 from greenroom.session.inputs import LetIn, MovedUp
 from greenroom.session.lifecycle import transition

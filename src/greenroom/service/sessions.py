@@ -1,117 +1,69 @@
-"""The use cases: every command and report goes through `Sessions.change`, the one writer."""
+"""The use cases: commands from people. The one writer carries them out."""
 
 from __future__ import annotations
 
-import json
 import math
 import secrets
-from asyncio import Lock
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
-from weakref import WeakValueDictionary
 
 import structlog
 
 from greenroom.errors import (
-    BadRequest,
     BotSilent,
-    Conflict,
-    Draining,
     Forbidden,
     LaunchFailed,
-    LimitReached,
     NotFound,
     OfferConflict,
     SessionEnded,
     StillQueued,
-    TooLarge,
 )
 from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import BotExit, ExitCause
-from greenroom.ports.store import AlreadyLive, Move, New, NewEffect, NewEvent, StaleWrite, Store
+from greenroom.ports.store import Store
 from greenroom.service.admission import Admission
-from greenroom.service.deliveries import DELIVERIES_TOPIC
 from greenroom.service.exits import describe_exit
 from greenroom.service.links import Link, Links
 from greenroom.service.metrics import Metrics
-from greenroom.service.names import Keyring, digest_of, new_id
+from greenroom.service.names import Keyring, digest_of
 from greenroom.service.policies import Outside, outside
 from greenroom.service.purse import Purse
-from greenroom.service.tracing import ids_of, span
+from greenroom.service.starting import Assistant, Started, Starting, Wish, limits_for
+from greenroom.service.tracing import ids_of
+from greenroom.service.writer import (
+    DEADLINES_TOPIC,
+    EFFECTS_TOPIC,
+    QUEUE_TOPIC,
+    Writer,
+    session_topic,
+)
 from greenroom.session import inputs as i
 from greenroom.session.facts import Change
-from greenroom.session.lifecycle import open_session, transition
-from greenroom.session.model import DEFAULT_TENANT, EndReason, Limits, PauseCause, Session, Stage
-from greenroom.session.policy import Occupancy, Place
-from greenroom.session.wishes import wished
+from greenroom.session.model import DEFAULT_TENANT, EndReason, PauseCause, Session, Stage
 from greenroom.wire.http import TICKET_LIFETIME_S
-from greenroom.wire.link import MAX_SESSION_BODY_BYTES, Answer, Candidates, Offer
+from greenroom.wire.link import Answer, Candidates, Offer
 from greenroom.wire.messages import sentence_for
-from greenroom.wire.translate import event_of
+
+__all__ = [
+    "DEADLINES_TOPIC",
+    "EFFECTS_TOPIC",
+    "QUEUE_TOPIC",
+    "Assistant",
+    "Sessions",
+    "Started",
+    "session_topic",
+]
 
 log = structlog.get_logger("greenroom.sessions")
 
-# Writers of this process take turns; only another process can be faster.
-_MOST_ROUNDS = 20
 # A reader that waits for a link looks again this often even if nothing woke it.
 _LOOK_AGAIN_S = 1.0
 _BEFORE_ANY_SESSION = (ExitCause.IMPORT_FAILED, ExitCause.IMPORT_HUNG)
 
 
-def session_topic(session_id: str) -> str:
-    """The hub's topic that is published on every change of a session, and when its bot links."""
-    return f"session:{session_id}"
-
-
-EFFECTS_TOPIC = "effects"
-DEADLINES_TOPIC = "deadlines"
-# Published when a place may have become free, or a place in the queue.
-QUEUE_TOPIC = "queue"
-
-
-@dataclass(frozen=True, slots=True)
-class Assistant:
-    """What is launched for a name.
-
-    Attributes:
-        limits: How long its sessions may do what.
-        ceilings: The most of it that a start may ask for; None: never more than ``limits``.
-    """
-
-    name: str
-    bot: str
-    title: str
-    limits: Limits
-    ceilings: Limits | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The answer to a start: a new session, or the one that runs already."""
-
-    session: Session
-    reused: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """Who wants a session, what its bot is to be told, and what else holds for it."""
-
-    user_id: str
-    tenant: str
-    body: dict[str, Any]
-    trace_id: str
-    limits: Limits
-    guest: bool
-    wait: bool
-
-
 class Sessions:
-    """Commands from people, and the transaction that each becomes.
-
-    What bots report comes in by `greenroom.service.reports`, and here becomes a change.
+    """Commands from people; what bots report comes in by `greenroom.service.reports`.
 
     Args:
         store: The truth.
@@ -144,11 +96,8 @@ class Sessions:
         self._keyring = keyring
         self._assistants = assistants
         self._metrics = metrics
-        self._admission = admission
-        self._purse = purse
-        self._draining = False
-        self._turns: WeakValueDictionary[str, Lock] = WeakValueDictionary()
-        self._starts: WeakValueDictionary[tuple[str, str], Lock] = WeakValueDictionary()
+        self._writer = Writer(store, hub, clock, metrics, purse)
+        self._starting = Starting(store, clock, keyring, metrics, admission, purse, self._writer)
 
     # ---- commands
 
@@ -190,31 +139,17 @@ class Sessions:
                 its ceiling.
             LimitReached: It would be one too many.
         """
-        _check_body(body or {})
         assistant = self.assistant(assistant_name)
-        ceilings = assistant.ceilings or assistant.limits
-        limits = wished(assistant.limits, ceilings, wishes or {})
-        limits = _with_most_persistence(limits, most_persistence_s)
-        trace_id = trace_id or secrets.token_hex(16)
-        wish = _Wish(user_id, tenant, body or {}, trace_id, limits, guest, wait)
-        # Somebody who presses again and again waits here, and not where admission is decided.
-        async with self._starts.setdefault((user_id, assistant.name), Lock()):
-            return await self._find_or_open(wish, assistant)
-
-    async def _find_or_open(self, wish: _Wish, assistant: Assistant) -> Started:
-        for _ in range(_MOST_ROUNDS):
-            live = await self._store.live_of(wish.user_id, assistant.name)
-            if live is not None:
-                self._metrics.sessions_reused.inc()
-                return Started(live, reused=True)
-            if self._draining:
-                raise Draining("The server is being restarted. Try again in a moment.")
-            await self._purse.admit(wish.user_id, wish.tenant)
-            try:
-                return Started(await self._open(wish, assistant), reused=False)
-            except AlreadyLive:
-                continue  # somebody was faster; by the next look it may even have ended
-        raise Conflict("The session could not be started. Try again.")
+        wish = Wish(
+            user_id,
+            tenant,
+            body or {},
+            trace_id or secrets.token_hex(16),
+            limits_for(assistant, wishes or {}, most_persistence_s),
+            guest,
+            wait,
+        )
+        return await self._starting.find_or_open(wish, assistant)
 
     @property
     def bots(self) -> list[str]:
@@ -229,49 +164,6 @@ class Sessions:
             return self._assistants[name]
         except KeyError:
             raise NotFound(f"There is no assistant called “{name[:64]}”.") from None
-
-    async def _open(self, wish: _Wish, assistant: Assistant) -> Session:
-        now = self._clock.now()
-        place = Place(wish.user_id, wish.tenant, assistant.name)
-        quotas = self._admission.quotas_for(guest=wish.guest)
-        opened: list[Change] = []
-
-        def decide(occupancy: Occupancy) -> New:
-            position = self._admission.place_for(
-                place, occupancy, guest=wish.guest, may_wait=wish.wait
-            )
-            change = self._opening(wish, assistant, position, now)
-            opened[:] = [change]
-            return New(change.session, _events(change), _effects(change))
-
-        try:
-            session = await self._store.admit(place, quotas, now, decide)
-        except LimitReached as refusal:
-            self._metrics.sessions_refused.labels(code=refusal.code).inc()
-            log.info("session.refused", code=refusal.code, trace=wish.trace_id, **refusal.detail)
-            raise
-        self._note_start(session)
-        self._wake(session.id, opened[0])
-        return session
-
-    def _opening(
-        self, wish: _Wish, assistant: Assistant, position: int | None, now: float
-    ) -> Change:
-        return open_session(
-            session_id=new_id("ses"),
-            user_id=wish.user_id,
-            tenant=wish.tenant,
-            trace_id=wish.trace_id,
-            assistant=assistant.name,
-            bot=assistant.bot,
-            room=self._keyring.room_for(wish.user_id, assistant.name),
-            launch_id=new_id("lau"),
-            limits=wish.limits,
-            body=wish.body,
-            tariff=self._purse.tariff(assistant.name),
-            now=now,
-            position=position,
-        )
 
     async def get(self, session_id: str, user_id: str | None = None) -> Session:
         """A session; with ``user_id`` only if it is theirs.
@@ -401,12 +293,12 @@ class Sessions:
 
     def refuse_new(self) -> None:
         """From now on no new session is begun; running ones are still found."""
-        self._draining = True
+        self._starting.refuse_new()
 
     @property
     def takes_new(self) -> bool:
         """Whether anybody may come in now."""
-        return not self._draining
+        return self._starting.takes_new
 
     # ---- bots
 
@@ -432,115 +324,17 @@ class Sessions:
             **({"last_words": exit_.last_words} if exit_.cause in _BEFORE_ANY_SESSION else {}),
         )
 
-    # ---- the one writer
-
     async def apply(self, session_id: str, event: i.Input) -> Session:
-        """Let something happen to a session: read, decide, commit; again if somebody was faster."""
-        _, change = await self.change(session_id, event)
-        return change.session
+        """Let something happen to a session; see `Writer.apply`."""
+        return await self._writer.apply(session_id, event)
 
     async def change(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
-        """As `apply`; returns how the session was before, and all that became of it."""
-        # First come, first served: a bot that reports without pause must not outrun its own end.
-        async with self._turns.setdefault(session_id, Lock()):
-            before, change = await self._change_in_turn(session_id, event)
-            return before, await self._within_budget(before, change)
-
-    async def _within_budget(self, before: Session, change: Change) -> Change:
-        """The change, and what follows at once if it has cost more than there is."""
-        after = change.session
-        while verdict := await self._purse.verdict(before, after):
-            before, next_change = await self._change_in_turn(after.id, verdict)
-            after = next_change.session
-        return replace(change, session=after)
-
-    async def _change_in_turn(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
-        for _ in range(_MOST_ROUNDS):
-            before = await self._store.get(session_id)
-            now = self._clock.now()
-            change = transition(before, event, now)
-            # What is told or asked counts too: a message may leave the record as it was.
-            if change.session == before and not change.facts and not change.effects:
-                return before, change
-            try:
-                with span(f"session.{type(event).__name__}", before):
-                    after = await self._store.commit(
-                        before, change.session, _events(change), _effects(change), now
-                    )
-            except StaleWrite:
-                continue
-            self.announce(before, change)
-            return before, Change(after, change.facts, change.effects, change.outcome)
-        raise Conflict("The session is changing too fast. Try again.")
+        """As `apply`, and what it was before; see `Writer.change`."""
+        return await self._writer.change(session_id, event)
 
     def announce(self, before: Session, change: Change) -> None:
-        """Count and log what was committed, and wake whoever waits for it."""
-        after = change.session
-        self._purse.note(before, after)
-        if before.stage is Stage.QUEUED and after.stage is Stage.CONNECTING:
-            self._note_start(after)
-        self._note_end(before, after)
-        self._wake(after.id, change)
-        if Stage.QUEUED is before.stage is not after.stage or after.stage is Stage.ENDED:
-            self._hub.publish(QUEUE_TOPIC)
-
-    def _note_start(self, session: Session) -> None:
-        queued = session.stage is Stage.QUEUED
-        if not queued:
-            self._metrics.sessions_started.inc()
-        log.info(
-            "session.queued" if queued else "session.started",
-            **ids_of(session),
-        )
-
-    def _note_end(self, before: Session, after: Session) -> None:
-        if before.stage is Stage.ENDED or after.stage is not Stage.ENDED:
-            return
-        assert after.reason is not None
-        assert after.ended_at is not None
-        duration_s = after.duration_s(after.ended_at)
-        self._metrics.sessions_ended.labels(reason=after.reason.value).inc()
-        self._metrics.session_seconds.observe(duration_s)
-        log.info(
-            "session.ended",
-            **ids_of(after),
-            reason=after.reason.value,
-            duration_s=round(duration_s, 1),
-        )
-
-    def _wake(self, session_id: str, change: Change) -> None:
-        self._hub.publish(session_topic(session_id))
-        self._hub.publish(DEADLINES_TOPIC)
-        if change.facts:
-            self._hub.publish(DELIVERIES_TOPIC)
-        if change.effects:
-            self._hub.publish(EFFECTS_TOPIC)
-
-
-def _check_body(body: dict[str, Any]) -> None:
-    try:
-        size = len(json.dumps(body, ensure_ascii=False, allow_nan=False).encode())
-    except ValueError as error:  # not a number, or half a character
-        raise BadRequest("“body” holds a value that JSON cannot carry.", field="body") from error
-    if size > MAX_SESSION_BODY_BYTES:
-        raise TooLarge(f"“body” is larger than {MAX_SESSION_BODY_BYTES} bytes.", field="body")
-
-
-def _with_most_persistence(limits: Limits, most_s: float) -> Limits:
-    return replace(limits, persistence_s=min(limits.persistence_s, most_s))
-
-
-def as_move(before: Session, change: Change) -> Move:
-    """What the store is given of a change."""
-    return Move(before, change.session, _events(change), _effects(change))
-
-
-def _events(change: Change) -> list[NewEvent]:
-    return [NewEvent(*event_of(fact)) for fact in change.facts]
-
-
-def _effects(change: Change) -> list[NewEffect]:
-    return [NewEffect(effect.kind, effect.payload) for effect in change.effects]
+        """Tell of a change that somebody else committed; see `Writer.announce`."""
+        self._writer.announce(before, change)
 
 
 def _why_it_failed(session: Session) -> LaunchFailed | SessionEnded:

@@ -20,7 +20,8 @@ from sqlalchemy.pool import NullPool
 from greenroom.errors import BadSetting, Unavailable
 from greenroom.store.database import Upgraded
 from greenroom.store.migrate import Schema, Standing, refuse_newer, schema_of, upgrade
-from greenroom.store.sql import SqlStore, reachable
+from greenroom.store.reaching import reachable
+from greenroom.store.sql import SqlStore
 
 POOL_SIZE = 10
 CONNECT_WITHIN_S = 5.0

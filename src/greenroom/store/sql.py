@@ -9,12 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import TextClause, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from greenroom.errors import BadRequest, Halted, NotFound, Unavailable
+from greenroom.errors import Halted, NotFound, Unavailable
 from greenroom.ports.store import (
     AlreadyLive,
     DueDeadline,
@@ -29,26 +27,17 @@ from greenroom.ports.store import (
     StoredEvent,
     Total,
 )
-from greenroom.session.cost import spent
 from greenroom.session.deadlines import deadlines as deadlines_of
 from greenroom.session.facts import EffectKind
 from greenroom.session.model import DeadlineKind, Session
 from greenroom.session.policy import Occupancy, Place, Quotas
+from greenroom.store import spend
 from greenroom.store import tables as t
 from greenroom.store.deliveries import SqlDeliveries
 from greenroom.store.occupancy import census, waiting_sessions
+from greenroom.store.reaching import reachable
 from greenroom.store.rows import from_row, to_row
 
-# The class of errors about values (SQL:2016, 24.1): a text too long, a zero byte. SQLite has none.
-_DATA_EXCEPTION = "22"
-# Both write ON CONFLICT alike; SQLAlchemy has it in each dialect's own statement.
-_UPSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_SPEND_COLUMNS = {
-    SpendBy.USER: t.spend.c.user_id,
-    SpendBy.ASSISTANT: t.spend.c.assistant,
-    SpendBy.TENANT: t.spend.c.tenant,
-    SpendBy.DAY: t.spend.c.day,
-}
 # A start waits no longer for those before it. A page gives up after 35 s.
 ADMISSION_WITHIN_S = 20.0
 
@@ -136,30 +125,8 @@ class SqlStore:
             raise StaleWrite(before.id)
         await self._add(db, stored, before.last_seq, move.events, move.effects, now)
         await self._put_deadlines(db, stored, deadlines_of(before), deadlines_of(stored))
-        await self._add_spend(db, before, stored, now)
+        await spend.add(db, before, stored, now)
         return stored
-
-    async def _add_spend(
-        self, db: AsyncConnection, before: Session, after: Session, now: float
-    ) -> None:
-        mine = {
-            "tenant": after.tenant,
-            "user_id": after.user_id,
-            "assistant": after.assistant,
-        }
-        rows = [
-            {**mine, "day": one.day, "component": one.component, "micro_usd": one.micro_usd}
-            for one in spent(before, after, now)
-        ]
-        if not rows:
-            return
-        upsert: Any = _UPSERTS[db.dialect.name](t.spend)
-        more = t.spend.c.micro_usd + upsert.excluded.micro_usd
-        upsert = upsert.on_conflict_do_update(
-            index_elements=list(t.spend.primary_key), set_={"micro_usd": more}
-        )
-        # Always in the same order: whoever waits for a row holds none that the other wants.
-        await db.execute(upsert, sorted(rows, key=lambda row: (row["day"], row["component"])))
 
     async def _add(
         self,
@@ -307,26 +274,15 @@ class SqlStore:
         self, day: str, *, user_id: str | None = None, tenant: str | None = None
     ) -> int:
         """See `Store.spent`."""
-        wanted = select(func.sum(t.spend.c.micro_usd)).where(t.spend.c.day == day)
-        if user_id is not None:
-            wanted = wanted.where(t.spend.c.user_id == user_id)
-        if tenant is not None:
-            wanted = wanted.where(t.spend.c.tenant == tenant)
         async with self._read() as db:
-            return int(await db.scalar(wanted) or 0)
+            return await spend.spent(db, day, user_id=user_id, tenant=tenant)
 
     async def totals(
         self, by: SpendBy, since: str, until: str, *, user_id: str | None = None
     ) -> list[Total]:
         """See `Store.totals`."""
-        name, component = _SPEND_COLUMNS[by], t.spend.c.component
-        wanted = select(name, component, func.sum(t.spend.c.micro_usd))
-        wanted = wanted.where(t.spend.c.day >= since, t.spend.c.day <= until)
-        if user_id is not None:
-            wanted = wanted.where(t.spend.c.user_id == user_id)
         async with self._read() as db:
-            found = await db.execute(wanted.group_by(name, component).order_by(name, component))
-            return [Total(row[0], row[1], int(row[2])) for row in found]
+            return await spend.totals(db, by, since, until, user_id=user_id)
 
     # ---- tickets
 
@@ -426,24 +382,6 @@ async def _patience() -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise Unavailable("Too many start at this moment. Try again in a moment.") from error
-
-
-@asynccontextmanager
-async def reachable() -> AsyncIterator[None]:
-    """The one place where a database's errors become Greenroom's."""
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except (DBAPIError, PoolTimeout, OSError) as error:
-        if _sqlstate(error).startswith(_DATA_EXCEPTION):
-            raise BadRequest("A value does not fit into the database.") from error
-        raise Unavailable("The database does not answer. Try again in a moment.") from error
-
-
-def _sqlstate(error: Exception) -> str:
-    """The standard's code of an error, as PostgreSQL tells it; empty if there is none."""
-    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
 
 
 def _effects(rows: Iterable[Any]) -> list[PendingEffect]:

@@ -1,0 +1,187 @@
+"""Beginning a session: found again, let in, told to wait, or refused, in one transaction."""
+
+from __future__ import annotations
+
+import json
+from asyncio import Lock
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import WeakValueDictionary
+
+import structlog
+
+from greenroom.errors import BadRequest, Conflict, Draining, LimitReached, TooLarge
+from greenroom.ports.clock import Clock
+from greenroom.ports.store import AlreadyLive, New, Store
+from greenroom.service.admission import Admission
+from greenroom.service.metrics import Metrics
+from greenroom.service.names import Keyring, new_id
+from greenroom.service.purse import Purse
+from greenroom.service.writer import MOST_ROUNDS, Writer, as_new
+from greenroom.session.facts import Change
+from greenroom.session.lifecycle import open_session
+from greenroom.session.model import Limits, Session
+from greenroom.session.policy import Occupancy, Place
+from greenroom.session.wishes import wished
+from greenroom.wire.link import MAX_SESSION_BODY_BYTES
+
+log = structlog.get_logger("greenroom.sessions")
+
+
+@dataclass(frozen=True, slots=True)
+class Assistant:
+    """What is launched for a name.
+
+    Attributes:
+        limits: How long its sessions may do what.
+        ceilings: The most of it that a start may ask for; None: never more than ``limits``.
+    """
+
+    name: str
+    bot: str
+    title: str
+    limits: Limits
+    ceilings: Limits | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The answer to a start: a new session, or the one that runs already."""
+
+    session: Session
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Who wants a session, what its bot is to be told, and what else holds for it."""
+
+    user_id: str
+    tenant: str
+    body: dict[str, Any]
+    trace_id: str
+    limits: Limits
+    guest: bool
+    wait: bool
+
+
+class Starting:
+    """Begins sessions. The database decides who comes in; this asks it.
+
+    Attributes:
+        takes_new: Whether anybody may come in now.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        keyring: Keyring,
+        metrics: Metrics,
+        admission: Admission,
+        purse: Purse,
+        writer: Writer,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._keyring = keyring
+        self._metrics = metrics
+        self._admission = admission
+        self._purse = purse
+        self._writer = writer
+        self.takes_new = True
+        self._pressed: WeakValueDictionary[tuple[str, str], Lock] = WeakValueDictionary()
+
+    async def find_or_open(self, wish: Wish, assistant: Assistant) -> Started:
+        """The user's running session, or a new one; `Sessions.start` says what is promised.
+
+        Raises:
+            GreenroomError: As `Sessions.start`.
+        """
+        _check_body(wish.body)
+        # Somebody who presses again and again waits here, and not where admission is decided.
+        async with self._pressed.setdefault((wish.user_id, assistant.name), Lock()):
+            return await self._find_or_open(wish, assistant)
+
+    def refuse_new(self) -> None:
+        """From now on no new session is begun; running ones are still found."""
+        self.takes_new = False
+
+    async def _find_or_open(self, wish: Wish, assistant: Assistant) -> Started:
+        for _ in range(MOST_ROUNDS):
+            live = await self._store.live_of(wish.user_id, assistant.name)
+            if live is not None:
+                self._metrics.sessions_reused.inc()
+                return Started(live, reused=True)
+            if not self.takes_new:
+                raise Draining("The server is being restarted. Try again in a moment.")
+            await self._purse.admit(wish.user_id, wish.tenant)
+            try:
+                return Started(await self._open(wish, assistant), reused=False)
+            except AlreadyLive:
+                continue  # somebody was faster; by the next look it may even have ended
+        raise Conflict("The session could not be started. Try again.")
+
+    async def _open(self, wish: Wish, assistant: Assistant) -> Session:
+        now = self._clock.now()
+        place = Place(wish.user_id, wish.tenant, assistant.name)
+        quotas = self._admission.quotas_for(guest=wish.guest)
+        opened: list[Change] = []
+
+        def decide(occupancy: Occupancy) -> New:
+            position = self._admission.place_for(
+                place, occupancy, guest=wish.guest, may_wait=wish.wait
+            )
+            change = self._opening(wish, assistant, position, now)
+            opened[:] = [change]
+            return as_new(change)
+
+        try:
+            session = await self._store.admit(place, quotas, now, decide)
+        except LimitReached as refusal:
+            self._metrics.sessions_refused.labels(code=refusal.code).inc()
+            log.info("session.refused", code=refusal.code, trace=wish.trace_id, **refusal.detail)
+            raise
+        self._writer.begun(replace(opened[0], session=session))
+        return session
+
+    def _opening(
+        self, wish: Wish, assistant: Assistant, position: int | None, now: float
+    ) -> Change:
+        return open_session(
+            session_id=new_id("ses"),
+            user_id=wish.user_id,
+            tenant=wish.tenant,
+            trace_id=wish.trace_id,
+            assistant=assistant.name,
+            bot=assistant.bot,
+            room=self._keyring.room_for(wish.user_id, assistant.name),
+            launch_id=new_id("lau"),
+            limits=wish.limits,
+            body=wish.body,
+            tariff=self._purse.tariff(assistant.name),
+            now=now,
+            position=position,
+        )
+
+
+def limits_for(
+    assistant: Assistant, wishes: Mapping[str, float], most_persistence_s: float
+) -> Limits:
+    """What holds for a session that is asked for with wishes.
+
+    Raises:
+        BadRequest: A wish is no time, or above its ceiling.
+    """
+    limits = wished(assistant.limits, assistant.ceilings or assistant.limits, wishes)
+    return replace(limits, persistence_s=min(limits.persistence_s, most_persistence_s))
+
+
+def _check_body(body: dict[str, Any]) -> None:
+    try:
+        size = len(json.dumps(body, ensure_ascii=False, allow_nan=False).encode())
+    except ValueError as error:  # not a number, or half a character
+        raise BadRequest("“body” holds a value that JSON cannot carry.", field="body") from error
+    if size > MAX_SESSION_BODY_BYTES:
+        raise TooLarge(f"“body” is larger than {MAX_SESSION_BODY_BYTES} bytes.", field="body")

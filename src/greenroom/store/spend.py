@@ -1,0 +1,70 @@
+"""What was spent, in SQL: added in the transaction of the change that cost it, and summed up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from greenroom.ports.store import SpendBy, Total
+from greenroom.session import cost
+from greenroom.session.model import Session
+from greenroom.store import tables as t
+
+# Both write ON CONFLICT alike; SQLAlchemy has it in each dialect's own statement.
+_UPSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_SPEND_COLUMNS = {
+    SpendBy.USER: t.spend.c.user_id,
+    SpendBy.ASSISTANT: t.spend.c.assistant,
+    SpendBy.TENANT: t.spend.c.tenant,
+    SpendBy.DAY: t.spend.c.day,
+}
+
+
+async def add(db: AsyncConnection, before: Session, after: Session, now: float) -> None:
+    """Within the transaction that stores a change: add what it has cost."""
+    mine = {
+        "tenant": after.tenant,
+        "user_id": after.user_id,
+        "assistant": after.assistant,
+    }
+    rows = [
+        {**mine, "day": one.day, "component": one.component, "micro_usd": one.micro_usd}
+        for one in cost.spent(before, after, now)
+    ]
+    if not rows:
+        return
+    upsert: Any = _UPSERTS[db.dialect.name](t.spend)
+    more = t.spend.c.micro_usd + upsert.excluded.micro_usd
+    upsert = upsert.on_conflict_do_update(
+        index_elements=list(t.spend.primary_key), set_={"micro_usd": more}
+    )
+    # Always in the same order: whoever waits for a row holds none that the other wants.
+    await db.execute(upsert, sorted(rows, key=lambda row: (row["day"], row["component"])))
+
+
+async def spent(
+    db: AsyncConnection, day: str, *, user_id: str | None = None, tenant: str | None = None
+) -> int:
+    """See `Store.spent`."""
+    wanted = select(func.sum(t.spend.c.micro_usd)).where(t.spend.c.day == day)
+    if user_id is not None:
+        wanted = wanted.where(t.spend.c.user_id == user_id)
+    if tenant is not None:
+        wanted = wanted.where(t.spend.c.tenant == tenant)
+    return int(await db.scalar(wanted) or 0)
+
+
+async def totals(
+    db: AsyncConnection, by: SpendBy, since: str, until: str, *, user_id: str | None = None
+) -> list[Total]:
+    """See `Store.totals`."""
+    name, component = _SPEND_COLUMNS[by], t.spend.c.component
+    wanted = select(name, component, func.sum(t.spend.c.micro_usd))
+    wanted = wanted.where(t.spend.c.day >= since, t.spend.c.day <= until)
+    if user_id is not None:
+        wanted = wanted.where(t.spend.c.user_id == user_id)
+    found = await db.execute(wanted.group_by(name, component).order_by(name, component))
+    return [Total(row[0], row[1], int(row[2])) for row in found]
