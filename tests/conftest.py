@@ -90,8 +90,9 @@ class House:
 
     def refused(self, code: str) -> float:
         """How many starts were refused with this code."""
-        refused = self.parts.metrics.sessions_refused.labels(code=code)
-        return refused._value.get()
+        counted = self.parts.metrics.sessions_refused.labels(code=code)
+        refused: float = counted._value.get()
+        return refused
 
     def client(self, **headers: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.address, headers=headers, trust_env=False)

@@ -9,6 +9,7 @@ from typing import Any
 
 from greenroom.api.app import Parts
 from greenroom.api.identity import Identity
+from greenroom.api.webhook import report_rate
 from greenroom.ports.capacity import Capacity
 from greenroom.ports.clock import Clock
 from greenroom.ports.deliveries import Sender
@@ -27,6 +28,7 @@ from greenroom.service.names import Keyring
 from greenroom.service.purse import Money, Purse
 from greenroom.service.queue import WaitingRoom
 from greenroom.service.reconcile import Reconciler
+from greenroom.service.reports import Reports
 from greenroom.service.sessions import Assistant, Sessions
 from greenroom.session.policy import Quotas
 from greenroom.wire.webhooks import Endpoint
@@ -140,6 +142,8 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         rooms=adapters.rooms,
         links=links,
         sessions=sessions,
+        reports=Reports(sessions, clock, metrics),
+        webhook_rate=report_rate(),
         purse=purse,
         emergency=emergency,
         keyring=keyring,

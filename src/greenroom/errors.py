@@ -249,6 +249,43 @@ class Halted(GreenroomError):
         return cls(f"{sentence}: {reason}" if reason else f"{sentence}.")
 
 
+class BadSignature(GreenroomError):
+    """A webhook is not signed by the launch that it names, or by nobody; we do not say which."""
+
+    code = "bad_signature"
+    status = 401
+
+
+class StaleMessage(GreenroomError):
+    """A webhook is signed, but too long ago (or ahead) for us to believe that it is meant now."""
+
+    code = "stale_message"
+    status = 401
+
+
+class LaunchFenced(GreenroomError):
+    """This launch has no session (any more): the bot must end, and need not say anything again."""
+
+    code = "launch_fenced"
+    status = 410
+
+
+class ReportGap(GreenroomError):
+    """Reports before these are missing. ``facts``: ``nextSeq``, the number to send from."""
+
+    code = "report_gap"
+    status = 409
+    retryable = True
+
+
+class TooManyReports(GreenroomError):
+    """A bot reports more than one bot has to say; later it may go on."""
+
+    code = "too_many_reports"
+    status = 429
+    retryable = True
+
+
 class BadSetting(GreenroomError):
     """A setting is missing, empty or absurd; raised at start-up, with its name."""
 

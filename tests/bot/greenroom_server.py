@@ -151,7 +151,7 @@ class FakeGreenroom:
         try:
             await self._until(lambda: bool(found()), within_s)
         except TimeoutError:
-            seen = [(r.seq, r.kind.value, r.data) for r in self.reports]
+            seen = [(r.seq, str(r.kind), r.data) for r in self.reports]
             raise AssertionError(f"no {kind} after {after} in {seen}") from None
         return found()[0]
 
@@ -162,7 +162,7 @@ class FakeGreenroom:
 
     def kinds(self) -> list[str]:
         """The kinds of all reports, in order."""
-        return [report.kind.value for report in self.reports]
+        return [str(report.kind) for report in self.reports]
 
     async def _send(self, message: Offer | Command) -> None:
         assert self.socket is not None

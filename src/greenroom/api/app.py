@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from greenroom import __version__
-from greenroom.api import cost, events, health, link, operators, pipecat, voice
+from greenroom.api import cost, events, health, link, operators, pipecat, voice, webhook
 from greenroom.api.errors import install_errors
 from greenroom.api.identity import Identity
 from greenroom.api.limits import BodyLimit
@@ -25,6 +25,8 @@ from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
 from greenroom.service.purse import Purse
+from greenroom.service.rate import RateLimit
+from greenroom.service.reports import Reports
 from greenroom.service.sessions import Sessions
 
 
@@ -39,6 +41,8 @@ class Parts:
     rooms: Rooms
     links: Links
     sessions: Sessions
+    reports: Reports
+    webhook_rate: RateLimit
     purse: Purse
     emergency: Emergency
     keyring: Keyring
@@ -61,7 +65,7 @@ def build_app(parts: Parts) -> FastAPI:
     for name in Parts.__dataclass_fields__:
         setattr(app.state, name, getattr(parts, name))
     install_errors(app, parts.metrics)
-    for resource in (voice, cost, pipecat, events, link, operators, health):
+    for resource in (voice, cost, pipecat, events, link, webhook, operators, health):
         app.include_router(resource.router)
     install_page(app)
     app.add_middleware(BodyLimit)

@@ -61,8 +61,9 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
 
     async def uncaught(request: Request, error: Exception) -> JSONResponse:
         metrics.uncaught.labels(place="api").inc()
-        session = request.path_params.get("session_id")
-        log.error("api.uncaught", path=request.url.path, session=session, exc_info=error)
+        # What a door has found out, or else what stands in the path.
+        ids = getattr(request.state, "ids", {"session": request.path_params.get("session_id")})
+        log.error("api.uncaught", path=request.url.path, **ids, exc_info=error)
         body = GreenroomError("Something went wrong here. It was logged.").as_json()
         return JSONResponse(body, status_code=500)
 

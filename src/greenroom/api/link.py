@@ -8,6 +8,7 @@ import contextlib
 import structlog
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
+from starlette.datastructures import State
 
 from greenroom.errors import GreenroomError, NotFound
 from greenroom.ports.hub import Hub
@@ -15,6 +16,7 @@ from greenroom.ports.rooms import Rooms
 from greenroom.service.links import Link, Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
+from greenroom.service.reports import Reports, Way
 from greenroom.service.sessions import EFFECTS_TOPIC, Sessions, session_topic
 from greenroom.service.tracing import ids_of, traceparent_of
 from greenroom.session.facts import Outcome
@@ -59,7 +61,7 @@ async def link(websocket: WebSocket) -> None:
         await websocket.close(LINK_FENCED)
         return
     metrics: Metrics = state.metrics
-    door = _Door(websocket, launch_id, state.sessions, state.links, state.rooms, state.hub, metrics)
+    door = _Door(websocket, launch_id, state)
     try:
         with metrics.links.track_inprogress():
             await door.serve()
@@ -88,22 +90,14 @@ async def _close(websocket: WebSocket, code: int) -> None:
 class _Door:
     """The state of one connection."""
 
-    def __init__(
-        self,
-        websocket: WebSocket,
-        launch_id: str,
-        sessions: Sessions,
-        links: Links,
-        rooms: Rooms,
-        hub: Hub,
-        metrics: Metrics,
-    ) -> None:
-        self._metrics = metrics
+    def __init__(self, websocket: WebSocket, launch_id: str, parts: State) -> None:
         self._websocket = websocket
-        self._sessions = sessions
-        self._links = links
-        self._rooms = rooms
-        self._hub = hub
+        self._metrics: Metrics = parts.metrics
+        self._sessions: Sessions = parts.sessions
+        self._reports: Reports = parts.reports
+        self._links: Links = parts.links
+        self._rooms: Rooms = parts.rooms
+        self._hub: Hub = parts.hub
         self._link = Link(launch_id, self._send)
         self.ids = {"launch": launch_id}
 
@@ -172,17 +166,10 @@ class _Door:
                     raise _Fenced
 
     async def _take(self, session: Session, report: Report) -> None:
-        try:
-            outcome = await self._sessions.report(session.launch_id, session.id, report)
-        except GreenroomError as error:
-            if error.retryable:
-                raise
-            # Malformed: recorded as seen, so that it does not stop those behind it.
-            log.warning("report.malformed", launch=session.launch_id, kind=report.kind.value)
-            outcome = await self._sessions.skip_report(session.launch_id, session.id, report.seq)
-        if outcome is Outcome.FENCED:
+        taken = await self._reports.take(Way.LINK, session.launch_id, session.id, report)
+        if taken.outcome is Outcome.FENCED:
             raise _Fenced
-        if outcome is Outcome.GAP:
+        if taken.outcome is Outcome.GAP:
             raise NotFound("A report is missing; send again from the last one on record.")
         await self._send(ReportAck(seq=report.seq))
 

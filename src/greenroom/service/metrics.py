@@ -69,7 +69,16 @@ class Metrics:
             registry=self.registry,
         )
         self.reports = Counter(
-            "greenroom_reports", "Reports of bots, by outcome.", ["outcome"], registry=self.registry
+            "greenroom_reports",
+            "Reports of bots, by outcome, and by the way they came.",
+            ["outcome", "way"],
+            registry=self.registry,
+        )
+        self.webhooks_refused = Counter(
+            "greenroom_webhooks_refused",
+            "Webhooks of bots of which nothing, or not all, was taken, by error code.",
+            ["code"],
+            registry=self.registry,
         )
         self.commands_ignored = Counter(
             "greenroom_commands_ignored",

@@ -7,6 +7,8 @@ import hmac
 import re
 import secrets
 
+from greenroom.wire.reports import webhook_secret
+
 _ROOM_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 # Daily's room names are at most 128 of [A-Za-z0-9-_]; ours keep to that everywhere.
 _ROOM_USER_CHARS = 96
@@ -40,6 +42,10 @@ class Keyring:
         """Whether this is the launch's secret, compared in constant time."""
         # As bytes: of text it compares only ASCII, and what is offered may be anything.
         return hmac.compare_digest(self.launch_secret(launch_id).encode(), offered.encode())
+
+    def webhook_secret(self, launch_id: str) -> str:
+        """What the bot of this launch signs its webhooks with."""
+        return webhook_secret(self.launch_secret(launch_id))
 
     def _digest(self, *parts: str) -> str:
         message = "\0".join(parts).encode()

@@ -1,4 +1,4 @@
-"""The use cases: commands from people and reports from bots. The one writer carries them out."""
+"""The use cases: commands from people. The one writer carries them out."""
 
 from __future__ import annotations
 
@@ -43,9 +43,8 @@ from greenroom.session.facts import Change, Outcome
 from greenroom.session.lifecycle import CLOCK_SLACK_S
 from greenroom.session.model import DEFAULT_TENANT, EndReason, PauseCause, Session, Stage
 from greenroom.wire.http import TICKET_LIFETIME_S
-from greenroom.wire.link import Answer, Candidates, Offer, Report
+from greenroom.wire.link import Answer, Candidates, Offer
 from greenroom.wire.messages import sentence_for
-from greenroom.wire.translate import report_of
 
 __all__ = [
     "DEADLINES_TOPIC",
@@ -61,12 +60,11 @@ log = structlog.get_logger("greenroom.sessions")
 
 # A reader that waits for a link looks again this often even if nothing woke it.
 _LOOK_AGAIN_S = 1.0
-_NOT_NEW = (Outcome.DUPLICATE, Outcome.FENCED, Outcome.GAP)
 _BEFORE_ANY_SESSION = (ExitCause.IMPORT_FAILED, ExitCause.IMPORT_HUNG)
 
 
 class Sessions:
-    """Commands from people, reports from bots, and the transaction that each becomes.
+    """Commands from people; what bots report comes in by `greenroom.service.reports`.
 
     Args:
         store: The truth.
@@ -315,27 +313,7 @@ class Sessions:
         """Whether anybody may come in now."""
         return self._starting.takes_new
 
-    # ---- reports
-
-    async def report(self, launch_id: str, session_id: str, report: Report) -> Outcome:
-        """Record a bot's report. Returns what became of it."""
-        event = i.Reported(launch_id, report.seq, report_of(report))
-        before, change = await self.change(session_id, event)
-        self._metrics.reports.labels(outcome=change.outcome.value).inc()
-        if before.stage is Stage.CONNECTING and change.session.stage is Stage.ACTIVE:
-            joined_s = max(0.0, self._clock.now() - (before.admitted_at or before.created_at))
-            self._metrics.bot_join_seconds.observe(joined_s)
-        if change.outcome not in _NOT_NEW:
-            self._metrics.note_report(report)
-        return change.outcome
-
-    async def skip_report(self, launch_id: str, session_id: str, seq: int) -> Outcome:
-        """Count a report that cannot be understood, so that it does not stop those behind it."""
-        change = (
-            await self._writer.change(session_id, i.Reported(launch_id, seq, i.Unreadable()))
-        )[1]
-        self._metrics.reports.labels(outcome="malformed").inc()
-        return change.outcome
+    # ---- bots
 
     async def by_launch(self, launch_id: str) -> Session:
         """The session of a launch. Raises `NotFound`."""
@@ -364,7 +342,7 @@ class Sessions:
         return await self._writer.apply(session_id, event)
 
     async def change(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
-        """As `apply`; returns the session as it was, and what became of it."""
+        """As `apply`, and what it was before; see `Writer.change`."""
         return await self._writer.change(session_id, event)
 
     def announce(self, before: Session, change: Change) -> None:

@@ -27,6 +27,7 @@ class EventType(StrEnum):
     SPEECH_START = "voice.speech.start"
     SPEECH_END = "voice.speech.end"
     BOT_SPEAKING = "voice.bot.speaking"
+    BOT_UNKNOWN = "voice.bot.unknown"
     TRANSCRIPT = "voice.transcript"
     COST = "voice.cost"
     COST_WARNING = "voice.cost.warning"
@@ -105,6 +106,16 @@ class BotSpeakingData(WireModel):
     interrupted: bool = False
 
 
+class BotUnknownData(WireModel):
+    """A newer bot told of something that this server does not know: passed on as it is.
+
+    ``kind``: what the bot calls it; ``data``: absent if it was larger than 16 KiB.
+    """
+
+    kind: str
+    data: dict[str, Any] | None = None
+
+
 class TranscriptData(WireModel):
     """What was said. ``turn`` groups the parts of one utterance; ``final``: no more to come."""
 
@@ -174,6 +185,7 @@ EVENT_DATA: dict[str, type[WireModel]] = {
     EventType.SPEECH_START: SpeechData,
     EventType.SPEECH_END: SpeechData,
     EventType.BOT_SPEAKING: BotSpeakingData,
+    EventType.BOT_UNKNOWN: BotUnknownData,
     EventType.TRANSCRIPT: TranscriptData,
     EventType.COST: CostData,
     EventType.COST_WARNING: CostWarningData,

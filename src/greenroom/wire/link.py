@@ -6,7 +6,8 @@ From then on
 
 * the bot's `Report`s are numbered from 1 without a gap, kept until acknowledged by a
   `ReportAck` (which covers every number up to its own) and sent again after a reconnect;
-  a number at or below ``Welcome.report_seq`` is already recorded and may be forgotten;
+  a number at or below ``Welcome.report_seq`` is already recorded and may be forgotten
+  (they may come by webhook as well, with the same numbers: `greenroom.wire.reports`);
 * Greenroom's `Command`s carry an id, may arrive twice, and are answered by `CommandDone`
   once carried out; the bot remembers the ids it has done;
 * an `Offer` is answered by `Answer` or `OfferRefused` with the same ``offer_id``;
@@ -115,12 +116,15 @@ class Hello(WireModel):
 
 
 class Report(WireModel):
-    """Something happened in the bot. ``at_ms``: epoch milliseconds by the bot's clock."""
+    """Something happened in the bot. ``at_ms``: epoch milliseconds by the bot's clock.
+
+    A ``kind`` that is none of `ReportKind` is a newer bot's: kept and passed on, never fatal.
+    """
 
     type: Literal["report"] = "report"
     seq: int = Field(ge=1)
     at_ms: int
-    kind: ReportKind
+    kind: ReportKind | str = Field(union_mode="left_to_right")
     data: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -14,6 +14,7 @@ export type EventType =
   | 'voice.speech.start'
   | 'voice.speech.end'
   | 'voice.bot.speaking'
+  | 'voice.bot.unknown'
   | 'voice.transcript'
   | 'voice.cost'
   | 'voice.cost.warning'
@@ -37,6 +38,7 @@ export type TypedEvent =
   | VoiceSpeechStartEvent
   | VoiceSpeechEndEvent
   | VoiceBotSpeakingEvent
+  | VoiceBotUnknownEvent
   | VoiceTranscriptEvent
   | VoiceCostEvent
   | VoiceCostWarningEvent
@@ -100,6 +102,17 @@ export interface QuestionData {
 export interface BotSpeakingData {
   speaking: boolean;
   interrupted: boolean;
+}
+/**
+ * A newer bot told of something that this server does not know: passed on as it is.
+ *
+ * ``kind``: what the bot calls it; ``data``: absent if it was larger than 16 KiB.
+ */
+export interface BotUnknownData {
+  kind: string;
+  data?: {
+    [k: string]: unknown;
+  } | null;
 }
 /**
  * One trickled ICE candidate, in the browser's words.
@@ -554,6 +567,20 @@ export interface VoiceBotSpeakingEvent {
   time: string;
   type: 'voice.bot.speaking';
   data: BotSpeakingData;
+}
+/**
+ * A newer bot told of something that this server does not know: passed on as it is.
+ *
+ * ``kind``: what the bot calls it; ``data``: absent if it was larger than 16 KiB.
+ */
+export interface VoiceBotUnknownEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.bot.unknown';
+  data: BotUnknownData;
 }
 /**
  * What was said. ``turn`` groups the parts of one utterance; ``final``: no more to come.

@@ -422,6 +422,20 @@ describe('events', () => {
     expect(all).toEqual(server.events.slice(-3).map(({ seq }) => seq));
   });
 
+  test('of a newer bot or server are handed on, and change nothing here', async () => {
+    const { server, client } = await active();
+    const before = client.getState();
+    const all: string[] = [];
+    const kinds: string[] = [];
+    client.on('*', ({ type }) => void all.push(type));
+    client.on('voice.bot.unknown', ({ data }) => void kinds.push(data.kind));
+    server.emit('voice.bot.unknown', { kind: 'user.gesture', data: { waves: true } });
+    server.emit('voice.from.the.future', { any: ['thing'] });
+    expect(all).toEqual(['voice.bot.unknown', 'voice.from.the.future']);
+    expect(kinds).toEqual(['user.gesture']);
+    expect(client.getState()).toBe(before);
+  });
+
   test('one handler that throws keeps no other from its event', async () => {
     const { server, client } = await active();
     const thrown = new Promise((resolve) => process.once('uncaughtException', resolve));

@@ -165,6 +165,7 @@ test('what does not concern the state leaves it the very same', () => {
   const unchanged: Action[] = [
     event('app.anything', { of: 'the application' }),
     event('voice.from.the.future', {}),
+    event('voice.bot.unknown', { kind: 'user.gesture', data: { waves: true } }),
     { type: 'voice', voiceState: 'silent' },
     { type: 'connection', connection: 'online' },
     { type: 'media', media: 'connected' },
