@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from asyncio import Lock
 from dataclasses import replace
 from weakref import WeakValueDictionary
@@ -17,6 +18,7 @@ from greenroom.service.metrics import Metrics
 from greenroom.service.purse import Purse
 from greenroom.service.tracing import ids_of, span
 from greenroom.session import inputs as i
+from greenroom.session.deadlines import deadlines
 from greenroom.session.facts import Change
 from greenroom.session.lifecycle import transition
 from greenroom.session.model import Session, Stage
@@ -112,6 +114,8 @@ class Writer:
             self._note_start(after)
         self._note_end(before, after)
         self._wake(after.id, change)
+        if _first_due_at(after) < _first_due_at(before):
+            self._hub.publish(DEADLINES_TOPIC)  # those who keep time know of the later ones
         if Stage.QUEUED is before.stage is not after.stage or after.stage is Stage.ENDED:
             self._hub.publish(QUEUE_TOPIC)
 
@@ -119,6 +123,7 @@ class Writer:
         """Count and log a session that was stored for the first time, and wake whoever waits."""
         self._note_start(change.session)
         self._wake(change.session.id, change)
+        self._hub.publish(DEADLINES_TOPIC)
 
     def _note_start(self, session: Session) -> None:
         queued = session.stage is Stage.QUEUED
@@ -143,11 +148,14 @@ class Writer:
 
     def _wake(self, session_id: str, change: Change) -> None:
         self._hub.publish(session_topic(session_id))
-        self._hub.publish(DEADLINES_TOPIC)
         if change.facts:
             self._hub.publish(DELIVERIES_TOPIC)
         if change.effects:
             self._hub.publish(EFFECTS_TOPIC)
+
+
+def _first_due_at(session: Session) -> float:
+    return min(deadlines(session).values(), default=math.inf)
 
 
 def as_new(change: Change) -> New:
