@@ -20,6 +20,7 @@ ONCE := web/apps/once/dist/index.html
 ONCE_SOURCES := $(shell find web/apps/once web/packages/client/src -type f -not -path '*/dist/*' 2>/dev/null)
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path 'web/apps/stock/*' -not -path 'web/apps/once/*' 2>/dev/null)
 NPM := scripts/npm
+WITH_SPEECH := tests/bot tests/ears tests/doctor
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-header --no-annotate $(LOCK_FLAGS)
 
@@ -80,8 +81,10 @@ test: setup ## lint, types, unit tests of both languages, and the call in a real
 	@$(MAKE) test-fast
 	@$(MAKE) test-call
 
-test-fast: setup ## the Python tests without browser; two at a time: with more, real speech is not understood on two cores
-	@$(PY) -m pytest -q -m 'not e2e' -n 2 --dist loadfile
+# With more than two at a time, real speech is not understood on two cores.
+test-fast: setup ## the Python tests without browser: those with real speech two at a time, the others three
+	@$(PY) -m pytest -q -m 'not e2e' -n 2 --dist loadfile $(WITH_SPEECH)
+	@$(PY) -m pytest -q -m 'not e2e' -n 3 --dist loadfile $(addprefix --ignore ,$(WITH_SPEECH))
 
 test-call: setup ## whole calls in a real browser: the timed one alone, the others two at a time
 	@$(PY) -m pytest -q tests/e2e/test_call.py
