@@ -90,8 +90,7 @@ class House:
 
     def refused(self, code: str) -> float:
         """How many starts were refused with this code."""
-        refused = self.parts.metrics.sessions_refused.labels(code=code)
-        return refused._value.get()
+        return float(self.parts.metrics.sessions_refused.labels(code=code)._value.get())
 
     def client(self, **headers: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.address, headers=headers, trust_env=False)
