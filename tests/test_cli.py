@@ -62,6 +62,18 @@ def greenroom(*words: str) -> Result:
     return runner.invoke(app, words)
 
 
+def test_a_limit_whose_name_has_a_typo_is_told_at_start_up(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("GREENROOM_LIV_LIMIT", "1")
+    environment.setenv("GREENROOM_IDLE_S", "-1")  # so that it does not start
+    done = runner.invoke(app, ["serve"])
+    assert done.exit_code == 1
+    assert "GREENROOM_LIV_LIMIT is no setting" in done.output
+    assert "Did you mean GREENROOM_LIVE_LIMIT?" in done.output
+    assert "GREENROOM_IDLE_S" in done.output
+
+
 def test_no_colours_where_no_terminal_is(tmp_path: Path) -> None:
     for words in (["--help"], ["db", "upgrade"]):
         done = subprocess.run(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from greenroom import __version__
 from greenroom.commands import db, deliveries, relay
@@ -15,7 +17,7 @@ from greenroom.commands.doctor import doctor
 from greenroom.commands.emergency import resume, stop_all
 from greenroom.commands.listen import listen
 from greenroom.commands.sessions import end, reap, sessions
-from greenroom.commands.terminal import out, refusals
+from greenroom.commands.terminal import err, out, refusals
 from greenroom.commands.token import token
 
 app = typer.Typer(
@@ -70,12 +72,23 @@ def serve(
     from greenroom.logs import configure_logs
     from greenroom.settings import read_settings
 
+    _tell_what_nobody_reads()
     with refusals():
         settings = read_settings(host=host, port=port, state_dir=state_dir, log_level=log_level)
         configure_logs(settings.log_level, as_json=settings.log_json)
         from greenroom.main import serve as run
 
         _run(run(settings, bot, _announce))
+
+
+def _tell_what_nobody_reads() -> None:
+    """A limit whose name has a typo is a limit that does not hold."""
+    from greenroom.doctor import configuration
+    from greenroom.doctor.finding import Level
+
+    for finding in configuration.names(os.environ, configuration.KNOWN):
+        if finding.level is not Level.OK:
+            err.print(f"[yellow]![/yellow] {escape(finding.message)} {escape(finding.mend)}")
 
 
 def _announce(address: str) -> None:

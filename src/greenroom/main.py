@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import uvicorn
 
 from greenroom.api.app import build_app
 from greenroom.assembly import Adapters, House, Plan, assemble
-from greenroom.errors import BadSetting, GreenroomError, LaunchFailed
+from greenroom.errors import BadSetting, Conflict, GreenroomError, LaunchFailed
 from greenroom.hub.memory import MemoryHub
 from greenroom.launch.local import LocalLauncher
 from greenroom.launch.machine import MachineCapacity
@@ -30,7 +30,7 @@ from greenroom.running import LOCK_FILE, announced
 from greenroom.service.purse import Money
 from greenroom.service.sessions import Assistant
 from greenroom.session.inputs import BotExited
-from greenroom.session.model import EndReason
+from greenroom.session.model import EndReason, Stage
 from greenroom.settings import Settings
 from greenroom.store import database_at
 from greenroom.wire.webhooks import Endpoint
@@ -346,9 +346,10 @@ class _Stopping:
         sessions.refuse_new()
         log.info("server.draining", wait_s=wait_s)
         try:
+            # Who waits for a place would wait for nothing: nobody comes in any more.
+            await self._end_all({Stage.QUEUED})
             await self._until_quiet(wait_s)
-            for session in await self._house.parts.store.unended():
-                await sessions.stop(session.id, None, EndReason.SERVER_DRAIN)
+            await self._end_all(set(Stage))
             await self._until_quiet(END_ALL_WITHIN_S)
         except GreenroomError as error:
             log.warning("server.drain_failed", error=error.message)
@@ -357,6 +358,16 @@ class _Stopping:
             # Whoever follows a session that has just ended is told why before the line is cut.
             await asyncio.sleep(PAGES_ARE_TOLD_WITHIN_S)
             self._server.should_exit = True
+
+    async def _end_all(self, stages: Collection[Stage]) -> None:
+        """End every session that is in one of these stages; one that fails hinders no other."""
+        for session in await self._house.parts.store.unended():
+            if session.stage not in stages:
+                continue
+            try:
+                await self._house.parts.sessions.stop(session.id, None, EndReason.SERVER_DRAIN)
+            except Conflict as error:
+                log.warning("session.not_ended", session=session.id, error=error.message)
 
     async def _shut_launcher_down(self) -> None:
         # Whoever still follows the launcher would bring a new supervisor to life.

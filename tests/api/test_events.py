@@ -77,6 +77,7 @@ async def test_what_was_and_what_comes(server: House) -> None:
 
 
 async def test_a_page_that_reconnects_sees_each_event_once(server: House) -> None:
+    """FAILURES 14."""
     session_id = await a_session(server)
     await server.sessions.apply(session_id, i.Offer("page-0001"))
     session = await server.session(session_id)
@@ -92,6 +93,7 @@ async def test_a_page_that_reconnects_sees_each_event_once(server: House) -> Non
 
 
 async def test_a_used_ticket_is_refused(server: House) -> None:
+    """FAILURES 26."""
     session_id = await a_session(server)
     ticket = await a_ticket(server, session_id)
     message = json.dumps({"type": "subscribe", "ticket": ticket})
@@ -122,6 +124,7 @@ async def test_nonsense_is_refused(server: House, text: str | bytes) -> None:
 
 
 async def test_a_strange_origin_is_refused_and_a_named_one_is_not(server: House) -> None:
+    """FAILURES 26."""
     assert await closing_code(await opened(server, "https://evil.example")) == w.WS_BAD_ORIGIN
     session_id = await a_session(server)
     for origin in (server.address, "https://app.example"):
@@ -144,6 +147,7 @@ async def test_one_socket_may_follow_the_next_session(server: House) -> None:
 
 
 async def test_only_the_tickets_session_is_seen(server: House) -> None:
+    """FAILURES 26."""
     mine, other = await a_session(server, "ada"), await a_session(server, "bob")
     socket = await subscribed(server, mine, after=2)
     await server.sessions.apply(other, i.Stop())

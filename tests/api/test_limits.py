@@ -62,7 +62,7 @@ def refused(response: httpx.Response, code: str, **facts: Any) -> int:
 async def test_two_starts_at_the_same_moment_are_one_session_and_count_once(
     server: House,
 ) -> None:
-    """FAILURES.md, 1: two starts for the same user at the same moment."""
+    """FAILURES 1: two starts for the same user at the same moment."""
     async with user(server, "ada") as ada:
         answers = await asyncio.gather(*(ada.post(START, json={}) for _ in range(10)))
         assert sorted(answer.status_code for answer in answers) == [200] * 9 + [201]
@@ -72,7 +72,7 @@ async def test_two_starts_at_the_same_moment_are_one_session_and_count_once(
 
 
 async def test_a_start_repeated_while_the_bot_is_cold_meets_no_limit(server: House) -> None:
-    """FAILURES.md, 2: no second bot is launched, and nobody is told to wait for the first."""
+    """FAILURES 2: no second bot is launched, and nobody is told to wait for the first."""
     async with user(server, "ada") as ada:
         first = await start(ada)
         server.clock.advance(5)
@@ -81,7 +81,7 @@ async def test_a_start_repeated_while_the_bot_is_cold_meets_no_limit(server: Hou
 
 
 async def test_when_every_place_is_taken_the_next_is_refused(server: House) -> None:
-    """FAILURES.md, 24: ten thousand forgotten tabs; here the third."""
+    """FAILURES 24: ten thousand forgotten tabs; here the third."""
     async with user(server, "ada") as ada, user(server, "bob") as bob, user(server, "eve") as eve:
         await start(ada)
         taken = await start(bob)

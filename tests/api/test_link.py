@@ -39,6 +39,7 @@ async def closed_with(bot: FakeBot) -> int | None:
 
 
 async def test_a_wrong_secret_is_fenced(server: House) -> None:
+    """FAILURES 15."""
     session = await server.session(await launched(server))
     for secret in ("wrong", "d\xe9j\xe0"):
         bot = await FakeBot.dial(server, session.launch_id, secret=secret)
@@ -52,6 +53,7 @@ async def test_a_launch_without_session_is_fenced(server: House) -> None:
 
 
 async def test_the_secret_of_one_launch_opens_no_other(server: House) -> None:
+    """FAILURES 15."""
     session = await server.session(await launched(server))
     other = await server.session((await server.sessions.start("bob", None)).session.id)
     bot = await FakeBot.dial(server, session.launch_id)
@@ -80,6 +82,7 @@ async def test_a_second_connection_of_the_same_launch_replaces_the_first(server:
 
 
 async def test_reports_are_taken_once_and_in_order(server: House) -> None:
+    """FAILURES 15."""
     session_id = await launched(server)
     order = server.launcher.orders[(await server.session(session_id)).launch_id]
     bot = await FakeBot.join(server, order)
@@ -155,6 +158,7 @@ async def test_a_link_that_broke_while_something_else_was_sent_is_simply_gone(
 
 @pytest.mark.parametrize("noise", ["this is no message", b"nor this"])
 async def test_noise_on_the_link_closes_it(server: House, noise: str | bytes) -> None:
+    """FAILURES 15."""
     session = await server.session(await launched(server))
     bot = await FakeBot.join(server, server.launcher.orders[session.launch_id])
     await bot.socket.send(noise)

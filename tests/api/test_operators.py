@@ -40,6 +40,7 @@ async def test_nobody_but_an_operator_gets_in(server: House, method: str, path: 
 
 
 async def test_an_operators_token_is_no_users(server: House) -> None:
+    """FAILURES 25."""
     async with operator(server) as client:
         assert (await client.get("/api/voice/session/current")).status_code == 401
 

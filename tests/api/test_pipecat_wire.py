@@ -97,6 +97,7 @@ async def test_a_reconnecting_client_is_the_same_page_and_a_reloaded_one_is_not(
 
 
 async def test_a_page_that_was_replaced_does_not_come_back(server: House) -> None:
+    """FAILURES 10."""
     async with server.client() as client:
         session_id = await start(client)
         bot = await FakeBot.join(server, await the_order(server))
@@ -112,6 +113,7 @@ async def test_a_page_that_was_replaced_does_not_come_back(server: House) -> Non
 
 
 async def test_the_same_offer_twice_is_one_page_and_one_bot(server: House) -> None:
+    """FAILURES 6."""
     async with server.client() as client:
         path = offer_path(await start(client))
         bot = await FakeBot.join(server, await the_order(server))

@@ -71,6 +71,7 @@ async def test_a_second_start_finds_the_running_session(server: House) -> None:
 
 
 async def test_a_forged_or_foreign_cookie_makes_a_new_visitor(server: House) -> None:
+    """FAILURES 25."""
     async with server.client() as client:
         body, bot = await a_call(server, client)
         session_id = body["session"]["sessionId"]
@@ -171,6 +172,7 @@ async def test_a_visitor_whose_first_call_fails_comes_back_as_the_same(server: H
 
 
 async def test_a_bot_that_cannot_be_loaded_is_told_to_whoever_waits(server: House) -> None:
+    """FAILURES 4."""
     async with server.client() as client:
         starting = asyncio.create_task(client.post("/api/voice/session", json={"offer": OFFER}))
         order = await the_order(server)

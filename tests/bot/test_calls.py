@@ -42,6 +42,7 @@ def test_a_clock_that_is_set_back_does_not_delay_what_is_played(
 async def test_the_same_offer_twice_gets_the_same_answer(
     start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
 ) -> None:
+    """FAILURES 6."""
     start()
     await greenroom.linked()
     page = open_page()
@@ -112,6 +113,7 @@ async def test_trickled_candidates_are_taken(
 async def test_a_page_that_reloads_in_mid_utterance_hears_the_bot_again(
     start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
 ) -> None:
+    """FAILURES 8."""
     start()
     await greenroom.linked()
     first = open_page("page-00000001")
@@ -135,6 +137,7 @@ async def test_a_page_that_reloads_in_mid_utterance_hears_the_bot_again(
 async def test_the_newest_page_wins_and_the_older_is_told(
     start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
 ) -> None:
+    """FAILURES 10."""
     start()
     await greenroom.linked()
     older = open_page("page-00000001")
@@ -182,6 +185,7 @@ async def test_a_stock_page_asks_for_the_end(
 async def test_a_page_whose_pings_stop_is_gone_in_seconds_and_may_come_back(
     start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
 ) -> None:
+    """FAILURES 9."""
     start()
     await greenroom.linked()
     page = open_page()
@@ -213,6 +217,7 @@ async def test_a_page_that_says_leave_is_gone_at_once(
 async def test_the_call_goes_on_while_greenroom_is_gone(
     start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
 ) -> None:
+    """FAILURES 20."""
     process = start()
     await greenroom.linked()
     page = open_page()

@@ -152,6 +152,7 @@ async def test_speaking_over_the_bot_interrupts_it(call: Call) -> None:
 
 
 async def test_a_muted_user_is_not_heard_but_may_type(call: Call) -> None:
+    """FAILURES 11."""
     card = await call.question()
     await call.greenroom.command(CommandKind.MUTE, {"muted": True})
     await call.say(in_words(card.answer))
@@ -228,6 +229,7 @@ async def test_a_paused_bot_is_silent_at_once_and_asks_again_afterwards(call: Ca
 async def test_a_page_that_reloads_is_welcomed_back_and_not_greeted_again(
     call: Call, open_page: OpenPage
 ) -> None:
+    """FAILURES 7."""
     card = await call.question()
     await call.page.close()
     left = await call.greenroom.report(ReportKind.USER_LEFT)

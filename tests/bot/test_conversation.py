@@ -59,6 +59,7 @@ def voice() -> InputAudioRawFrame:
 
 
 async def test_a_closed_gate_passes_a_little_silence_and_then_nothing() -> None:
+    """FAILURES 11: a recogniser that hears nothing does not time out on silence."""
     gate = OpenGate()
     await gate.process_frame(voice(), FrameDirection.DOWNSTREAM)
     gate.close_for("mute")

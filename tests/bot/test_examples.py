@@ -179,6 +179,7 @@ async def test_an_attached_bot_s_goodbye_is_heard_before_it_goes(call: Call) -> 
 
 @a_call_with(ATTACHED)
 async def test_an_attached_bot_greets_whoever_is_back(call: Call) -> None:
+    """FAILURES 7."""
     await call.says(GREETING)
     await call.page.close()
     again = call.open_page()

@@ -69,6 +69,7 @@ async def test_reports_are_numbered_from_one_and_acknowledged(
 async def test_what_is_not_acknowledged_is_sent_again_after_a_cut(
     link: Dialled, greenroom: FakeGreenroom
 ) -> None:
+    """FAILURES 22: what happened meanwhile arrives afterwards."""
     link.client.report(ReportKind.APP, app(0))
     assert await link.client.flush(2.0)
     greenroom.acking = False
@@ -147,6 +148,7 @@ async def test_gives_up_after_a_bounded_time(greenroom: FakeGreenroom) -> None:
 
 
 async def test_a_full_buffer_takes_only_what_matters(greenroom: FakeGreenroom) -> None:
+    """FAILURES 16."""
     dialled = Dialled(greenroom)
     client = dialled.client
     for number in range(MAX_KEPT_REPORTS):

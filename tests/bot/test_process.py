@@ -160,6 +160,7 @@ async def test_a_refused_bot_ends(start: StartBot, greenroom: FakeGreenroom) -> 
 async def test_no_transcript_and_no_secret_is_logged(
     start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
 ) -> None:
+    """FAILURES 28."""
     process = start()
     await greenroom.linked()
     page = open_page()

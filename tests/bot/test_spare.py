@@ -62,6 +62,7 @@ async def test_a_whole_call_imports_nothing_that_the_zygote_has_not(
 
 @pytest.mark.parametrize("launcher", [1], indirect=True)
 async def test_a_spare_has_no_thread_and_no_connection(launcher: LocalLauncher) -> None:
+    """FAILURES 30: who waits for a session knows of none."""
     await launcher.warm(BOT)
     spare = psutil.Process(await waiting_spare(launcher))
     assert spare.num_threads() == 1

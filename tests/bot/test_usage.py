@@ -69,7 +69,7 @@ class Listener(STTService):
 async def test_a_recogniser_that_hears_only_silence_is_paid_for_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """FAILURES, first lines: in a forgotten session nobody says a word that ends an utterance."""
+    """In a forgotten session nobody says a word that ends an utterance."""
     monkeypatch.setattr(usage, "TELL_EVERY_S", 0.02)
     collector = Collector()
     params = PipelineParams(enable_usage_metrics=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from greenroom.doctor import configuration
-from greenroom.doctor.checkup import KNOWN
+from greenroom.doctor.configuration import KNOWN
 from greenroom.doctor.finding import Level
 
 GOOD = "0123456789abcdef0123456789abcdef"
@@ -36,8 +36,9 @@ def test_a_name_from_nowhere_is_told_without_a_guess() -> None:
 
 def test_known_settings_and_other_peoples_variables_are_fine() -> None:
     environment = {"GREENROOM_PORT": "1", "GREENHOUSE_KEY": "2", "HOME": "/", "GREEN": "3"}
+    environment["GREENROOM_RELAY_TOKEN"] = "4"
     (finding,) = configuration.names(environment, KNOWN)
-    assert (finding.level, finding.message) == (Level.OK, "1 set, all of them known")
+    assert (finding.level, finding.message) == (Level.OK, "2 set, all of them known")
 
 
 @pytest.mark.parametrize(

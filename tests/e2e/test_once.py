@@ -86,6 +86,7 @@ async def cut_at_random(network: Cutter, cuts: int, chance: random.Random) -> No
 async def test_two_thousand_events_over_many_cuts_are_processed_once_and_in_order(
     person: Person, network: Cutter, server: Server, measured: Measured
 ) -> None:
+    """FAILURES 14."""
     await person.page.get_by_role("button", name="Talk").click()
     await person.see("call", status="active", timeout_s=JOINED_WITHIN_S)
     await asyncio.wait_for(cut_at_random(network, CUTS, random.Random(SEED)), ALL_WITHIN_S)

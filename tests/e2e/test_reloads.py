@@ -23,6 +23,7 @@ INTO_THE_SENTENCE_S = 0.25
 
 
 async def test_reloads_in_mid_utterance(server: Server, person: Person, measured: Measured) -> None:
+    """FAILURES 8."""
     await note_connections(person)
     await person.page.reload()
     await person.click("talk")

@@ -96,6 +96,7 @@ async def test_a_stock_client_ends_the_bot(server: Server, person: Person) -> No
 async def test_a_stock_client_changes_its_connection_and_the_talk_goes_on(
     server: Server, person: Person
 ) -> None:
+    """FAILURES 14: the network changes."""
     talk = Talk(person)
     await person.click("start")
     await talk.hear_question()

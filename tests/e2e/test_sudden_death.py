@@ -33,6 +33,7 @@ def browser_processes() -> set[psutil.Process]:
 
 
 async def test_a_killed_browser_is_noticed_in_seconds(server: Server, measured: Measured) -> None:
+    """FAILURES 9."""
     others = browser_processes()
     with contextlib.suppress(Error):  # a dead browser cannot be closed
         async with a_browser() as browser, a_person(browser, server.url) as person:

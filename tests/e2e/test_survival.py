@@ -25,6 +25,7 @@ async def current_session(person: Person, server: Server) -> str:
 
 
 async def test_a_reload_finds_the_same_bot_and_goes_on(server: Server, person: Person) -> None:
+    """FAILURES 8."""
     talk = Talk(person)
     await person.click("talk")
     first = await talk.hear_question()

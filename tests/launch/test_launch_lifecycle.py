@@ -91,6 +91,7 @@ async def test_an_exit_is_told_again_until_it_is_forgotten(
 async def test_the_secret_is_nowhere_but_in_the_bot(
     shared: LocalLauncher, exits: Exits, shared_state_dir: Path
 ) -> None:
+    """FAILURES 28."""
     talker, order = an_order(Trouble.TELLS_SECRET), an_order()
     await shared.start(talker)
     assert "***" in (await exits.of(talker)).last_words
@@ -165,6 +166,7 @@ def test_a_state_directory_too_long_for_a_socket_is_refused_in_words(tmp_path: P
 async def test_the_log_of_a_bot_is_bounded_and_keeps_its_end(
     shared: LocalLauncher, exits: Exits, shared_state_dir: Path
 ) -> None:
+    """FAILURES 16."""
     order = an_order(Trouble.TALKS_MUCH)
     log = shared_state_dir / "logs" / f"{order.launch_id}.log"
     await shared.start(order)

@@ -104,6 +104,7 @@ async def test_a_handed_over_bot_ends_like_any_other_and_has_a_log_of_its_own(
 async def test_a_spare_that_does_not_answer_is_dead_before_another_bot_lives(
     launcher: LocalLauncher, how: signal.Signals
 ) -> None:
+    """FAILURES 3: it answers late, and somebody else has been asked by then."""
     order = an_order()
     await launcher.warm(Trouble.NONE)
     spare = await waiting_spare(launcher)
@@ -134,6 +135,7 @@ async def test_an_end_in_the_middle_of_a_hand_over_leaves_no_process(
 
 
 async def test_two_launches_at_once_share_no_spare(launcher: LocalLauncher) -> None:
+    """FAILURES 30: one process, one session."""
     orders = an_order(), an_order()
     await launcher.warm(Trouble.NONE)
     spare = await waiting_spare(launcher)

@@ -76,6 +76,7 @@ async def test_nothing_survives_a_killed_supervisor_and_the_next_one_accounts_fo
 async def test_calls_outlive_a_killed_server_and_the_next_one_finds_them(
     launcher: LocalLauncher,
 ) -> None:
+    """FAILURES 20."""
     order = an_order()
     server = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -171,6 +172,7 @@ async def test_only_its_user_reaches_the_supervisor(shared: LocalLauncher) -> No
 async def test_the_servers_own_settings_do_not_reach_bots(
     launcher: LocalLauncher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """FAILURES 28."""
     monkeypatch.setenv("GREENROOM_SECRET", "the-servers-own")
     monkeypatch.setenv("OPENAI_API_KEY", "the-bots")
     order = an_order()

@@ -144,6 +144,7 @@ async def _ended_within(
 async def test_a_bot_that_ignores_sigterm_is_killed_on_time_and_explained(
     shared: LocalLauncher, exits: Exits
 ) -> None:
+    """FAILURES 18."""
     order = an_order(Trouble.HANGS)
     await shared.start(order)
     await joined(shared, order)
@@ -152,6 +153,7 @@ async def test_a_bot_that_ignores_sigterm_is_killed_on_time_and_explained(
 
 
 async def test_a_stopped_bot_is_killed_on_time(shared: LocalLauncher, exits: Exits) -> None:
+    """FAILURES 18."""
     order = an_order()
     await shared.start(order)
     process = await joined(shared, order)

@@ -68,6 +68,7 @@ async def test_a_post_arrives_as_it_is_and_the_connection_is_used_again() -> Non
     ],
 )
 async def test_a_name_with_any_private_address_is_refused(addresses: list[str]) -> None:
+    """FAILURES 29."""
     async with a_receiver() as app, a_sender(resolve=Names(addresses)) as sender:
         with pytest.raises(Undelivered, match=r"not a public address.*GREENROOM_WEBHOOK_ALLOW"):
             await sender.send(an_endpoint(f"http://app.test:{app.port}/"), {}, b"")
@@ -85,6 +86,7 @@ async def test_this_machine_is_refused_by_the_systems_resolver(host: str) -> Non
 async def test_a_name_that_changes_its_address_is_asked_once_and_held_to_the_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """FAILURES 29."""
     """DNS rebinding: public when checked, loopback when connected to, if one asked again."""
     names = Names(["93.184.216.34"], ["127.0.0.1"])
     connected: list[str] = []

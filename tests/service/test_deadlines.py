@@ -138,7 +138,7 @@ async def test_a_laptop_that_slept_for_an_hour_ends_what_is_overdue_at_once(
     after_s: float,
     reason: EndReason,
 ) -> None:
-    """FAILURES.md, 21: the machine's clock jumps; a laptop sleeps for an hour."""
+    """FAILURES 21: the machine's clock jumps; a laptop sleeps for an hour."""
     session_id, _ = await begun(house, limits, prepare)
     house.clock.advance(HOUR_S)
     await house.timekeeper.tick()
@@ -157,7 +157,7 @@ async def test_a_clock_that_is_set_back_ends_nothing_and_loses_no_deadline(
     after_s: float,
     reason: EndReason,
 ) -> None:
-    """FAILURES.md, 21, the other way round."""
+    """FAILURES 21, the other way round."""
     session_id, _ = await begun(house, limits, prepare)
     house.clock.advance(-HOUR_S)
     await house.timekeeper.tick()
@@ -179,7 +179,7 @@ async def test_a_restart_only_makes_it_due(
     after_s: float,
     reason: EndReason,
 ) -> None:
-    """FAILURES.md, 20: another server on the same file, after the time has passed."""
+    """FAILURES 20: another server on the same file, after the time has passed."""
     session_id, _ = await begun(house, limits, prepare)
     house.clock.advance(after_s + 0.01)
     store = await open_sqlite(sqlite_file)
@@ -234,7 +234,7 @@ async def test_whoever_speaks_types_or_acts_is_not_idle(
     ids=lambda noise: type(noise).__name__,
 )
 async def test_what_merely_flows_keeps_nobody_awake(house: House, noise: i.BotReport) -> None:
-    """FAILURES.md, 9: no timer is kept alive by an idle stream of media."""
+    """FAILURES 9: no timer is kept alive by an idle stream of media."""
     session_id = await active(house)
     for _ in range(12):
         house.clock.advance(10)
@@ -251,7 +251,7 @@ async def test_without_persistence_leaving_ends_at_once(house: House) -> None:
 
 @pytest.mark.parametrize("quotas", [Quotas(live=None, day=None)], ids=["no limit of number"])
 async def test_forgotten_tabs_are_ended_in_one_look(house: House, quotas: Quotas) -> None:
-    """FAILURES.md, 24: hard and idle limits hold, however many forgot their tab."""
+    """FAILURES 24: hard and idle limits hold, however many forgot their tab."""
     for number in range(30):
         await house.sessions.start(f"user-{number}", None)
     house.clock.advance(HOUR_S)

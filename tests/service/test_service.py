@@ -29,6 +29,7 @@ async def a_call(house: House, user: str = "ada") -> str:
 
 
 async def test_two_starts_at_once_are_one_launch_and_two_equal_answers(house: House) -> None:
+    """FAILURES 1."""
     started = await asyncio.gather(*(house.sessions.start("ada", None) for _ in range(10)))
     assert len({s.session.id for s in started}) == 1
     assert sorted(s.reused for s in started) == [False] + [True] * 9
@@ -37,6 +38,7 @@ async def test_two_starts_at_once_are_one_launch_and_two_equal_answers(house: Ho
 
 
 async def test_a_start_while_the_bot_is_cold_launches_no_second_bot(house: House) -> None:
+    """FAILURES 2."""
     first = await house.sessions.start("ada", None)
     await house.until_true(lambda: bool(house.launcher.orders))
     second = await house.sessions.start("ada", None)
@@ -156,6 +158,7 @@ async def test_deadlines_are_carried_out_by_the_clock_alone(house: House) -> Non
 
 
 async def test_a_laptop_that_slept_finds_its_session_over(house: House) -> None:
+    """FAILURES 21."""
     session_id = await a_call(house)
     house.clock.advance(3600)
     await house.timekeeper.tick()
@@ -166,7 +169,7 @@ async def test_a_laptop_that_slept_finds_its_session_over(house: House) -> None:
 
 
 async def test_a_bot_that_vanished_without_a_word_is_lost(house: House) -> None:
-    """FAILURES 20, and 5: the record says that a bot is there."""
+    """FAILURES 5 and 20: the record says that a bot is there."""
     session_id = await a_call(house)
     house.launcher.vanish((await house.session(session_id)).launch_id)
     await house.reconciler.look()
@@ -187,6 +190,7 @@ async def test_a_process_without_a_session_is_ended(house: House) -> None:
 
 
 async def test_nobody_becomes_another_user_by_saying_so(house: House) -> None:
+    """FAILURES 25."""
     session_id = await a_call(house)
     with pytest.raises(NotFound):
         await house.sessions.get(session_id, "eve")
@@ -198,6 +202,7 @@ async def test_nobody_becomes_another_user_by_saying_so(house: House) -> None:
 
 
 async def test_a_ticket_opens_one_session_once(house: House) -> None:
+    """FAILURES 26."""
     session_id = await a_call(house)
     ticket = await house.sessions.ticket(await house.session(session_id))
     assert (await house.sessions.redeem(ticket)).id == session_id

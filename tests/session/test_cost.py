@@ -87,7 +87,7 @@ def told(change: f.Change) -> list[f.Costed]:
 
 
 def test_a_forgotten_hour_costs_what_the_guide_says() -> None:
-    """FAILURES, its first lines: a forgotten session is about $1.41 an hour."""
+    """A forgotten session is about $1.41 an hour."""
     quantities = {
         "container.seconds": 3600 * MICRO,
         "room.seconds": 3600 * MICRO,

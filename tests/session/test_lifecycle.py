@@ -69,6 +69,7 @@ def test_a_new_session_asks_for_room_and_bot() -> None:
 
 
 def test_active_only_when_both_are_there() -> None:
+    """FAILURES 4: nobody is told “active” before the bot has said so."""
     session = opened().session
     bot_first = after(session, i.BotJoined())
     user_first = after(session, i.UserJoined("page-1"))
@@ -78,12 +79,14 @@ def test_active_only_when_both_are_there() -> None:
 
 
 def test_a_report_from_an_older_launch_is_fenced() -> None:
+    """FAILURES 15."""
     session = connected()
     change = transition(session, i.Reported("lau_0", 99, i.Farewell(heard=True)), NOW)
     assert (change.outcome, change.session) == (f.Outcome.FENCED, session)
 
 
 def test_a_report_that_comes_twice_changes_nothing() -> None:
+    """FAILURES 15."""
     session = connected()
     change = transition(session, i.Reported("lau_1", session.report_seq, i.BotJoined()), NOW)
     assert (change.outcome, change.session) == (f.Outcome.DUPLICATE, session)
@@ -97,6 +100,7 @@ def test_a_report_whose_predecessor_is_missing_is_not_taken() -> None:
 
 
 def test_a_reload_lingers_and_comes_back() -> None:
+    """FAILURES 8."""
     away = after(connected(), i.UserLeft("page-1"), now=NOW + 10)
     assert away.stage is Stage.LINGERING
     assert deadlines(away)[DeadlineKind.LINGER] == NOW + 10 + 300
@@ -107,6 +111,7 @@ def test_a_reload_lingers_and_comes_back() -> None:
 
 
 def test_an_older_page_that_leaves_changes_nothing() -> None:
+    """FAILURES 10: of two tabs one is closed."""
     session = after(connected(), i.Offer("page-2"), i.UserJoined("page-2"))
     assert after(session, i.UserLeft("page-1")).stage is Stage.ACTIVE
 
@@ -169,6 +174,7 @@ def test_a_bot_that_goes_away_is_told_apart(exited: i.BotExited, reason: EndReas
 
 
 def test_a_bot_that_never_came_to_life_is_a_failed_launch_and_the_page_is_told() -> None:
+    """FAILURES 4."""
     exited = i.BotExited("lau_1", clean=False, code="import_failed", message="could not be loaded")
     change = transition(opened().session, exited, NOW)
     assert change.session.reason is EndReason.LAUNCH_FAILED
@@ -295,6 +301,7 @@ def test_a_clock_set_back_does_not_shorten_the_idle_clock() -> None:
 
 
 def test_mute_is_ordered_by_the_pages_clock() -> None:
+    """FAILURES 11."""
     muted = after(connected(), i.Mute(muted=True, timestamp_ms=20))
     late = transition(muted, i.Mute(muted=False, timestamp_ms=10), NOW)
     assert (late.outcome, late.session.muted) == (f.Outcome.DUPLICATE, True)
@@ -337,6 +344,7 @@ def test_what_nobody_understands_is_counted_and_called_that() -> None:
 
 
 def test_causes_of_pause_are_lifted_one_by_one() -> None:
+    """FAILURES 12."""
     user, call = PauseCause.USER, PauseCause.GROUP_CALL
     paused = after(connected(), i.Pause(call), now=NOW + 10)
     both = after(paused, i.Pause(user), now=NOW + 20)
@@ -389,6 +397,7 @@ def test_what_still_drains_while_ending_is_told() -> None:
 
 
 def test_an_end_that_takes_too_long_is_forced() -> None:
+    """FAILURES 18."""
     ending = after(connected(), i.Stop())
     change = transition(ending, i.Due(DeadlineKind.ENDING), NOW + 5)
     assert change.session.stage is Stage.ENDED

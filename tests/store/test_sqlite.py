@@ -119,7 +119,7 @@ def test_the_files_of_the_migrations_are_named_after_them() -> None:
 async def test_nothing_that_is_looked_up_for_a_start_reads_what_has_ended(
     sqlite_file: Path,
 ) -> None:
-    """FAILURES.md, 24: a million sessions on record must not make the next start slower."""
+    """FAILURES 24: a million sessions on record must not make the next start slower."""
     store = await open_sqlite(sqlite_file)
     asked: list[tuple[str, Any]] = []
 

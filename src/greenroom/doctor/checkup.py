@@ -24,7 +24,6 @@ from greenroom.settings import SECRET_FILE, Settings, read_settings
 from greenroom.store import database_at
 
 PAGE = Path(greenroom.__file__).parent / "page"
-KNOWN = frozenset(f"GREENROOM_{name.upper()}" for name in Settings.model_fields)
 _VERSION_WITHIN_S = 5.0
 
 Step = Callable[[str], None]
@@ -53,7 +52,7 @@ async def check_up(wanted: Wanted, step: Step) -> list[Finding]:
     """
     step("the machine")
     addresses = get_host_addresses(use_ipv4=True, use_ipv6=True)
-    found = [*_machine(), *configuration.names(os.environ, KNOWN)]
+    found = [*_machine(), *configuration.names(os.environ, configuration.KNOWN)]
     try:
         settings = read_settings(host=wanted.host, port=wanted.port, state_dir=wanted.state_dir)
     except BadSetting as error:

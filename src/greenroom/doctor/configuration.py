@@ -9,9 +9,12 @@ from pathlib import Path
 
 from greenroom.doctor.finding import Finding, ok, problem, warning
 from greenroom.errors import GreenroomError
-from greenroom.settings import MAKE_SECRET, MIN_SECRET_CHARS
+from greenroom.settings import MAKE_SECRET, MIN_SECRET_CHARS, Settings
 
 PREFIX = "GREENROOM_"
+# What `greenroom relay` and `greenroom listen` read beside the settings.
+_OF_COMMANDS = ("RELAY_URL", "RELAY_TOKEN", "RELAY_SECRET")
+KNOWN = frozenset(PREFIX + name.upper() for name in (*Settings.model_fields, *_OF_COMMANDS))
 # Parts of values that stand in examples and tutorials.
 _EXAMPLES = (
     "changeme",

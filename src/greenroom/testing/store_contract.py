@@ -194,7 +194,7 @@ class StoreContract:
         assert sum(admitted) == 1
 
     async def test_of_a_crowd_as_many_come_in_as_there_are_places(self, store: Store) -> None:
-        """FAILURES.md, 1: two starts at the same moment; here two hundred, three times."""
+        """FAILURES 1: two starts at the same moment; here two hundred, three times."""
         for round_ in range(3):
             admitted = await crowd(store, starts=200, places=5, round_=round_)
             assert len(admitted) == 5
@@ -277,7 +277,7 @@ class StoreContract:
         assert (seen.user_today, seen.today, seen.user_ended_s) == (1, 2, 60)
 
     async def test_an_end_in_the_future_keeps_nobody_waiting(self, store: Store) -> None:
-        """FAILURES.md, 21: the clock was set back by an hour after the session had ended."""
+        """FAILURES 21: the clock was set back by an hour after the session had ended."""
         session = await create(store, a_session())
         ended = replace(session, stage=Stage.ENDED, ending_at=_NOW, ended_at=_NOW)
         await store.commit(session, replace(ended, reason=EndReason.USER), [], [], _NOW)

@@ -47,7 +47,7 @@ test('a refused one is renewed once for all that were refused, and the requests 
   expect(token).toHaveBeenCalledTimes(2);
 });
 
-test('a session that outlives its token goes on: events come, and stop is obeyed', async () => {
+test('FAILURES 14: a session that outlives its token goes on: events come, and stop is obeyed', async () => {
   const { server, client } = setUp('first', 'second');
   server.tokens = ['first'];
   await client.start();
