@@ -141,7 +141,9 @@ class Client implements VoiceClient {
     this.#ports = { ...browserPorts(), ...options.ports };
     const fetch: typeof globalThis.fetch = (...args) => this.#ports.fetch(...args);
     this.#prepared = createPrepared((...args) => this.#ports.openMedia(...args));
-    this.#api = createApi(options.baseUrl ?? '', options.token ? withToken(fetch, options.token) : fetch);
+    // Who says who is asking is looked up each time: a component that renders anew may name another.
+    const signed = withToken(fetch, () => options.token?.() ?? '');
+    this.#api = createApi(options.baseUrl ?? '', (...args) => (options.token ? signed : fetch)(...args));
     this.#sound = new Sound(this.#ports);
     this.#pauses = new Pauses({
       getState: this.getState,
