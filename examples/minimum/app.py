@@ -33,7 +33,7 @@ async def webhook(request: Request) -> None:
     except (WebhookVerificationError, ValueError) as error:
         raise HTTPException(401, "Greenroom has not signed this.") from error
     if event["type"] == "voice.session.end":
-        print(f"{event['user']} talked for {event['data']['durationS']:.0f} s", flush=True)
+        print(f"{event['user']} talked for {event['data']['durationS']:.0f} s")
 
 
 app.mount("/", StaticFiles(directory=Path(__file__).parent / "page", html=True))
