@@ -52,6 +52,8 @@ def environment(folder: Path) -> Environment:
         "GREENROOM_USER_COOLDOWN_S": "0",
         "GREENROOM_USER_DAY_LIMIT": "none",
         **os.environ,
+        # Where the system has no recent Node.js, there is one beside this Python.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
 
 
@@ -65,8 +67,13 @@ def webhooks(app: str) -> Environment:
 
 
 def is_python(folder: Path) -> bool:
-    """Whether the application is Python's, and takes webhooks; else it is Next.js's."""
+    """Whether the application is Python's, and takes webhooks."""
     return (folder / "app.py").is_file()
+
+
+def is_nextjs(folder: Path) -> bool:
+    """Whether the application is Next.js's, and built."""
+    return (folder / ".next" / "BUILD_ID").is_file()
 
 
 def application(folder: Path, port: str) -> list[str]:
@@ -115,9 +122,8 @@ async def until_up(address: str, process: asyncio.subprocess.Process) -> None:
     sys.exit(process.returncode or 1)
 
 
-async def run(name: str) -> None:
-    """Run both until one of them ends, or a signal comes."""
-    folder = (EXAMPLES / name).resolve()
+async def run(folder: Path) -> None:
+    """Run both until one of them ends, and exit with its code."""
     env = environment(folder)
     greenroom_command = [sys.executable, "-m", "greenroom.cli", "serve"]
     # The application ends last: until then it is told by webhook how everything ended.
@@ -132,11 +138,12 @@ async def run(name: str) -> None:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for end in ends:
             end.cancel()
+        sys.exit(greenroom.returncode or app.returncode or 0)
 
 
-async def until_told(name: str) -> None:
+async def until_told(folder: Path) -> None:
     """`run`, ended by SIGINT or SIGTERM; the terminal's Ctrl-C reaches both processes as well."""
-    running_example = asyncio.create_task(run(name))
+    running_example = asyncio.create_task(run(folder))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, running_example.cancel)
     with contextlib.suppress(asyncio.CancelledError):
@@ -147,10 +154,13 @@ def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(
         description="Run an example application and a Greenroom beside it.",
-        epilog="example: python examples/run.py minimum    (PORT and GREENROOM_… may be set)",
+        epilog="example: python examples/run.py minimum (PORT and GREENROOM_… may be set)",
     )
     parser.add_argument("name", help="minimum, flashcards or nextjs; or a folder")
-    asyncio.run(until_told(parser.parse_args().name))
+    folder = (EXAMPLES / parser.parse_args().name).resolve()
+    if not is_python(folder) and not is_nextjs(folder):
+        parser.error(f"{folder.name} is no application, or not built: see `make help`")
+    asyncio.run(until_told(folder))
 
 
 if __name__ == "__main__":
