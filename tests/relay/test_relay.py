@@ -93,7 +93,7 @@ async def test_a_signature_holds_at_the_other_end(tmp_path: Path) -> None:
             endpoint = an_endpoint(relay.address)
             sender = HttpSender(["127.0.0.1"])
             event = StoredEvent("ses_1", 1, 1.0, "app.answer", {"value": "42 · é"})
-            delivery = Delivery(1, "app", event, DeliveryState.WAITING, 0, 1.0, 1.0, None)
+            delivery = Delivery(1, "app", event, "ada", DeliveryState.WAITING, 0, 1.0, 1.0, None)
             clock = _RealClock()
             deliverer = Deliverer(None, None, clock, sender, None, [])  # type: ignore[arg-type]
             answer, error = await deliverer._try(endpoint, delivery)

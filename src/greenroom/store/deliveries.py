@@ -149,11 +149,13 @@ _DELIVERIES = (
         t.events.c.at,
         t.events.c.type,
         t.events.c.data,
+        t.sessions.c.user_id,
     )
     .join(
         t.events,
         and_(t.events.c.session_id == _d.session_id, t.events.c.seq == _d.seq),
     )
+    .join(t.sessions, t.sessions.c.id == _d.session_id)
     .outerjoin(
         t.delivery_lanes,
         and_(_lanes.endpoint == _d.endpoint, _lanes.session_id == _d.session_id),
@@ -205,6 +207,7 @@ def _delivery(row: Any) -> Delivery:
         id=row["id"],
         endpoint=row["endpoint"],
         event=StoredEvent(row["session_id"], row["seq"], row["at"], row["type"], row["data"]),
+        user_id=row["user_id"],
         state=state,
         attempts=row["attempts"],
         queued_at=row["queued_at"],

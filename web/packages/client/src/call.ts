@@ -149,10 +149,11 @@ export class Call {
     await this.#options.api.pause(this.#sessionId, cause, paused);
   }
 
-  /** Sends typed words to the assistant. Rejects with `ApiError`. */
+  /** Sends typed words to the assistant. Rejects with `VoiceError`. */
   async say(text: string): Promise<void> {
     await this.#known;
-    if (this.#sessionId) await this.#options.api.message(this.#sessionId, text);
+    if (!this.#sessionId || this.isOver || this.#stopping) throw new VoiceError(problem('no_session'));
+    await this.#options.api.message(this.#sessionId, text);
   }
 
   /** Makes a refused sound heard; call from a click. */

@@ -12,6 +12,7 @@ import { createReconnectWindow, RECONNECT_WINDOW_S } from './reconnect.ts';
 import { Sound } from './sound.ts';
 import { INITIAL_STATE, reduce, type Action, type VoiceState } from './state.ts';
 import { withToken, type TokenProvider } from './token.ts';
+import { VoiceError, problem } from './words.ts';
 import type { ConfigAnswer, Event, EventType, LimitsBody, TypedEvent } from './wire.ts';
 
 /** The event of this type: with its own data where the type is known, `Event` where it is not. */
@@ -23,7 +24,7 @@ export type EventOf<Type extends string> = Type extends TypedEvent['type']
 export type EventName = EventType | TypedEvent['type'] | '*' | (string & {});
 
 export interface VoiceClientOptions {
-  /** Where Greenroom is, without a slash at the end. Left out: where this page comes from. */
+  /** Where Greenroom is. Left out: where this page comes from. */
   baseUrl?: string;
   /** Which assistant to talk with. Left out: the server's own. */
   assistant?: string;
@@ -88,7 +89,7 @@ export interface VoiceClient {
   pause(cause?: PauseCause): Promise<void>;
   /** Lifts one cause of a pause, and no other. Never rejects. */
   resume(cause?: PauseCause): Promise<void>;
-  /** Sends typed words to the assistant. Rejects with `ApiError`. */
+  /** Sends typed words to the assistant. Rejects with `VoiceError` when they did not get there. */
   sendMessage(text: string): Promise<void>;
   /**
    * Looks for a session of this visitor that a reload interrupted. Returns to it when the
@@ -141,7 +142,9 @@ class Client implements VoiceClient {
     this.#ports = { ...browserPorts(), ...options.ports };
     const fetch: typeof globalThis.fetch = (...args) => this.#ports.fetch(...args);
     this.#prepared = createPrepared((...args) => this.#ports.openMedia(...args));
-    this.#api = createApi(options.baseUrl ?? '', options.token ? withToken(fetch, options.token) : fetch);
+    // Who says who is asking is looked up each time: a component that renders anew may name another.
+    const signed = withToken(fetch, () => options.token?.() ?? '');
+    this.#api = createApi(baseUrlOf(options), (...args) => (options.token ? signed : fetch)(...args));
     this.#sound = new Sound(this.#ports);
     this.#pauses = new Pauses({
       getState: this.getState,
@@ -226,7 +229,9 @@ class Client implements VoiceClient {
   };
 
   sendMessage = async (text: string): Promise<void> => {
-    await this.#live()?.say(text);
+    const live = this.#live();
+    if (!live) throw new VoiceError(problem('no_session'));
+    await live.say(text);
   };
 
   restore = async (): Promise<void> => {
@@ -281,7 +286,7 @@ class Client implements VoiceClient {
 
   #newCall(): Call {
     this.#forgetPage();
-    const { baseUrl = '', assistant, wait, limits, body = {} } = this.#options;
+    const { assistant, wait, limits, body = {} } = this.#options;
     const call = new Call({
       ports: {
         ...this.#ports,
@@ -290,7 +295,7 @@ class Client implements VoiceClient {
         openSpeaker: this.#sound.open,
       },
       api: this.#api,
-      streamUrl: streamUrl(baseUrl),
+      streamUrl: streamUrl(baseUrlOf(this.#options)),
       iceServers: this.#iceServers,
       participant: this.#participant,
       request: {
@@ -365,6 +370,11 @@ function notify<Value>(listeners: Set<(value: Value) => void> | undefined, value
       });
     }
   }
+}
+
+/** Where Greenroom is, so that a path can follow; '' is the page's own server. */
+function baseUrlOf({ baseUrl = '' }: VoiceClientOptions): string {
+  return baseUrl.replace(/\/+$/, '');
 }
 
 /** The address of the stream of events beside `baseUrl`. */

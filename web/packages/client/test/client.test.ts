@@ -808,8 +808,25 @@ test('ICE servers come from the configuration, and from the session once it is k
   client.close();
 });
 
-test('typed words go to the session', async () => {
+test('typed words go to the session, and are not lost in silence where there is none', async () => {
   const { server, client } = await active();
   await client.sendMessage('fifty-four');
   expect(server.requests.at(-1)).toMatchObject({ body: { text: 'fifty-four' } });
+  const before = server.requests.length;
+  const stopping = client.stop();
+  await expect(client.sendMessage('too late')).rejects.toMatchObject({ problem: { code: 'no_session' } });
+  await stopping;
+  await expect(client.sendMessage('far too late')).rejects.toMatchObject({ problem: { code: 'no_session' } });
+  expect(server.requests.slice(before).map(({ command }) => command)).toEqual(['DELETE /api/voice/session/{id}']);
+});
+
+test('an address may end with a slash', async () => {
+  const server = new FakeServer();
+  const opened: string[] = [];
+  const ports = { ...server.ports, openSocket: (url: string) => (opened.push(url), server.ports.openSocket(url)) };
+  const client = createVoiceClient({ baseUrl: 'https://greenroom.test/', ports });
+  await client.start();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(client.getState().sessionStatus).toBe('active');
+  expect(opened).toEqual(['wss://greenroom.test/ws']);
 });
