@@ -15,11 +15,34 @@ from greenroom.session.model import DEFAULT_TENANT
 
 COOKIE = "greenroom_visitor"
 _ALGORITHM = "HS256"
-_AUDIENCE = "greenroom"
-# A user's token is no operator's, and an operator's no user's.
+# A user's token is no operator's, an operator's no user's, and a visitor's cookie no token: on a
+# public address of the same secret it would be somebody whom nobody has signed in.
+_USERS = "greenroom"
 _OPERATORS = "greenroom-operators"
+_VISITORS = "greenroom-visitors"
 _GUEST = "guest-"
 _COOKIE_LIFETIME_S = 90 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who is asking for sessions of their own.
+
+    Attributes:
+        user_id: Who they are, within their tenant.
+        tenant: Whose application it is.
+        guest: They are a nameless visitor of one's own machine.
+    """
+
+    user_id: str
+    tenant: str = DEFAULT_TENANT
+    guest: bool = False
+
+
+def bearer_of(request: Request) -> str:
+    """The bearer token of a request; empty if it has none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,52 +59,50 @@ class Identity:
     anonymous: bool
     secure: bool = False
 
-    def tenant_of(self, request: Request) -> str:
-        """The tenant that the bearer token names (claim ``tenant``); visitors have none.
+    def who(self, request: Request, response: Response) -> Asking:
+        """The user that the bearer token names, or the visitor of the cookie; else a new visitor.
 
         Raises:
-            Unauthorized: The token is not good.
+            Unauthorized: The token is not good, or visitors need one.
         """
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            return DEFAULT_TENANT
-        tenant = self._claims(token).get("tenant", DEFAULT_TENANT)
-        if not isinstance(tenant, str) or not 0 < len(tenant) <= 128:
-            raise Unauthorized("The user token names a tenant that cannot be one.")
-        return tenant
-
-    def user_of(self, request: Request, response: Response) -> str:
-        """The user's id: the subject of the bearer token, or of the visitor's cookie.
-
-        Raises:
-            Unauthorized: Neither is there, or one is not good.
-        """
-        known = self.known_user(request)
+        known = self.known(request)
         if known is not None:
             return known
-        user_id = self._greet(response)
+        visitor = self._greet(response)
         # A refusal is an answer of its own and must greet too: see `greenroom.api.errors`.
         request.state.greeting = response.headers["set-cookie"]
-        return user_id
+        return visitor
 
-    def known_user(self, request: Request) -> str | None:
-        """As `user_of`, but a visitor who has no name yet is given none.
+    def known(self, request: Request) -> Asking | None:
+        """As `who`, but a visitor who has no name yet is given none.
 
         Raises:
             Unauthorized: The bearer token is not good, or visitors need one.
         """
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and token:
-            return self._subject(token)
+        token = bearer_of(request)
+        if token:
+            return self.user_of(token)
         if not self.anonymous:
             raise Unauthorized("Say who you are: a user token is needed here.")
         cookie = request.cookies.get(COOKIE)
         if cookie:
             try:
-                return self._subject(cookie)
+                return Asking(self._subject(self._claims(cookie, _VISITORS)), guest=True)
             except Unauthorized:
                 pass  # an old or foreign cookie: the visitor is simply new
         return None
+
+    def user_of(self, token: str) -> Asking:
+        """The user that a token names: its subject, in the tenant of its claim ``tenant``.
+
+        Raises:
+            Unauthorized: The token is not good.
+        """
+        claims = self._claims(token, _USERS)
+        tenant = claims.get("tenant", DEFAULT_TENANT)
+        if not isinstance(tenant, str) or not 0 < len(tenant) <= 128:
+            raise Unauthorized("The user token names a tenant that cannot be one.")
+        return Asking(self._subject(claims), tenant)
 
     def is_visitor(self, user_id: str) -> bool:
         """Whether this name was given to a visitor, and not by a token."""
@@ -89,17 +110,11 @@ class Identity:
 
     def token_for(self, user_id: str, lifetime_s: float, tenant: str | None = None) -> str:
         """A signed token whose subject is this user, in this tenant."""
-        now = int(time.time())
-        claims = {"sub": user_id, "aud": _AUDIENCE, "iat": now, "exp": now + int(lifetime_s)}
-        if tenant is not None:
-            claims["tenant"] = tenant
-        return jwt.encode(claims, self.secret, algorithm=_ALGORITHM)
+        return self._signed(user_id, _USERS, lifetime_s, **({"tenant": tenant} if tenant else {}))
 
     def operator_token(self, name: str, lifetime_s: float) -> str:
         """A signed token of an operator."""
-        now = int(time.time())
-        claims = {"sub": name, "aud": _OPERATORS, "iat": now, "exp": now + int(lifetime_s)}
-        return jwt.encode(claims, self.secret, algorithm=_ALGORITHM)
+        return self._signed(name, _OPERATORS, lifetime_s)
 
     def operator_of(self, token: str) -> str:
         """The operator's name.
@@ -110,19 +125,24 @@ class Identity:
         name = self._claims(token, _OPERATORS)["sub"]
         return name[:128] if isinstance(name, str) else ""
 
-    def _greet(self, response: Response) -> str:
+    def _signed(self, subject: str, audience: str, lifetime_s: float, **more: str) -> str:
+        now = int(time.time())
+        claims = {"sub": subject, "aud": audience, "iat": now, "exp": now + int(lifetime_s), **more}
+        return jwt.encode(claims, self.secret, algorithm=_ALGORITHM)
+
+    def _greet(self, response: Response) -> Asking:
         user_id = f"{_GUEST}{secrets.token_hex(8)}"
         response.set_cookie(
             COOKIE,
-            self.token_for(user_id, _COOKIE_LIFETIME_S),
+            self._signed(user_id, _VISITORS, _COOKIE_LIFETIME_S),
             max_age=_COOKIE_LIFETIME_S,
             httponly=True,
             samesite="strict",
             secure=self.secure,
         )
-        return user_id
+        return Asking(user_id, guest=True)
 
-    def _claims(self, token: str, audience: str = _AUDIENCE) -> dict[str, Any]:
+    def _claims(self, token: str, audience: str) -> dict[str, Any]:
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -135,31 +155,17 @@ class Identity:
             raise Unauthorized("The token is not valid (any more).") from error
         return claims
 
-    def _subject(self, token: str) -> str:
-        subject = self._claims(token)["sub"]
+    def _subject(self, claims: dict[str, Any]) -> str:
+        subject = claims["sub"]
         if not isinstance(subject, str) or not 0 < len(subject) <= 255:
             raise Unauthorized("The user token names no user.")
         return subject
 
 
-def current_user(request: Request, response: Response) -> str:
-    """Dependency: the id of the user who is asking."""
+def who_is_asking(request: Request, response: Response) -> Asking:
+    """Dependency: the user, or visitor, who is asking."""
     identity: Identity = request.app.state.identity
-    return identity.user_of(request, response)
+    return identity.who(request, response)
 
 
-def current_tenant(request: Request) -> str:
-    """Dependency: the tenant of the user who is asking."""
-    identity: Identity = request.app.state.identity
-    return identity.tenant_of(request)
-
-
-def is_guest(request: Request, user: Annotated[str, Depends(current_user)]) -> bool:
-    """Dependency: whether a nameless visitor of one's own machine is asking."""
-    identity: Identity = request.app.state.identity
-    return identity.is_visitor(user)
-
-
-User = Annotated[str, Depends(current_user)]
-Tenant = Annotated[str, Depends(current_tenant)]
-Guest = Annotated[bool, Depends(is_guest)]
+Who = Annotated[Asking, Depends(who_is_asking)]

@@ -7,7 +7,7 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Depends, Request
 
-from greenroom.api.identity import Identity
+from greenroom.api.identity import Identity, bearer_of
 from greenroom.errors import Unauthorized
 from greenroom.ports.launcher import Launcher
 from greenroom.ports.store import Store
@@ -26,8 +26,8 @@ router = APIRouter(prefix="/api", tags=["operators"])
 def current_operator(request: Request) -> str:
     """Dependency: the name of the operator who is asking; a user's token is not enough."""
     identity: Identity = request.app.state.identity
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    token = bearer_of(request)
+    if not token:
         raise Unauthorized("This is for operators: make a token by “greenroom token --operator”.")
     return identity.operator_of(token)
 

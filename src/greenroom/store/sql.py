@@ -32,7 +32,7 @@ from greenroom.ports.store import (
 from greenroom.session.cost import spent
 from greenroom.session.deadlines import deadlines as deadlines_of
 from greenroom.session.facts import EffectKind
-from greenroom.session.model import DeadlineKind, Session
+from greenroom.session.model import DEFAULT_TENANT, DeadlineKind, Session
 from greenroom.session.policy import Occupancy, Place, Quotas
 from greenroom.store import tables as t
 from greenroom.store.deliveries import SqlDeliveries
@@ -219,9 +219,12 @@ class SqlStore:
             raise NotFound("There is no such session.")
         return from_row(row)
 
-    async def live_of(self, user_id: str, assistant: str) -> Session | None:
+    async def live_of(
+        self, user_id: str, assistant: str, tenant: str = DEFAULT_TENANT
+    ) -> Session | None:
         """See `Store.live_of`."""
-        theirs = (t.sessions.c.user_id == user_id) & (t.sessions.c.assistant == assistant)
+        s = t.sessions.c
+        theirs = (s.user_id == user_id) & (s.assistant == assistant) & (s.tenant == tenant)
         async with self._read() as db:
             row = (await db.execute(select(t.sessions).where(theirs, t.LIVE))).mappings().first()
         return from_row(row) if row else None
@@ -316,7 +319,13 @@ class SqlStore:
             return int(await db.scalar(wanted) or 0)
 
     async def totals(
-        self, by: SpendBy, since: str, until: str, *, user_id: str | None = None
+        self,
+        by: SpendBy,
+        since: str,
+        until: str,
+        *,
+        user_id: str | None = None,
+        tenant: str | None = None,
     ) -> list[Total]:
         """See `Store.totals`."""
         name, component = _SPEND_COLUMNS[by], t.spend.c.component
@@ -324,6 +333,8 @@ class SqlStore:
         wanted = wanted.where(t.spend.c.day >= since, t.spend.c.day <= until)
         if user_id is not None:
             wanted = wanted.where(t.spend.c.user_id == user_id)
+        if tenant is not None:
+            wanted = wanted.where(t.spend.c.tenant == tenant)
         async with self._read() as db:
             found = await db.execute(wanted.group_by(name, component).order_by(name, component))
             return [Total(row[0], row[1], int(row[2])) for row in found]

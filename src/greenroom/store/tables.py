@@ -84,6 +84,7 @@ Index(
     "uq_sessions_live",
     sessions.c.user_id,
     sessions.c.assistant,
+    sessions.c.tenant,
     unique=True,
     sqlite_where=LIVE,
     postgresql_where=LIVE,

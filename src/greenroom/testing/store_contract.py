@@ -182,6 +182,28 @@ class StoreContract:
         assert await store.live_of("ada", "cards") is None
         await create(store, a_session(3), [], [])
 
+    async def test_two_tenants_may_each_have_a_user_of_the_same_id(self, store: Store) -> None:
+        ours = await create(store, replace(a_session(1), tariff=_TARIFF))
+        theirs = replace(a_session(2), tenant="acme", tariff=_TARIFF)
+        quotas = Quotas(user_day=1, day=None)
+        told: list[Occupancy] = []
+
+        def decide(occupancy: Occupancy) -> New:
+            told.append(occupancy)
+            return New(theirs, [], [])
+
+        await store.admit(Place("ada", "acme", "cards"), quotas, _NOW, decide)
+        assert (told[0].user_live, told[0].user_today, told[0].live) == (0, 0, 1)
+        assert await store.live_of("ada", "cards") == ours
+        found = await store.live_of("ada", "cards", "acme")
+        assert found is not None
+        assert found.id == theirs.id
+        await _say(store, theirs.id, 1000)
+        assert await store.spent(_DAY, user_id="ada", tenant="acme") == 15_000
+        assert await store.spent(_DAY, user_id="ada", tenant="default") == 0
+        mine = await store.totals(SpendBy.DAY, _DAY, _DAY, user_id="ada", tenant="default")
+        assert mine == []
+
     async def test_of_many_starts_at_once_one_is_admitted(self, store: Store) -> None:
         async def start(number: int) -> bool:
             try:
