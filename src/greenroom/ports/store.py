@@ -12,7 +12,9 @@ from greenroom.session.model import DEFAULT_TENANT, DeadlineKind, Session
 from greenroom.session.policy import Occupancy, Place, Quotas
 
 if TYPE_CHECKING:
+    from greenroom.ports.audit import AuditStore
     from greenroom.ports.deliveries import DeliveryStore
+    from greenroom.ports.keys import KeyStore
 
 
 class StaleWrite(Exception):
@@ -137,6 +139,16 @@ class Store(Protocol):
     @property
     def deliveries(self) -> DeliveryStore:
         """The deliveries of what is stored here."""
+        ...
+
+    @property
+    def keys(self) -> KeyStore:
+        """The API keys."""
+        ...
+
+    @property
+    def audit(self) -> AuditStore:
+        """The audit log."""
         ...
 
     async def admit(

@@ -35,7 +35,9 @@ from greenroom.session.facts import EffectKind
 from greenroom.session.model import DEFAULT_TENANT, DeadlineKind, Session
 from greenroom.session.policy import Occupancy, Place, Quotas
 from greenroom.store import tables as t
+from greenroom.store.audit import SqlAudit
 from greenroom.store.deliveries import SqlDeliveries
+from greenroom.store.keys import SqlKeys
 from greenroom.store.occupancy import census, waiting_sessions
 from greenroom.store.rows import from_row, to_row
 
@@ -69,6 +71,8 @@ class SqlStore:
         self._writer = writer
         self._reader = reader
         self.deliveries = SqlDeliveries(self._write, self._read)
+        self.keys = SqlKeys(self._write, self._read)
+        self.audit = SqlAudit(self._write, self._read)
         self._admission_lock = admission_lock
         self._turn = asyncio.Lock()
 
