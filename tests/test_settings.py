@@ -68,6 +68,9 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         ("PAUSE_CEILING_S", "inf"),
         ("IDLE_CEILING_S", "119"),
         ("MAX_DURATION_CEILING_S", "599.9"),
+        ("STARTS_PER_MIN", "0"),
+        ("BAD_LOGINS_PER_MIN", "often"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,proxy.example"),
         ("DATABASE_URL", "mysql://ada:hunter2@db/calls"),
     ],
 )

@@ -236,6 +236,17 @@ class MachineFull(LimitReached):
     code = "machine_full"
 
 
+class RateLimited(GreenroomError):
+    """Too many calls in a short time. ``facts``: ``rate``, which, and how many a minute it allows.
+
+    Unlike a `LimitReached` it says nothing about sessions: whoever calls is to slow down.
+    """
+
+    code = "rate_limited"
+    status = 429
+    retryable = True
+
+
 class Halted(GreenroomError):
     """Everything was stopped by an operator, and no session begins until one says so."""
 

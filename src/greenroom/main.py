@@ -119,6 +119,7 @@ async def build(
         endpoints=endpoints,
         metrics_open=settings.metrics_open,
         quotas=settings.quotas(),
+        rates=settings.rates(),
     )
     adapters = Adapters(
         store, MemoryHub(), SystemClock(), launcher, rooms, sender, MachineCapacity()
@@ -244,6 +245,7 @@ async def _serve(
         ws_ping_interval=10.0,
         ws_ping_timeout=10.0,
         server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
     )
     server = _Server(config)
     stopping = _Stopping(settings, house, server)

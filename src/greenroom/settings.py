@@ -26,6 +26,7 @@ from greenroom.session.budgets import BudgetKind, Budgets
 from greenroom.session.model import Limits
 from greenroom.session.policy import MachineQuotas, Quotas
 from greenroom.session.prices import METERING_S, micro_usd
+from greenroom.session.rates import PER_MIN, Rate
 from greenroom.wire.link import IceServer
 from greenroom.wire.webhooks import MAKE_SECRET as MAKE_WEBHOOK_SECRET
 from greenroom.wire.webhooks import MAX_ENDPOINTS, Endpoint
@@ -88,6 +89,13 @@ def _websocket_only(value: str | None) -> str | None:
         return None
     if not value.startswith(("ws://", "wss://")):
         raise ValueError("must begin with ws:// or wss://")
+    return value
+
+
+def _networks_only(value: list[str]) -> list[str]:
+    for entry in value:
+        if entry != "*":
+            ipaddress.ip_network(entry)
     return value
 
 
@@ -198,6 +206,37 @@ class Settings(BaseSettings):
     )
     keep_free_mb: int = Field(
         default=256, ge=0, le=_MOST_SESSIONS, description="Memory that calls leave free."
+    )
+    starts_per_min: Quota = Field(
+        default=PER_MIN[Rate.STARTS], description="Calls to start, per user. `none`: any. So below."
+    )
+    offers_per_min: Quota = Field(
+        default=PER_MIN[Rate.OFFERS], description="Offers of media, per user."
+    )
+    controls_per_min: Quota = Field(
+        default=PER_MIN[Rate.CONTROLS], description="Mutes and pauses, per user."
+    )
+    messages_per_min: Quota = Field(
+        default=PER_MIN[Rate.MESSAGES], description="Typed messages, per user."
+    )
+    tickets_per_min: Quota = Field(
+        default=PER_MIN[Rate.TICKETS], description="Tickets for the event socket, per user."
+    )
+    tokens_per_min: Quota = Field(
+        default=PER_MIN[Rate.TOKENS], description="User tokens, per API key."
+    )
+    key_calls_per_min: Quota = Field(
+        default=PER_MIN[Rate.KEY_CALLS], description="Calls of any kind, per API key."
+    )
+    bad_logins_per_min: Quota = Field(
+        default=PER_MIN[Rate.BAD_LOGINS],
+        description="Tokens and keys that are not good, per address.",
+    )
+    trusted_proxies: Annotated[
+        list[str], NoDecode, BeforeValidator(_from_json_or_list), AfterValidator(_networks_only)
+    ] = Field(
+        default_factory=lambda: ["127.0.0.1", "::1"],
+        description="Reverse proxies whose `X-Forwarded-For` is believed: addresses, networks.",
     )
     metrics_open: bool = Field(
         default=False,
@@ -324,6 +363,10 @@ class Settings(BaseSettings):
             ),
         )
 
+    def rates(self) -> dict[Rate, int | None]:
+        """How often somebody may ask, per minute, as set."""
+        return {rate: getattr(self, f"{rate.value}_per_min") for rate in Rate}
+
     def budgets(self) -> Budgets:
         """The budgets that are set."""
         amounts = {kind: getattr(self, f"budget_{kind.value}_usd") for kind in BudgetKind}
@@ -396,6 +439,8 @@ def _default_of(name: str) -> str:
     default = Settings.model_fields[name].get_default(call_default_factory=True)
     if default in (None, []):
         return "–"
+    if isinstance(default, list):
+        return f"`{','.join(default)}`"
     shown = f"{default:g}" if isinstance(default, float) else str(default).lower()
     return f"`{shown}`"
 

@@ -15,6 +15,10 @@ DOORS = [
     ("GET", "/api/operator/sessions"),
     ("GET", "/api/operator/cost"),
     ("DELETE", "/api/operator/sessions/ses_1"),
+    ("GET", "/api/operator/keys"),
+    ("POST", "/api/operator/keys"),
+    ("DELETE", "/api/operator/keys/key_1"),
+    ("GET", "/api/operator/audit"),
 ]
 
 

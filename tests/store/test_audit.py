@@ -61,19 +61,21 @@ async def store(place: Path | str) -> AsyncIterator[Store]:
 @pytest.fixture
 async def engine(store: Store, place: Path | str) -> AsyncIterator[AsyncEngine]:
     """Somebody else's connection to that database."""
-    made = create_async_engine(
-        place.replace("postgresql:", "postgresql+asyncpg:", 1)
-        if isinstance(place, str)
-        else f"sqlite+aiosqlite:///{place}"
-    )
+    made = create_async_engine(_address(place))
     yield made
     await made.dispose()
 
 
 def _database(place: Path | str) -> Database:
-    return (
-        database_at(None, place.parent) if isinstance(place, Path) else database_at(place, Path())
-    )
+    if isinstance(place, Path):
+        return database_at(None, place.parent)
+    return database_at(place, Path())
+
+
+def _address(place: Path | str) -> str:
+    if isinstance(place, Path):
+        return f"sqlite+aiosqlite:///{place}"
+    return place.replace("postgresql:", "postgresql+asyncpg:", 1)
 
 
 async def test_no_line_is_changed_or_taken_out(engine: AsyncEngine) -> None:

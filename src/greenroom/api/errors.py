@@ -10,15 +10,21 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from greenroom.api.doors import address_of, network_of
+from greenroom.api.identity import bearer_of
 from greenroom.errors import (
     BadRequest,
     Forbidden,
     GreenroomError,
     NotFound,
+    RateLimited,
     TooLarge,
     Unauthorized,
 )
+from greenroom.service.keys import is_key
 from greenroom.service.metrics import Metrics
+from greenroom.service.rates import Rates
+from greenroom.session.rates import Rate
 
 log = structlog.get_logger("greenroom.api")
 
@@ -39,8 +45,8 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
 
     async def greenroom_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, GreenroomError)
-        if isinstance(error, Unauthorized):
-            metrics.tokens_refused.labels(kind="token").inc()
+        if isinstance(error, Unauthorized) and bearer_of(request):
+            error = _refused_login(request, error, metrics)
         headers = _retry_after(error)
         if greeting := getattr(request.state, "greeting", None):
             # Else a visitor whose first call fails comes back as somebody else, to a second bot.
@@ -73,6 +79,25 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(Exception, uncaught)
+
+
+def _refused_login(
+    request: Request, error: Unauthorized, metrics: Metrics
+) -> Unauthorized | RateLimited:
+    """What is answered to a token or key that is not good.
+
+    Nobody is locked out: whoever shows a good one from the same address gets in. Who keeps showing
+    bad ones is told to slow down, and is not worth a line in the log each time.
+    """
+    kind = "key" if is_key(bearer_of(request)) else "token"
+    metrics.tokens_refused.labels(kind=kind).inc()
+    rates: Rates = request.app.state.rates
+    try:
+        rates.take(Rate.BAD_LOGINS, network_of(request))
+    except RateLimited as limited:
+        return limited
+    log.info("login.refused", kind=kind, address=address_of(request), path=request.url.path)
+    return error
 
 
 def _retry_after(error: GreenroomError) -> dict[str, str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import jwt
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 
 from greenroom.errors import Unauthorized
+from greenroom.ports.audit import Actor, ActorKind
+from greenroom.ports.keys import ApiKey
 from greenroom.session.model import DEFAULT_TENANT
 
 COOKIE = "greenroom_visitor"
@@ -26,23 +28,33 @@ _COOKIE_LIFETIME_S = 90 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who is asking for sessions of their own.
+    """Whose sessions are asked for.
 
     Attributes:
-        user_id: Who they are, within their tenant.
+        user_id: Who it is, within the tenant.
         tenant: Whose application it is.
-        guest: They are a nameless visitor of one's own machine.
+        guest: A nameless visitor of one's own machine.
+        is_new: A visitor who was given a name only now.
+        key: With which a server asks in their name; None: they ask themselves.
     """
 
     user_id: str
     tenant: str = DEFAULT_TENANT
     guest: bool = False
+    is_new: bool = False
+    key: ApiKey | None = None
 
 
 def bearer_of(request: Request) -> str:
     """The bearer token of a request; empty if it has none."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def expiry_of(token: str) -> float:
+    """Until when a token of ours is good; seconds since the epoch."""
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return float(claims["exp"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +71,22 @@ class Identity:
     anonymous: bool
     secure: bool = False
 
-    def who(self, request: Request, response: Response) -> Asking:
-        """The user that the bearer token names, or the visitor of the cookie; else a new visitor.
-
-        Raises:
-            Unauthorized: The token is not good, or visitors need one.
-        """
-        known = self.known(request)
-        if known is not None:
-            return known
+    def greet(self, request: Request, response: Response) -> Asking:
+        """Give a new visitor a name, by a cookie that no script can read."""
         visitor = self._greet(response)
         # A refusal is an answer of its own and must greet too: see `greenroom.api.errors`.
         request.state.greeting = response.headers["set-cookie"]
         return visitor
 
-    def known(self, request: Request) -> Asking | None:
-        """As `who`, but a visitor who has no name yet is given none.
+    async def known(self, request: Request) -> Asking | None:
+        """The user that the bearer token names, or the visitor of the cookie; None: a new visitor.
 
         Raises:
             Unauthorized: The bearer token is not good, or visitors need one.
         """
         token = bearer_of(request)
         if token:
-            return self.user_of(token)
+            return await self.user_of(token)
         if not self.anonymous:
             raise Unauthorized("Say who you are: a user token is needed here.")
         cookie = request.cookies.get(COOKIE)
@@ -92,7 +97,7 @@ class Identity:
                 pass  # an old or foreign cookie: the visitor is simply new
         return None
 
-    def user_of(self, token: str) -> Asking:
+    async def user_of(self, token: str) -> Asking:
         """The user that a token names: its subject, in the tenant of its claim ``tenant``.
 
         Raises:
@@ -112,18 +117,22 @@ class Identity:
         """A signed token whose subject is this user, in this tenant."""
         return self._signed(user_id, _USERS, lifetime_s, **({"tenant": tenant} if tenant else {}))
 
-    def operator_token(self, name: str, lifetime_s: float) -> str:
-        """A signed token of an operator."""
-        return self._signed(name, _OPERATORS, lifetime_s)
+    def operator_token(
+        self, name: str, lifetime_s: float, kind: ActorKind = ActorKind.OPERATOR
+    ) -> str:
+        """A signed token of an operator, or of a command that asks the server for one."""
+        return self._signed(name, _OPERATORS, lifetime_s, kind=kind.value)
 
-    def operator_of(self, token: str) -> str:
-        """The operator's name.
+    def operator_of(self, token: str, address: str | None) -> Actor:
+        """The operator whose token this is, who asks from this address.
 
         Raises:
             Unauthorized: The token is not good, or a user's.
         """
-        name = self._claims(token, _OPERATORS)["sub"]
-        return name[:128] if isinstance(name, str) else ""
+        claims = self._claims(token, _OPERATORS)
+        by_command = claims.get("kind") == ActorKind.COMMAND
+        kind = ActorKind.COMMAND if by_command else ActorKind.OPERATOR
+        return Actor(kind, str(claims["sub"])[:128], address)
 
     def _signed(self, subject: str, audience: str, lifetime_s: float, **more: str) -> str:
         now = int(time.time())
@@ -140,7 +149,7 @@ class Identity:
             samesite="strict",
             secure=self.secure,
         )
-        return Asking(user_id, guest=True)
+        return Asking(user_id, guest=True, is_new=True)
 
     def _claims(self, token: str, audience: str) -> dict[str, Any]:
         try:
@@ -160,12 +169,3 @@ class Identity:
         if not isinstance(subject, str) or not 0 < len(subject) <= 255:
             raise Unauthorized("The user token names no user.")
         return subject
-
-
-def who_is_asking(request: Request, response: Response) -> Asking:
-    """Dependency: the user, or visitor, who is asking."""
-    identity: Identity = request.app.state.identity
-    return identity.who(request, response)
-
-
-Who = Annotated[Asking, Depends(who_is_asking)]

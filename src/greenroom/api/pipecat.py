@@ -11,15 +11,19 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Request
 
-from greenroom.api.identity import Asking, Identity, Who
+from greenroom.api import doors
+from greenroom.api.identity import Asking, Identity
 from greenroom.api.origins import refuse_foreign_pages
 from greenroom.api.trace import Trace
-from greenroom.api.voice import RoomsDep, SessionsDep
+from greenroom.api.voice import RoomsDep, SessionsDep, Starts
 from greenroom.errors import BadOffer, NotFound, OfferConflict, UnsupportedTransport
 from greenroom.service.sessions import Sessions, Started
 from greenroom.session.model import EndReason, Presence, Session
 from greenroom.wire import pipecat as w
 from greenroom.wire.link import Candidates, Offer
+
+# Which door it is depends on what the offer says.
+Whoever = Annotated[Asking, Depends(doors.whoever)]
 
 router = APIRouter(tags=["pipecat"], dependencies=[Depends(refuse_foreign_pages)])
 
@@ -38,8 +42,9 @@ async def status() -> w.StatusResult:
 
 @router.post("/start", response_model_exclude_none=True)
 async def start(
-    who: Who,
+    who: Starts,
     trace_id: Trace,
+    request: Request,
     sessions: SessionsDep,
     rooms: RoomsDep,
     body: Annotated[w.StartRequest | None, Body()] = None,
@@ -57,6 +62,7 @@ async def start(
             transports=TRANSPORTS,
         )
     started = await _start(sessions, who, asked.body, trace_id)
+    doors.note_session(request, started.session.id)
     servers = rooms.describe(started.session.room).ice_servers
     wanted = bool(servers) or asked.enable_default_ice_servers
     return w.StartResult(
@@ -71,7 +77,8 @@ async def offer(
 ) -> w.OfferAnswer:
     """Connect to the bot of a session; again after a lost network. One session, one bot."""
     who = await _owner_in(session_id, request, sessions)
-    return await _connect(sessions, session_id, who, body)
+    async with doors.passing(request, who, doors.CONNECT):
+        return await _connect(sessions, session_id, who, body)
 
 
 @router.patch("/sessions/{session_id}/api/offer")
@@ -88,7 +95,7 @@ async def trickle(
 @router.post("/api/offer")
 async def flat_offer(
     body: w.OfferRequest,
-    who: Who,
+    who: Whoever,
     trace_id: Trace,
     request: Request,
     sessions: SessionsDep,
@@ -97,16 +104,19 @@ async def flat_offer(
     before = w.Peer.parse(body.pc_id)
     if before is not None:
         owner = await _owner_in(before.session_id, request, sessions)
-        return await _connect(sessions, before.session_id, owner, body)
-    started = await _start(sessions, who, body.request_data, trace_id)
-    try:
-        return await _connect(sessions, started.session.id, who, body)
-    except BadOffer:
-        if not started.reused:  # begun for this offer alone
-            await sessions.stop(
-                started.session.id, who.user_id, EndReason.NO_SHOW, tenant=who.tenant
-            )
-        raise
+        async with doors.passing(request, owner, doors.CONNECT):
+            return await _connect(sessions, before.session_id, owner, body)
+    async with doors.passing(request, who, doors.START):
+        started = await _start(sessions, who, body.request_data, trace_id)
+        doors.note_session(request, started.session.id)
+        try:
+            return await _connect(sessions, started.session.id, who, body)
+        except BadOffer:
+            if not started.reused:  # begun for this offer alone
+                await sessions.stop(
+                    started.session.id, who.user_id, EndReason.NO_SHOW, tenant=who.tenant
+                )
+            raise
 
 
 @router.patch("/api/offer")
@@ -141,10 +151,10 @@ async def _owner_in(session_id: str, request: Request, sessions: Sessions) -> As
     ``/start`` gave it. It shows the session's id, which nobody can guess and nobody else was
     told; that suffices for a visitor, and never for a user who has a token.
     """
-    identity: Identity = request.app.state.identity
-    known = identity.known(request)
+    known = await doors.known(request)
     if known is not None:
         return known
+    identity: Identity = request.app.state.identity
     session = await sessions.get(session_id)
     if not identity.is_visitor(session.user_id):
         raise NotFound("There is no such session.")
@@ -181,5 +191,6 @@ async def _trickle(
 ) -> w.PatchResult:
     who = await _owner_in(peer.session_id, request, sessions)
     candidates = Candidates(offer_id=peer.offer_id, candidates=body.as_candidates())
-    await sessions.trickle(peer.session_id, who.user_id, candidates, tenant=who.tenant)
+    async with doors.passing(request, who, doors.TRICKLE):
+        await sessions.trickle(peer.session_id, who.user_id, candidates, tenant=who.tenant)
     return w.PatchResult()

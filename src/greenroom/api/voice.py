@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from greenroom.api.identity import Who
+from greenroom.api import doors
+from greenroom.api.identity import Asking
 from greenroom.api.trace import Trace
 from greenroom.ports.rooms import Rooms
 from greenroom.service.sessions import Sessions
@@ -31,6 +32,20 @@ def _rooms(request: Request) -> Rooms:
     return rooms
 
 
+def _who(door: doors.Door) -> Any:
+    # Left before the answer is sent: what the audit log says is there when the caller looks.
+    return Depends(doors.through(door), scope="function")
+
+
+Starts = Annotated[Asking, _who(doors.START)]
+Connects = Annotated[Asking, _who(doors.CONNECT)]
+Trickles = Annotated[Asking, _who(doors.TRICKLE)]
+Reads = Annotated[Asking, _who(doors.READ)]
+Follows = Annotated[Asking, _who(doors.FOLLOW)]
+Mutes = Annotated[Asking, _who(doors.MUTE)]
+Pauses = Annotated[Asking, _who(doors.PAUSE)]
+Writes = Annotated[Asking, _who(doors.MESSAGE)]
+Ends = Annotated[Asking, _who(doors.END)]
 SessionsDep = Annotated[Sessions, Depends(_sessions)]
 RoomsDep = Annotated[Rooms, Depends(_rooms)]
 
@@ -50,9 +65,10 @@ async def config(sessions: SessionsDep, rooms: RoomsDep, request: Request) -> w.
 @router.post("/session", status_code=201)
 async def start(
     body: w.StartBody,
-    who: Who,
+    who: Starts,
     sessions: SessionsDep,
     rooms: RoomsDep,
+    request: Request,
     response: Response,
     trace_id: Trace,
 ) -> w.StartAnswer:
@@ -68,6 +84,7 @@ async def start(
         wishes=body.limits.model_dump(exclude_none=True) if body.limits else {},
     )
     session = started.session
+    doors.note_session(request, session.id)
     answer = None
     if body.offer is not None and session.stage is not Stage.QUEUED:
         answer = await sessions.connect(
@@ -87,7 +104,7 @@ async def start(
 
 @router.get("/session/current", responses={204: {"description": "none is running"}})
 async def current(
-    who: Who, sessions: SessionsDep, rooms: RoomsDep, response: Response
+    who: Reads, sessions: SessionsDep, rooms: RoomsDep, response: Response
 ) -> w.SessionBody | None:
     """The user's running session, for a page that was reloaded."""
     session = await sessions.current(who.user_id, None, tenant=who.tenant)
@@ -98,34 +115,36 @@ async def current(
 
 
 @router.get("/session/{session_id}")
-async def get(session_id: str, who: Who, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
+async def get(session_id: str, who: Reads, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
     """One of the user's sessions."""
     return _body(await sessions.get(session_id, who.user_id, tenant=who.tenant), rooms)
 
 
 @router.delete("/session/{session_id}")
-async def stop(session_id: str, who: Who, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
+async def stop(session_id: str, who: Ends, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
     """End a session. Said again, nothing more happens."""
     return _body(await sessions.stop(session_id, who.user_id, tenant=who.tenant), rooms)
 
 
 @router.post("/session/{session_id}/offer")
 async def offer(
-    session_id: str, body: w.OfferBody, who: Who, sessions: SessionsDep
+    session_id: str, body: w.OfferBody, who: Connects, sessions: SessionsDep
 ) -> w.AnswerBody:
     """Bring a page's media into the room: again after a reload, or from a newer page."""
     return _answer(await sessions.connect(session_id, who.user_id, _offer(body), tenant=who.tenant))
 
 
 @router.patch("/session/{session_id}/offer", status_code=204)
-async def trickle(session_id: str, body: w.CandidatesBody, who: Who, sessions: SessionsDep) -> None:
+async def trickle(
+    session_id: str, body: w.CandidatesBody, who: Trickles, sessions: SessionsDep
+) -> None:
     """Further ICE candidates of an earlier offer."""
     candidates = Candidates(offer_id=body.offer_id, candidates=body.candidates)
     await sessions.trickle(session_id, who.user_id, candidates, tenant=who.tenant)
 
 
 @router.post("/session/{session_id}/ticket")
-async def ticket(session_id: str, who: Who, sessions: SessionsDep) -> w.TicketAnswer:
+async def ticket(session_id: str, who: Follows, sessions: SessionsDep) -> w.TicketAnswer:
     """A new one-time ticket for ``WS /ws``."""
     session = await sessions.get(session_id, who.user_id, tenant=who.tenant)
     return w.TicketAnswer(ticket=await sessions.ticket(session), expires_in_s=w.TICKET_LIFETIME_S)
@@ -133,7 +152,7 @@ async def ticket(session_id: str, who: Who, sessions: SessionsDep) -> w.TicketAn
 
 @router.post("/session/{session_id}/message", status_code=202)
 async def message(
-    session_id: str, body: w.MessageBody, who: Who, sessions: SessionsDep, rooms: RoomsDep
+    session_id: str, body: w.MessageBody, who: Writes, sessions: SessionsDep, rooms: RoomsDep
 ) -> w.SessionBody:
     """Type instead of speaking; the bot is told."""
     return _body(
@@ -142,8 +161,11 @@ async def message(
 
 
 @router.post("/mute")
-async def mute(body: w.MuteBody, who: Who, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
+async def mute(
+    body: w.MuteBody, who: Mutes, sessions: SessionsDep, rooms: RoomsDep, request: Request
+) -> w.SessionBody:
     """Switch the user's microphone; of two calls the one with the later timestamp holds."""
+    doors.note_session(request, body.session_id)
     session = await sessions.mute(
         body.session_id,
         who.user_id,
@@ -156,10 +178,11 @@ async def mute(body: w.MuteBody, who: Who, sessions: SessionsDep, rooms: RoomsDe
 
 @router.post("/pause")
 async def pause(
-    body: w.PauseBody, who: Who, sessions: SessionsDep, rooms: RoomsDep
+    body: w.PauseBody, who: Pauses, sessions: SessionsDep, rooms: RoomsDep, request: Request
 ) -> w.SessionBody:
     """Pause a session for a cause, or lift that cause; another cause is left alone."""
     cause = PauseCause(body.cause)
+    doors.note_session(request, body.session_id)
     session = await sessions.pause(
         body.session_id, who.user_id, cause, paused=body.paused, tenant=who.tenant
     )

@@ -1,9 +1,11 @@
-"""Bodies of what operators ask: who talks, ending a session, stopping everything.
+"""Bodies of what operators ask: who talks, ending a session, stopping everything, the audit log.
 
 Not part of the schema that browsers are built from: no page asks any of this.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from pydantic import Field
 
@@ -100,3 +102,27 @@ class SpendAnswer(WireModel):
     by: str
     cost: CostData
     rows: list[SpendRow]
+
+
+class AuditLine(WireModel):
+    """Who did what, on what, when, from where, and what came of it. ``at``: RFC 3339, UTC.
+
+    ``outcome``: ``done``, or the code of the error that it ended with.
+    """
+
+    id: int
+    at: str
+    actor_kind: str
+    actor: str
+    address: str | None = None
+    act: str
+    target: str
+    outcome: str
+    detail: dict[str, Any]
+
+
+class AuditLines(WireModel):
+    """``GET /api/operator/audit``, newest first. ``nextBefore``: where to read on, if anywhere."""
+
+    lines: list[AuditLine]
+    next_before: int | None = None
