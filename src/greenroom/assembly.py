@@ -137,8 +137,8 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         link_url=plan.link_url,
         memory_limit_bytes=plan.memory_limit_bytes,
     )
-    emergency = Emergency(store, clock, adapters.launcher, sessions, metrics)
     audit = Audit(store.audit, clock)
+    emergency = Emergency(store, clock, adapters.launcher, sessions, metrics, audit)
     parts = Parts(
         store=store,
         hub=hub,
