@@ -22,6 +22,7 @@ from greenroom.service.deadlines import Timekeeper
 from greenroom.service.deliveries import Deliverer
 from greenroom.service.dispatch import Dispatcher
 from greenroom.service.emergency import Emergency
+from greenroom.service.issuer import Issuer
 from greenroom.service.keys import Keys
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
@@ -70,6 +71,7 @@ class Plan:
         metrics_open: Whether anybody may read the metrics, who reaches the server.
         quotas: How many sessions there may be.
         rates: How often somebody may ask, per minute.
+        issuer: Who else signs users, by keys of their own.
     """
 
     secret: str
@@ -84,6 +86,7 @@ class Plan:
     metrics_open: bool = False
     quotas: Quotas = field(default_factory=Quotas)
     rates: Mapping[Rate, int | None] = field(default_factory=dict)
+    issuer: Issuer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         emergency=emergency,
         keyring=keyring,
         metrics=metrics,
-        identity=Identity(plan.secret, anonymous=plan.anonymous),
+        identity=Identity(plan.secret, anonymous=plan.anonymous, issuer=plan.issuer),
         keys=Keys(store.keys, clock, audit),
         audit=audit,
         rates=Rates(plan.rates),

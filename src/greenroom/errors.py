@@ -135,6 +135,12 @@ class Unavailable(GreenroomError):
     retryable = True
 
 
+class IssuerUnavailable(Unavailable):
+    """Who signs the users cannot be asked for the keys, so nobody knows who is asking."""
+
+    code = "issuer_unavailable"
+
+
 class LaunchFailed(GreenroomError):
     """The bot could not be brought to life."""
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic.functional_validators import AfterValidator, BeforeValidator
@@ -92,6 +93,28 @@ def _websocket_only(value: str | None) -> str | None:
     return value
 
 
+def _key_set_only(value: str | None) -> str | None:
+    """Whoever could change the keys on their way could be any user."""
+    if not value or not value.strip():
+        return None
+    parts = urlsplit(value.strip())
+    on_this_machine = parts.scheme == "http" and _is_loopback(parts.hostname or "")
+    at_a_host = parts.hostname and (parts.scheme == "https" or on_this_machine)
+    in_a_file = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
+    if not (at_a_host or in_a_file) or parts.username or parts.password:
+        raise ValueError("must begin with https:// or file:/// (http:// on this machine only)")
+    return value.strip()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _networks_only(value: list[str]) -> list[str]:
     for entry in value:
         if entry != "*":
@@ -125,6 +148,15 @@ class Settings(BaseSettings):
     )
     secret: SecretStr | None = Field(
         default=None, description="Signs cookies and tokens; needed on any public address."
+    )
+    jwks_url: Annotated[str | None, AfterValidator(_key_set_only)] = Field(
+        default=None, description="Public keys by which your sign-in signs users: https:, file:."
+    )
+    jwt_issuer: str | None = Field(
+        default=None, description="What `iss` of those users' tokens must be."
+    )
+    jwt_audience: str = Field(
+        default="greenroom", min_length=1, description="What `aud` of those tokens must hold."
     )
     origins: Annotated[list[str], NoDecode, BeforeValidator(_from_json_or_list)] = Field(
         default_factory=list,
@@ -271,12 +303,7 @@ class Settings(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(self.host)
 
     def plain_database_url(self) -> str | None:
         """The database's address, password and all; None means SQLite in the state folder."""
@@ -362,6 +389,21 @@ class Settings(BaseSettings):
                 most_cpu_share=self.most_cpu_share, keep_free_bytes=self.keep_free_mb * _MIB
             ),
         )
+
+    def signs_users(self) -> tuple[str, str, str] | None:
+        """Who else signs users: the address of the keys, the issuer, the audience.
+
+        Raises:
+            BadSetting: There are keys, and nobody whose they are; or somebody without keys.
+        """
+        issuer = (self.jwt_issuer or "").strip()
+        if bool(self.jwks_url) != bool(issuer):
+            given, missing = ("JWKS_URL", "JWT_ISSUER")[:: 1 if self.jwks_url else -1]
+            raise BadSetting(
+                f"GREENROOM_{given} is set, and GREENROOM_{missing} is not. Set both: the same "
+                "keys may sign tokens for others, too."
+            )
+        return (self.jwks_url, issuer, self.jwt_audience) if self.jwks_url else None
 
     def rates(self) -> dict[Rate, int | None]:
         """How often somebody may ask, per minute, as set."""

@@ -13,6 +13,7 @@ from fastapi import Request, Response
 from greenroom.errors import Unauthorized
 from greenroom.ports.audit import Actor, ActorKind
 from greenroom.ports.keys import ApiKey
+from greenroom.service.issuer import Issuer, is_signed_by_a_key
 from greenroom.session.model import DEFAULT_TENANT
 
 COOKIE = "greenroom_visitor"
@@ -65,11 +66,13 @@ class Identity:
         secret: The installation's secret; signs cookies and user tokens (JWT, HS256).
         anonymous: Whether a visitor without a token gets a name of their own (loopback only).
         secure: Whether the cookie travels over HTTPS only.
+        issuer: Who else signs users, by keys of their own.
     """
 
     secret: str
     anonymous: bool
     secure: bool = False
+    issuer: Issuer | None = None
 
     def greet(self, request: Request, response: Response) -> Asking:
         """Give a new visitor a name, by a cookie that no script can read."""
@@ -102,8 +105,9 @@ class Identity:
 
         Raises:
             Unauthorized: The token is not good.
+            IssuerUnavailable: Nobody knows; the keys of whoever signs users cannot be read.
         """
-        claims = self._claims(token, _USERS)
+        claims = await self._user_claims(token)
         tenant = claims.get("tenant", DEFAULT_TENANT)
         if not isinstance(tenant, str) or not 0 < len(tenant) <= 128:
             raise Unauthorized("The user token names a tenant that cannot be one.")
@@ -150,6 +154,11 @@ class Identity:
             secure=self.secure,
         )
         return Asking(user_id, guest=True, is_new=True)
+
+    async def _user_claims(self, token: str) -> dict[str, Any]:
+        if self.issuer is not None and is_signed_by_a_key(token):
+            return await self.issuer.claims(token)
+        return self._claims(token, _USERS)
 
     def _claims(self, token: str, audience: str) -> dict[str, Any]:
         try:
