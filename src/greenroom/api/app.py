@@ -10,7 +10,18 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from greenroom import __version__
-from greenroom.api import audit, cost, events, health, keys, link, operators, pipecat, voice
+from greenroom.api import (
+    audit,
+    cost,
+    deliveries,
+    events,
+    health,
+    keys,
+    link,
+    operators,
+    pipecat,
+    voice,
+)
 from greenroom.api.errors import install_errors
 from greenroom.api.identity import Identity
 from greenroom.api.limits import BodyLimit
@@ -67,7 +78,9 @@ def build_app(parts: Parts) -> FastAPI:
     for name in Parts.__dataclass_fields__:
         setattr(app.state, name, getattr(parts, name))
     install_errors(app, parts.metrics)
-    for resource in (voice, cost, pipecat, events, link, operators, keys, audit, health):
+    for resource in (voice, cost, pipecat, events, link, health):
+        app.include_router(resource.router)
+    for resource in (operators, keys, audit, deliveries):
         app.include_router(resource.router)
     install_page(app)
     app.add_middleware(BodyLimit)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -50,14 +49,13 @@ def deliveries(
     """
     if context.invoked_subcommand is not None:
         return
+    from greenroom.service.listing import deliveries_of
+
     with refusals():
         found, standings = asyncio.run(opened(state_dir, _lister(dead, endpoint, limit)))
     if as_json:
-        told = {
-            "endpoints": [_standing_json(s) for s in standings],
-            "deliveries": [_delivery_json(d) for d in found],
-        }
-        out.print(json.dumps(told, indent=2), markup=False)
+        told = deliveries_of(found, standings)
+        out.print(told.model_dump_json(by_alias=True, indent=2), markup=False)
         return
     _show(found, standings)
 
@@ -147,32 +145,3 @@ def _clock(at: float | None) -> str:
     if at is None:
         return "–"
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _iso(at: float | None) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat()
-
-
-def _delivery_json(delivery: Delivery) -> dict[str, Any]:
-    """Everything but what was said: the event's data."""
-    return {
-        "id": delivery.id,
-        "event": f"{delivery.event.session_id}.{delivery.event.seq}",
-        "session": delivery.event.session_id,
-        "type": delivery.event.type,
-        "time": _iso(delivery.event.at),
-        "endpoint": delivery.endpoint,
-        "state": delivery.state,
-        "attempts": delivery.attempts,
-        "nextTry": _iso(delivery.due_at),
-        "error": delivery.error,
-    }
-
-
-def _standing_json(standing: Standing) -> dict[str, Any]:
-    return {
-        "endpoint": standing.endpoint,
-        "waiting": standing.waiting,
-        "dead": standing.dead,
-        "oldest": _iso(standing.oldest_at),
-    }

@@ -1,4 +1,4 @@
-"""Bodies of what operators ask: who talks, ending a session, stopping everything, the audit log.
+"""Bodies of what operators ask: who talks, stopping that, what was delivered, and who did what.
 
 Not part of the schema that browsers are built from: no page asks any of this.
 """
@@ -102,6 +102,57 @@ class SpendAnswer(WireModel):
     by: str
     cost: CostData
     rows: list[SpendRow]
+
+
+class DeliveryLine(WireModel):
+    """One event for one endpoint, without what was said: its data.
+
+    ``nextTry``: when its turn comes, or that of those before it; absent for one that is dead.
+    """
+
+    id: int
+    event: str
+    session: str
+    type: str
+    time: str
+    endpoint: str
+    state: str
+    attempts: int
+    next_try: str | None = None
+    error: str | None = None
+
+
+class EndpointLine(WireModel):
+    """How the deliveries of one endpoint stand. ``oldest``: since when the first of them waits."""
+
+    endpoint: str
+    waiting: int
+    dead: int
+    oldest: str | None = None
+
+
+class DeliveryLines(WireModel):
+    """What has not reached the application, the oldest first."""
+
+    endpoints: list[EndpointLine]
+    deliveries: list[DeliveryLine]
+
+
+MAX_REPLAYED_IDS = 1_000
+
+
+class ReplayBody(WireModel):
+    """Which deliveries to try again: those of ``ids``, or ``all`` (of an ``endpoint``)."""
+
+    ids: list[int] = Field(default_factory=list, max_length=MAX_REPLAYED_IDS)
+    all: bool = False
+    endpoint: str | None = Field(default=None, max_length=64)
+
+
+class ReplayAnswer(WireModel):
+    """How many will be tried again."""
+
+    replayed: int
 
 
 class AuditLine(WireModel):
