@@ -135,6 +135,12 @@ class Unavailable(GreenroomError):
     retryable = True
 
 
+class IssuerUnavailable(Unavailable):
+    """Who signs the users cannot be asked for the keys, so nobody knows who is asking."""
+
+    code = "issuer_unavailable"
+
+
 class LaunchFailed(GreenroomError):
     """The bot could not be brought to life."""
 
@@ -234,6 +240,17 @@ class MachineFull(LimitReached):
     """The machine cannot carry one more call without disturbing the others."""
 
     code = "machine_full"
+
+
+class RateLimited(GreenroomError):
+    """Too many calls in a short time. ``facts``: ``rate``, which, and how many a minute it allows.
+
+    Unlike a `LimitReached` it says nothing about sessions: whoever calls is to slow down.
+    """
+
+    code = "rate_limited"
+    status = 429
+    retryable = True
 
 
 class Halted(GreenroomError):

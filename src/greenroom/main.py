@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import structlog
 import uvicorn
@@ -23,10 +24,13 @@ from greenroom.hub.memory import MemoryHub
 from greenroom.launch.local import LocalLauncher
 from greenroom.launch.machine import MachineCapacity
 from greenroom.launch.state import lock_or_none
+from greenroom.outbound.keyset import FileKeySet, HttpKeySet
 from greenroom.outbound.sender import HttpSender
+from greenroom.ports.keyset import KeySet
 from greenroom.pricelist import read_price_list
 from greenroom.rooms.local import LocalRooms
 from greenroom.running import LOCK_FILE, announced
+from greenroom.service.issuer import Issuer
 from greenroom.service.purse import Money
 from greenroom.service.sessions import Assistant
 from greenroom.session.inputs import BotExited
@@ -119,6 +123,8 @@ async def build(
         endpoints=endpoints,
         metrics_open=settings.metrics_open,
         quotas=settings.quotas(),
+        rates=settings.rates(),
+        issuer=_issuer(settings),
     )
     adapters = Adapters(
         store, MemoryHub(), SystemClock(), launcher, rooms, sender, MachineCapacity()
@@ -137,6 +143,19 @@ def _endpoints(settings: Settings, sender: HttpSender, *, serving: bool) -> list
     for endpoint in endpoints if serving else ():
         sender.check(endpoint)
     return endpoints
+
+
+def _issuer(settings: Settings) -> Issuer | None:
+    """Who else signs users, if the settings name somebody."""
+    signs = settings.signs_users()
+    if signs is None:
+        return None
+    url, issuer, audience = signs
+    parts = urlsplit(url)
+    keys: KeySet = HttpKeySet(url)
+    if parts.scheme == "file":
+        keys = FileKeySet(Path(unquote(parts.path)))
+    return Issuer(keys, issuer, audience)
 
 
 async def _warm(house: House) -> None:
@@ -244,6 +263,7 @@ async def _serve(
         ws_ping_interval=10.0,
         ws_ping_timeout=10.0,
         server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
     )
     server = _Server(config)
     stopping = _Stopping(settings, house, server)

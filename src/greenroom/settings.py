@@ -16,6 +16,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic.functional_validators import AfterValidator, BeforeValidator
@@ -26,6 +27,7 @@ from greenroom.session.budgets import BudgetKind, Budgets
 from greenroom.session.model import Limits
 from greenroom.session.policy import MachineQuotas, Quotas
 from greenroom.session.prices import METERING_S, micro_usd
+from greenroom.session.rates import PER_MIN, Rate
 from greenroom.wire.link import IceServer
 from greenroom.wire.webhooks import MAKE_SECRET as MAKE_WEBHOOK_SECRET
 from greenroom.wire.webhooks import MAX_ENDPOINTS, Endpoint
@@ -91,6 +93,35 @@ def _websocket_only(value: str | None) -> str | None:
     return value
 
 
+def _key_set_only(value: str | None) -> str | None:
+    """Whoever could change the keys on their way could be any user."""
+    if not value or not value.strip():
+        return None
+    parts = urlsplit(value.strip())
+    on_this_machine = parts.scheme == "http" and _is_loopback(parts.hostname or "")
+    at_a_host = parts.hostname and (parts.scheme == "https" or on_this_machine)
+    in_a_file = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
+    if not (at_a_host or in_a_file) or parts.username or parts.password:
+        raise ValueError("must begin with https:// or file:/// (http:// on this machine only)")
+    return value.strip()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _networks_only(value: list[str]) -> list[str]:
+    for entry in value:
+        if entry != "*":
+            ipaddress.ip_network(entry)
+    return value
+
+
 def _none_if_empty(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -117,6 +148,15 @@ class Settings(BaseSettings):
     )
     secret: SecretStr | None = Field(
         default=None, description="Signs cookies and tokens; needed on any public address."
+    )
+    jwks_url: Annotated[str | None, AfterValidator(_key_set_only)] = Field(
+        default=None, description="Public keys by which your sign-in signs users: https:, file:."
+    )
+    jwt_issuer: str | None = Field(
+        default=None, description="What `iss` of those users' tokens must be."
+    )
+    jwt_audience: str = Field(
+        default="greenroom", min_length=1, description="What `aud` of those tokens must hold."
     )
     origins: Annotated[list[str], NoDecode, BeforeValidator(_from_json_or_list)] = Field(
         default_factory=list,
@@ -199,6 +239,37 @@ class Settings(BaseSettings):
     keep_free_mb: int = Field(
         default=256, ge=0, le=_MOST_SESSIONS, description="Memory that calls leave free."
     )
+    starts_per_min: Quota = Field(
+        default=PER_MIN[Rate.STARTS], description="Calls to start, per user. `none`: any. So below."
+    )
+    offers_per_min: Quota = Field(
+        default=PER_MIN[Rate.OFFERS], description="Offers of media, per user."
+    )
+    controls_per_min: Quota = Field(
+        default=PER_MIN[Rate.CONTROLS], description="Mutes and pauses, per user."
+    )
+    messages_per_min: Quota = Field(
+        default=PER_MIN[Rate.MESSAGES], description="Typed messages, per user."
+    )
+    tickets_per_min: Quota = Field(
+        default=PER_MIN[Rate.TICKETS], description="Tickets for the event socket, per user."
+    )
+    tokens_per_min: Quota = Field(
+        default=PER_MIN[Rate.TOKENS], description="User tokens, per API key."
+    )
+    key_calls_per_min: Quota = Field(
+        default=PER_MIN[Rate.KEY_CALLS], description="Calls of any kind, per API key."
+    )
+    bad_logins_per_min: Quota = Field(
+        default=PER_MIN[Rate.BAD_LOGINS],
+        description="Tokens and keys that are not good, per address.",
+    )
+    trusted_proxies: Annotated[
+        list[str], NoDecode, BeforeValidator(_from_json_or_list), AfterValidator(_networks_only)
+    ] = Field(
+        default_factory=lambda: ["127.0.0.1", "::1"],
+        description="Reverse proxies whose `X-Forwarded-For` is believed: addresses, networks.",
+    )
     metrics_open: bool = Field(
         default=False,
         description="Anybody may read /metrics on a public address; else operators only.",
@@ -232,12 +303,7 @@ class Settings(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(self.host)
 
     def plain_database_url(self) -> str | None:
         """The database's address, password and all; None means SQLite in the state folder."""
@@ -324,6 +390,25 @@ class Settings(BaseSettings):
             ),
         )
 
+    def signs_users(self) -> tuple[str, str, str] | None:
+        """Who else signs users: the address of the keys, the issuer, the audience.
+
+        Raises:
+            BadSetting: There are keys, and nobody whose they are; or somebody without keys.
+        """
+        issuer = (self.jwt_issuer or "").strip()
+        if bool(self.jwks_url) != bool(issuer):
+            given, missing = ("JWKS_URL", "JWT_ISSUER")[:: 1 if self.jwks_url else -1]
+            raise BadSetting(
+                f"GREENROOM_{given} is set, and GREENROOM_{missing} is not. Set both: the same "
+                "keys may sign tokens for others, too."
+            )
+        return (self.jwks_url, issuer, self.jwt_audience) if self.jwks_url else None
+
+    def rates(self) -> dict[Rate, int | None]:
+        """How often somebody may ask, per minute, as set."""
+        return {rate: getattr(self, f"{rate.value}_per_min") for rate in Rate}
+
     def budgets(self) -> Budgets:
         """The budgets that are set."""
         amounts = {kind: getattr(self, f"budget_{kind.value}_usd") for kind in BudgetKind}
@@ -396,6 +481,8 @@ def _default_of(name: str) -> str:
     default = Settings.model_fields[name].get_default(call_default_factory=True)
     if default in (None, []):
         return "–"
+    if isinstance(default, list):
+        return f"`{','.join(default)}`"
     shown = f"{default:g}" if isinstance(default, float) else str(default).lower()
     return f"`{shown}`"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import sqlite3
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from greenroom.commands.operate import os_user
 from tests.e2e.server import Server, eventually
 from tests.e2e.visitor import Json, Visitor, a_visitor
 from tests.ops.conftest import PATIENCE_S, Done, StartServer
@@ -57,6 +59,12 @@ async def test_the_button_holds_over_a_restart_until_resume(
         assert "may begin again" in (await greenroom("resume")).output
         await a_bot_lives(server, visitor)
         assert "Nothing had been stopped" in (await greenroom("resume")).output
+        lines = json.loads((await greenroom("audit", "--json")).output)["lines"]
+        assert [line["act"] for line in lines] == ["house.resume", "house.resume", "house.stop"]
+        # The server did it, and knows who asked it to.
+        assert {(line["actorKind"], line["actor"], line["address"]) for line in lines} == {
+            ("command", os_user(), "127.0.0.1")
+        }
 
 
 async def test_force_works_while_neither_server_nor_database_answers(

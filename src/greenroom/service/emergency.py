@@ -16,9 +16,11 @@ from dataclasses import dataclass
 import structlog
 
 from greenroom.errors import GreenroomError, Unavailable
+from greenroom.ports.audit import Act, Actor, ActorKind
 from greenroom.ports.clock import Clock
 from greenroom.ports.launcher import BotProcess, Launcher
 from greenroom.ports.store import Halt, Store
+from greenroom.service.audit import Audit
 from greenroom.service.metrics import Metrics
 from greenroom.service.policies import Outside, outside
 from greenroom.service.sessions import Sessions
@@ -32,6 +34,8 @@ LOOK_EVERY_S = 1.0
 QUIET_WITHIN_S = 6.0
 AT_ONCE = 32
 POLITE_S, TERM_S = 0.6, 0.5
+# Who pulled it had neither server nor database to say so.
+_BRAKE = Actor(ActorKind.COMMAND, "stop-all --force")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,20 @@ class Emergency:
     """The stop button, and the record of it."""
 
     def __init__(
-        self, store: Store, clock: Clock, launcher: Launcher, sessions: Sessions, metrics: Metrics
+        self,
+        store: Store,
+        clock: Clock,
+        launcher: Launcher,
+        sessions: Sessions,
+        metrics: Metrics,
+        audit: Audit,
     ) -> None:
         self._store = store
         self._clock = clock
         self._launcher = launcher
         self._sessions = sessions
         self._metrics = metrics
+        self._audit = audit
         self._changing = asyncio.Lock()
 
     async def stop(self, reason: str) -> Stopped:
@@ -114,7 +125,8 @@ class Emergency:
             brake = await outside(Outside.HALTED, self._launcher.halted)
             halt = await self._store.halted()
             if brake is not None and halt is None:
-                await self._stop(brake.reason)
+                async with self._audit.of(_BRAKE, Act.STOP_ALL, reason=brake.reason):
+                    await self._stop(brake.reason)
             elif halt is not None and await self._store.unended():
                 await self._end_sessions(halt.reason)
 

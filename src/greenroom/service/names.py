@@ -7,6 +7,7 @@ import hmac
 import re
 import secrets
 
+from greenroom.session.model import DEFAULT_TENANT
 from greenroom.wire.reports import webhook_secret
 
 _ROOM_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
@@ -29,10 +30,12 @@ class Keyring:
     def __init__(self, secret: str) -> None:
         self._key = secret.encode()
 
-    def room_for(self, user_id: str, assistant: str) -> str:
+    def room_for(self, user_id: str, assistant: str, tenant: str = DEFAULT_TENANT) -> str:
         """``voice-{user}-{12 hex}``: always the same for one user, guessed by nobody else."""
         user = _ROOM_UNSAFE.sub("-", user_id)[:_ROOM_USER_CHARS]
-        return f"voice-{user}-{self._digest('room', user_id, assistant)[:12]}"
+        # Where there is only one tenant, rooms are called as they were before there were several.
+        whose = ("room",) if tenant == DEFAULT_TENANT else ("room of", tenant)
+        return f"voice-{user}-{self._digest(*whose, user_id, assistant)[:12]}"
 
     def launch_secret(self, launch_id: str) -> str:
         """The secret of one launch; derived, so that it need not be kept."""

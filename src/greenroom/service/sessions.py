@@ -166,22 +166,28 @@ class Sessions:
         except KeyError:
             raise NotFound(f"There is no assistant called “{name[:64]}”.") from None
 
-    async def get(self, session_id: str, user_id: str | None = None) -> Session:
-        """A session; with ``user_id`` only if it is theirs.
+    async def get(
+        self, session_id: str, user_id: str | None = None, *, tenant: str = DEFAULT_TENANT
+    ) -> Session:
+        """A session; with ``user_id`` only if it is that user's, in that tenant.
 
         Raises:
             NotFound: There is none, or it is somebody else's.
         """
         session = await self._store.get(session_id)
-        if user_id is not None and session.user_id != user_id:
+        if user_id is not None and not session.is_of(user_id, tenant):
             raise NotFound("There is no such session.")
         return session
 
-    async def current(self, user_id: str, assistant_name: str | None) -> Session | None:
+    async def current(
+        self, user_id: str, assistant_name: str | None, *, tenant: str = DEFAULT_TENANT
+    ) -> Session | None:
         """The user's live session with this assistant, for a page that was reloaded."""
-        return await self._store.live_of(user_id, self.assistant(assistant_name).name)
+        return await self._store.live_of(user_id, self.assistant(assistant_name).name, tenant)
 
-    async def connect(self, session_id: str, user_id: str, offer: Offer) -> Answer:
+    async def connect(
+        self, session_id: str, user_id: str, offer: Offer, *, tenant: str = DEFAULT_TENANT
+    ) -> Answer:
         """Bring a page's media into the room: its offer goes to the bot, the answer comes back.
 
         Waits until the bot is linked, at most until the session's join deadline.
@@ -194,7 +200,7 @@ class Sessions:
             BadOffer: The bot cannot use the offer.
         """
         session = await self._store.get(session_id)
-        if session.user_id != user_id:
+        if not session.is_of(user_id, tenant):
             raise OfferConflict("This session belongs to somebody else.")
         began = self._clock.now()
         session = await self.apply(session_id, i.Offer(offer.participant))
@@ -203,9 +209,16 @@ class Sessions:
         self._metrics.answer_seconds.observe(max(0.0, self._clock.now() - began))
         return answer
 
-    async def trickle(self, session_id: str, user_id: str, candidates: Candidates) -> None:
+    async def trickle(
+        self,
+        session_id: str,
+        user_id: str,
+        candidates: Candidates,
+        *,
+        tenant: str = DEFAULT_TENANT,
+    ) -> None:
         """Pass further ICE candidates on to the bot."""
-        session = await self.get(session_id, user_id)
+        session = await self.get(session_id, user_id, tenant=tenant)
         if session.stage is Stage.QUEUED:
             raise StillQueued("You are still waiting for a place.", session=session_id)
         if not session.stage.is_live:
@@ -233,6 +246,8 @@ class Sessions:
         user_id: str | None,
         reason: EndReason = EndReason.USER,
         note: str | None = None,
+        *,
+        tenant: str = DEFAULT_TENANT,
     ) -> Session:
         """End a session; said again while it ends, it hurries, and then nothing more happens.
 
@@ -241,37 +256,52 @@ class Sessions:
             user_id: Whose it must be; None: whoever's.
             reason: Why.
             note: Further words for people.
+            tenant: The user's.
         """
-        await self.get(session_id, user_id)
+        await self.get(session_id, user_id, tenant=tenant)
         return await self._obey(session_id, i.Stop(reason, note))
 
     async def mute(
-        self, session_id: str, user_id: str, *, muted: bool, timestamp_ms: int
+        self,
+        session_id: str,
+        user_id: str,
+        *,
+        muted: bool,
+        timestamp_ms: int,
+        tenant: str = DEFAULT_TENANT,
     ) -> Session:
         """Switch the user's microphone; of two calls the later ``timestamp_ms`` holds."""
-        session = await self.get(session_id, user_id)
+        session = await self.get(session_id, user_id, tenant=tenant)
         ahead_s = timestamp_ms / 1000 - self._clock.now()
         if ahead_s > CLOCK_SLACK_S:
             log.warning("mute.from_the_future", **ids_of(session), ahead_s=round(ahead_s, 1))
         return await self._obey(session_id, i.Mute(muted, timestamp_ms))
 
     async def pause(
-        self, session_id: str, user_id: str, cause: PauseCause, *, paused: bool
+        self,
+        session_id: str,
+        user_id: str,
+        cause: PauseCause,
+        *,
+        paused: bool,
+        tenant: str = DEFAULT_TENANT,
     ) -> Session:
         """Let a cause to pause appear, or lift it; the others stay as they are."""
-        await self.get(session_id, user_id)
+        await self.get(session_id, user_id, tenant=tenant)
         if paused:
             self._metrics.pauses.labels(cause=cause.value).inc()
         return await self._obey(session_id, i.Pause(cause) if paused else i.Resume(cause))
 
-    async def message(self, session_id: str, user_id: str, text: str) -> Session:
+    async def message(
+        self, session_id: str, user_id: str, text: str, *, tenant: str = DEFAULT_TENANT
+    ) -> Session:
         """Tell the bot what the user typed instead of speaking.
 
         Raises:
             NotActive: Nobody is in conversation right now.
             SessionEnded: The session is over.
         """
-        await self.get(session_id, user_id)
+        await self.get(session_id, user_id, tenant=tenant)
         return await self._obey(session_id, i.Message(text))
 
     async def _obey(self, session_id: str, command: i.Command) -> Session:
@@ -301,8 +331,8 @@ class Sessions:
         if taken is None:
             self._metrics.tokens_refused.labels(kind="ticket").inc()
             raise Forbidden("This ticket is unknown, used or expired. Ask for a new one.")
-        session_id, user_id = taken
-        return await self.get(session_id, user_id)
+        session_id, _ = taken
+        return await self._store.get(session_id)
 
     def refuse_new(self) -> None:
         """From now on no new session is begun; running ones are still found."""

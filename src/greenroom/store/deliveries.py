@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Insert, Select, and_, case, delete, exists, func, select, update
@@ -13,9 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from greenroom.ports.deliveries import Delivery, DeliveryState, Standing
 from greenroom.ports.store import StoredEvent
 from greenroom.store import tables as t
+from greenroom.store.database import Connections
 from greenroom.wire.webhooks import Endpoint
-
-_Connections = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 _d, _lanes = t.deliveries.c, t.delivery_lanes.c
 _IS_WAITING = _d.state == DeliveryState.WAITING.value
@@ -29,7 +27,7 @@ class SqlDeliveries:
         read: Gives a connection for what only reads.
     """
 
-    def __init__(self, write: _Connections, read: _Connections) -> None:
+    def __init__(self, write: Connections, read: Connections) -> None:
         self._write = write
         self._read = read
         self._endpoints: Sequence[Endpoint] = ()

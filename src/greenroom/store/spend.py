@@ -58,7 +58,13 @@ async def spent(
 
 
 async def totals(
-    db: AsyncConnection, by: SpendBy, since: str, until: str, *, user_id: str | None = None
+    db: AsyncConnection,
+    by: SpendBy,
+    since: str,
+    until: str,
+    *,
+    user_id: str | None = None,
+    tenant: str | None = None,
 ) -> list[Total]:
     """See `Store.totals`."""
     name, component = _SPEND_COLUMNS[by], t.spend.c.component
@@ -66,5 +72,7 @@ async def totals(
     wanted = wanted.where(t.spend.c.day >= since, t.spend.c.day <= until)
     if user_id is not None:
         wanted = wanted.where(t.spend.c.user_id == user_id)
+    if tenant is not None:
+        wanted = wanted.where(t.spend.c.tenant == tenant)
     found = await db.execute(wanted.group_by(name, component).order_by(name, component))
     return [Total(row[0], row[1], int(row[2])) for row in found]

@@ -29,11 +29,13 @@ from greenroom.ports.store import (
 )
 from greenroom.session.deadlines import deadlines as deadlines_of
 from greenroom.session.facts import EffectKind
-from greenroom.session.model import DeadlineKind, Session
+from greenroom.session.model import DEFAULT_TENANT, DeadlineKind, Session
 from greenroom.session.policy import Occupancy, Place, Quotas
 from greenroom.store import spend
 from greenroom.store import tables as t
+from greenroom.store.audit import SqlAudit
 from greenroom.store.deliveries import SqlDeliveries
+from greenroom.store.keys import SqlKeys
 from greenroom.store.occupancy import census, waiting_sessions
 from greenroom.store.reaching import reachable
 from greenroom.store.rows import from_row, to_row
@@ -58,6 +60,8 @@ class SqlStore:
         self._writer = writer
         self._reader = reader
         self.deliveries = SqlDeliveries(self._write, self._read)
+        self.keys = SqlKeys(self._write, self._read)
+        self.audit = SqlAudit(self._write, self._read)
         self._admission_lock = admission_lock
         self._turn = asyncio.Lock()
 
@@ -186,9 +190,12 @@ class SqlStore:
             raise NotFound("There is no such session.")
         return from_row(row)
 
-    async def live_of(self, user_id: str, assistant: str) -> Session | None:
+    async def live_of(
+        self, user_id: str, assistant: str, tenant: str = DEFAULT_TENANT
+    ) -> Session | None:
         """See `Store.live_of`."""
-        theirs = (t.sessions.c.user_id == user_id) & (t.sessions.c.assistant == assistant)
+        s = t.sessions.c
+        theirs = (s.user_id == user_id) & (s.assistant == assistant) & (s.tenant == tenant)
         async with self._read() as db:
             row = (await db.execute(select(t.sessions).where(theirs, t.LIVE))).mappings().first()
         return from_row(row) if row else None
@@ -278,11 +285,17 @@ class SqlStore:
             return await spend.spent(db, day, user_id=user_id, tenant=tenant)
 
     async def totals(
-        self, by: SpendBy, since: str, until: str, *, user_id: str | None = None
+        self,
+        by: SpendBy,
+        since: str,
+        until: str,
+        *,
+        user_id: str | None = None,
+        tenant: str | None = None,
     ) -> list[Total]:
         """See `Store.totals`."""
         async with self._read() as db:
-            return await spend.totals(db, by, since, until, user_id=user_id)
+            return await spend.totals(db, by, since, until, user_id=user_id, tenant=tenant)
 
     # ---- tickets
 

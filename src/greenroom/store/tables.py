@@ -84,6 +84,7 @@ Index(
     "uq_sessions_live",
     sessions.c.user_id,
     sessions.c.assistant,
+    sessions.c.tenant,
     unique=True,
     sqlite_where=LIVE,
     postgresql_where=LIVE,
@@ -195,4 +196,37 @@ delivery_lanes = Table(
     ),
     Column("due_at", Float, nullable=False),
     Index(None, "endpoint", "due_at"),
+)
+
+# Keys of applications' servers. A key is 256 random bits: nobody finds it by trying, so that a
+# plain digest does, and a slow one (made for what people choose) would only slow down requests.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("begins", String(16), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),  # SHA-256, hexadecimal
+    Column("scopes", JSON, nullable=False),
+    Column("tenant", String(128)),
+    Column("created_at", Float, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", Float),
+    Column("revoked_at", Float),
+    Column("last_used_at", Float),
+)
+
+# Triggers that the migration makes refuse every UPDATE and DELETE, and an INSERT over a line.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("actor_kind", String(16), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("address", Text),
+    Column("act", String(32), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("detail", JSON, nullable=False),
 )
