@@ -9,7 +9,6 @@ from typing import Any
 
 from greenroom.api.app import Parts
 from greenroom.api.identity import Identity
-from greenroom.api.webhook import report_rate
 from greenroom.ports.capacity import Capacity
 from greenroom.ports.clock import Clock
 from greenroom.ports.deliveries import Sender
@@ -153,7 +152,6 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         links=links,
         sessions=sessions,
         reports=Reports(sessions, clock, metrics),
-        webhook_rate=report_rate(),
         purse=purse,
         emergency=emergency,
         keyring=keyring,

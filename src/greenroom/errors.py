@@ -295,14 +295,6 @@ class ReportGap(GreenroomError):
     retryable = True
 
 
-class TooManyReports(GreenroomError):
-    """A bot reports more than one bot has to say; later it may go on."""
-
-    code = "too_many_reports"
-    status = 429
-    retryable = True
-
-
 class BadSetting(GreenroomError):
     """A setting is missing, empty or absurd; raised at start-up, with its name."""
 

@@ -260,6 +260,9 @@ class Settings(BaseSettings):
     key_calls_per_min: Quota = Field(
         default=PER_MIN[Rate.KEY_CALLS], description="Calls of any kind, per API key."
     )
+    reports_per_min: Quota = Field(
+        default=PER_MIN[Rate.REPORTS], description="Reports by webhook, per launch."
+    )
     bad_logins_per_min: Quota = Field(
         default=PER_MIN[Rate.BAD_LOGINS],
         description="Tokens and keys that are not good, per address.",

@@ -50,6 +50,16 @@ def test_as_many_as_a_minute_allows_at_once_and_not_one_more(per_min: int) -> No
     assert [passes(rates) for _ in range(per_min + 1)] == [True] * per_min + [False]
 
 
+def test_what_counts_for_several_takes_as_much_or_nothing() -> None:
+    rates = Rates({Rate.REPORTS: 60}, monotonic=Watch())
+    rates.take(Rate.REPORTS, "lau_1", 50)
+    with pytest.raises(RateLimited) as caught:
+        rates.take(Rate.REPORTS, "lau_1", 20)
+    assert caught.value.retry_after_s == pytest.approx(10)
+    rates.take(Rate.REPORTS, "lau_1", 10)
+    rates.take(Rate.REPORTS, "lau_2", 100)  # more than a minute's worth is a minute's worth
+
+
 @given(st.integers(1, 20), st.lists(st.floats(0, 30), max_size=200))
 def test_in_no_minute_more_than_twice_as_many(per_min: int, pauses_s: list[float]) -> None:
     """A full bucket, and what it is filled by meanwhile."""

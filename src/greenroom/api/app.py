@@ -39,7 +39,6 @@ from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
 from greenroom.service.purse import Purse
-from greenroom.service.rate import RateLimit
 from greenroom.service.rates import Rates
 from greenroom.service.reports import Reports
 from greenroom.service.sessions import Sessions
@@ -57,7 +56,6 @@ class Parts:
     links: Links
     sessions: Sessions
     reports: Reports
-    webhook_rate: RateLimit
     purse: Purse
     emergency: Emergency
     keyring: Keyring

@@ -20,17 +20,17 @@ from greenroom.errors import (
     NotFound,
     ReportGap,
     StaleMessage,
-    TooManyReports,
 )
 from greenroom.ports.clock import Clock
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
-from greenroom.service.rate import RateLimit
+from greenroom.service.rates import Rates
 from greenroom.service.reports import Reports, Taken, Way
 from greenroom.service.sessions import Sessions
 from greenroom.service.tracing import ids_of
 from greenroom.session.facts import Outcome
 from greenroom.session.model import Session, Stage
+from greenroom.session.rates import Rate
 from greenroom.wire import reports as w
 from greenroom.wire.http import ErrorAnswer
 from greenroom.wire.link import Report
@@ -40,15 +40,6 @@ router = APIRouter(tags=["bots"])
 
 BODY_WITHIN_S = 10.0
 _ID = re.compile(r"[A-Za-z0-9_]{1,64}")
-# A bot that reports every partial transcript says ten things a second; one that comes back after
-# a break has some hundred to say at once.
-REPORTS_PER_S = 100.0
-REPORTS_AT_ONCE = 1_000.0
-
-
-def report_rate() -> RateLimit:
-    """How much one launch may report by webhook."""
-    return RateLimit(per_s=REPORTS_PER_S, burst=REPORTS_AT_ONCE)
 
 
 def _described() -> dict[str, Any]:
@@ -99,7 +90,8 @@ async def _take(request: Request, launch_id: str) -> w.ReportsAnswer:
     body = await _body(request)
     _check_signature(request, state.keyring, launch_id, body, clock.now())
     reports = _read(body)
-    _check_rate(state.webhook_rate, launch_id, len(reports), clock.now())
+    rates: Rates = state.rates
+    rates.take(Rate.REPORTS, launch_id, max(1, len(reports)))
     session = await _session_of(state.sessions, launch_id)
     request.state.ids = ids_of(session)
     taken = await _take_in_turn(state.reports, session, reports)
@@ -145,14 +137,6 @@ def _read(body: bytes) -> list[Report]:
         raise BadRequest(f"{what} ({first['type']}).", field=path) from None
     reports = message.reports if isinstance(message, w.ReportBatch) else [message]
     return sorted(reports, key=lambda report: report.seq)
-
-
-def _check_rate(rate: RateLimit, launch_id: str, reports: int, now: float) -> None:
-    wait_s = rate.wait_s(launch_id, max(1, reports), now)
-    if wait_s > 0:
-        raise TooManyReports(
-            f"One bot may report {REPORTS_PER_S:g} times a second.", retry_after_s=wait_s
-        )
 
 
 async def _session_of(sessions: Sessions, launch_id: str) -> Session:

@@ -44,24 +44,26 @@ class Rates:
         # The least recently seen first. The value: when the bucket will be full again.
         self._full_at: OrderedDict[tuple[Rate, str], float] = OrderedDict()
 
-    def take(self, rate: Rate, who: str) -> None:
+    def take(self, rate: Rate, who: str, count: int = 1) -> None:
         """Count a call.
 
         Args:
             rate: Of which kind.
-            who: Whose: a user, a key, an address.
+            who: Whose: a user, a key, an address, a launch.
+            count: For how many it counts, but for a minute's worth at most.
 
         Raises:
-            RateLimited: It is one too many.
+            RateLimited: It is one too many; then nothing is counted.
         """
         per_min = self._per_min.get(rate)
         if per_min is None:
             return
-        now, each_s, key = self._monotonic(), PERIOD_S / per_min, (rate, who)
+        now, key = self._monotonic(), (rate, who)
+        takes_s = min(count, per_min) * PERIOD_S / per_min
         full_at = max(now, self._full_at.get(key, now))
-        wait_s = full_at + each_s - now - PERIOD_S
+        wait_s = full_at + takes_s - now - PERIOD_S
         if wait_s <= _EPSILON_S:
-            self._full_at[key] = full_at + each_s
+            self._full_at[key] = full_at + takes_s
             self._forget(now)
         if key in self._full_at:
             self._full_at.move_to_end(key)
@@ -94,5 +96,6 @@ _WORDS: Mapping[Rate, str] = {
     Rate.TICKETS: "tickets",
     Rate.TOKENS: "tokens",
     Rate.KEY_CALLS: "calls of this key",
+    Rate.REPORTS: "reports of this launch",
     Rate.BAD_LOGINS: "tokens and keys that are not good",
 }

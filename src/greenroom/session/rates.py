@@ -23,6 +23,8 @@ class Rate(StrEnum):
     """User tokens, of an API key."""
     KEY_CALLS = "key_calls"
     """Calls of whatever kind, of an API key."""
+    REPORTS = "reports"
+    """Reports by webhook, of a launch."""
     BAD_LOGINS = "bad_logins"
     """Tokens and keys that are not good, of an address."""
 
@@ -36,5 +38,7 @@ PER_MIN: Mapping[Rate, int] = {
     Rate.TICKETS: 120,
     Rate.TOKENS: 1_200,
     Rate.KEY_CALLS: 6_000,
+    # A bot that reports every partial transcript says ten things a second.
+    Rate.REPORTS: 6_000,
     Rate.BAD_LOGINS: 60,
 }
