@@ -18,6 +18,7 @@ import psutil
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from greenroom.launch.child import BOT_NAME, SPARE_NAME
 from greenroom.session.model import Session
 from greenroom.store import database_at
 from greenroom.store import tables as t
@@ -175,6 +176,13 @@ class House:
         for process in frozen:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.resume()
+
+    def kill_kin(self, module: str) -> None:
+        """Kill whoever of the server's family runs this module; what it has forked does not."""
+        for process in self.server.family():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if module in process.cmdline() and process.name() not in (BOT_NAME, SPARE_NAME):
+                    process.kill()
 
     def move_clock(self, by_s: float) -> None:
         """The server's clock jumps; the bots' and the supervisor's do not."""

@@ -18,6 +18,8 @@ class Fault(StrEnum):
     KILL_BOT = "kill bot"
     STOP_BOT = "SIGSTOP bot"
     HANG_BOT = "hang bot in synchronous code"
+    KILL_SUPERVISOR = "kill supervisor"
+    KILL_ZYGOTE = "kill zygote"
     CUT_LINK = "cut link"
     DUPLICATE_REPORTS = "duplicate reports"
     DELAY_REPORTS = "delay reports"
@@ -36,6 +38,8 @@ WEIGHTS = {
     Fault.KILL_BOT: 12,
     Fault.STOP_BOT: 10,
     Fault.HANG_BOT: 10,
+    Fault.KILL_SUPERVISOR: 2,
+    Fault.KILL_ZYGOTE: 3,
     Fault.CUT_LINK: 14,
     Fault.DUPLICATE_REPORTS: 12,
     Fault.DELAY_REPORTS: 10,

@@ -120,6 +120,10 @@ class Run:
                 self._signal_bot(m.victim, signal.SIGKILL)
             case Fault.STOP_BOT:
                 self._signal_bot(m.victim, signal.SIGSTOP)
+            case Fault.KILL_SUPERVISOR:
+                house.kill_kin("greenroom.launch.supervisor")
+            case Fault.KILL_ZYGOTE:
+                house.kill_kin("greenroom.launch.zygote")
             case Fault.HANG_BOT:
                 await self._people[int(m.victim * len(self._people))].hang_bot()
             case Fault.CUT_LINK:
