@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import structlog
 import uvicorn
@@ -24,9 +23,8 @@ from greenroom.hub.memory import MemoryHub
 from greenroom.launch.local import LocalLauncher
 from greenroom.launch.machine import MachineCapacity
 from greenroom.launch.state import lock_or_none
-from greenroom.outbound.keyset import FileKeySet, HttpKeySet
+from greenroom.outbound.keyset import key_set_at
 from greenroom.outbound.sender import HttpSender
-from greenroom.ports.keyset import KeySet
 from greenroom.pricelist import read_price_list
 from greenroom.rooms.local import LocalRooms
 from greenroom.running import LOCK_FILE, announced
@@ -151,11 +149,7 @@ def _issuer(settings: Settings) -> Issuer | None:
     if signs is None:
         return None
     url, issuer, audience = signs
-    parts = urlsplit(url)
-    keys: KeySet = HttpKeySet(url)
-    if parts.scheme == "file":
-        keys = FileKeySet(Path(unquote(parts.path)))
-    return Issuer(keys, issuer, audience)
+    return Issuer(key_set_at(url), issuer, audience)
 
 
 async def _warm(house: House) -> None:

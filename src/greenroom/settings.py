@@ -8,19 +8,14 @@ Three layers, never mixed: what the *server* needs stands here; what a *bot* get
 from __future__ import annotations
 
 import contextlib
-import ipaddress
-import json
 import os
 import secrets
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Any
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic.functional_validators import AfterValidator, BeforeValidator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from greenroom.errors import BadSetting
 from greenroom.session.budgets import BudgetKind, Budgets
@@ -28,7 +23,22 @@ from greenroom.session.model import Limits
 from greenroom.session.policy import MachineQuotas, Quotas
 from greenroom.session.prices import METERING_S, micro_usd
 from greenroom.session.rates import PER_MIN, Rate
-from greenroom.wire.link import IceServer
+from greenroom.spelling import (
+    MOST_SESSIONS,
+    Budget,
+    Ceiling,
+    Endpoints,
+    IceServers,
+    KeySetUrl,
+    Names,
+    Networks,
+    OptionalPath,
+    PostgresUrl,
+    Quota,
+    Share,
+    WebSocketUrl,
+    is_loopback,
+)
 from greenroom.wire.webhooks import MAKE_SECRET as MAKE_WEBHOOK_SECRET
 from greenroom.wire.webhooks import MAX_ENDPOINTS, Endpoint
 
@@ -43,94 +53,11 @@ def default_state_dir() -> Path:
     return Path(base).expanduser() / "greenroom"
 
 
-def _from_json_or_list(value: Any) -> Any:
-    """JSON, or a plain list separated by commas: what people write into an environment."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if text.startswith("["):
-        return json.loads(text)
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _ice_servers(value: Any) -> Any:
-    entries = _from_json_or_list(value)
-    return [{"urls": [entry]} if isinstance(entry, str) else entry for entry in entries]
-
-
-def _number_or_none(value: Any) -> Any:
-    """``none`` is said, never guessed: an empty variable is somebody's template gone wrong."""
-    return None if isinstance(value, str) and value.strip().lower() == "none" else value
-
-
 _MIB = 1024 * 1024
-_MOST_SESSIONS = 1_000_000
-_LONGEST_S = 86_400
-_Count = Annotated[int, Field(ge=1, le=_MOST_SESSIONS)]
-Quota = Annotated[_Count | None, BeforeValidator(_number_or_none)]
-_ShareOfOne = Annotated[float, Field(gt=0, le=1)]
-Share = Annotated[_ShareOfOne | None, BeforeValidator(_number_or_none)]
-Ceiling = Annotated[float, Field(gt=0, le=_LONGEST_S)] | None
 
 
 def _ceiling_of(name: str) -> str:
     return f"The most a start may ask for; `GREENROOM_{name}` if not set."
-
-
-def _postgres_only(value: SecretStr | None) -> SecretStr | None:
-    if value is None or not value.get_secret_value().strip():
-        return None
-    if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
-        raise ValueError("must begin with postgresql://; leave it out for SQLite")
-    return value
-
-
-def _websocket_only(value: str | None) -> str | None:
-    if not value:
-        return None
-    if not value.startswith(("ws://", "wss://")):
-        raise ValueError("must begin with ws:// or wss://")
-    return value
-
-
-def _key_set_only(value: str | None) -> str | None:
-    """Whoever could change the keys on their way could be any user."""
-    if not value or not value.strip():
-        return None
-    parts = urlsplit(value.strip())
-    on_this_machine = parts.scheme == "http" and _is_loopback(parts.hostname or "")
-    at_a_host = parts.hostname and (parts.scheme == "https" or on_this_machine)
-    in_a_file = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
-    if not (at_a_host or in_a_file) or parts.username or parts.password:
-        raise ValueError("must begin with https:// or file:/// (http:// on this machine only)")
-    return value.strip()
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _networks_only(value: list[str]) -> list[str]:
-    for entry in value:
-        if entry != "*":
-            ipaddress.ip_network(entry)
-    return value
-
-
-def _none_if_empty(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-# A tenth of a cent is spent in seconds; a million a day would be no budget.
-_Budget = Annotated[
-    Annotated[Decimal, Field(ge=Decimal("0.001"), le=1_000_000, allow_inf_nan=False)] | None,
-    BeforeValidator(_none_if_empty),
-]
 
 
 class Settings(BaseSettings):
@@ -143,13 +70,13 @@ class Settings(BaseSettings):
     state_dir: Path = Field(
         default_factory=default_state_dir, description="Database, supervisor's socket, logs."
     )
-    database_url: Annotated[SecretStr | None, AfterValidator(_postgres_only)] = Field(
+    database_url: PostgresUrl = Field(
         default=None, description="postgresql://…; the SQLite file in the state folder if not set."
     )
     secret: SecretStr | None = Field(
         default=None, description="Signs cookies and tokens; needed on any public address."
     )
-    jwks_url: Annotated[str | None, AfterValidator(_key_set_only)] = Field(
+    jwks_url: KeySetUrl = Field(
         default=None, description="Public keys by which your sign-in signs users: https:, file:."
     )
     jwt_issuer: str | None = Field(
@@ -158,18 +85,18 @@ class Settings(BaseSettings):
     jwt_audience: str = Field(
         default="greenroom", min_length=1, description="What `aud` of those tokens must hold."
     )
-    origins: Annotated[list[str], NoDecode, BeforeValidator(_from_json_or_list)] = Field(
+    origins: Names = Field(
         default_factory=list,
         description="Other origins whose pages may use the API and its event socket.",
     )
-    hosts: Annotated[list[str], NoDecode, BeforeValidator(_from_json_or_list)] = Field(
+    hosts: Names = Field(
         default_factory=list, description="Host names under which the server is reached."
     )
-    ice_servers: Annotated[list[IceServer], NoDecode, BeforeValidator(_ice_servers)] = Field(
+    ice_servers: IceServers = Field(
         default_factory=list,
         description="STUN and TURN: addresses, or JSON as a browser takes it.",
     )
-    link_url: Annotated[str | None, AfterValidator(_websocket_only)] = Field(
+    link_url: WebSocketUrl = Field(
         default=None,
         description="ws://…/link, where bots dial, if that is not the server's own address.",
     )
@@ -182,11 +109,11 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = Field(
         default=None, description="Signs them: `whsec_…`; several, by comma, while you change it."
     )
-    webhooks: Annotated[list[Endpoint], NoDecode, BeforeValidator(_from_json_or_list)] = Field(
+    webhooks: Endpoints = Field(
         default_factory=list,
         description="Several such addresses: JSON list of {url, secret, types, name}.",
     )
-    webhook_allow: Annotated[list[str], NoDecode, BeforeValidator(_from_json_or_list)] = Field(
+    webhook_allow: Names = Field(
         default_factory=list,
         description="Hosts of them that may be private, or http:// (`localhost`, say).",
     )
@@ -237,7 +164,7 @@ class Settings(BaseSettings):
         default=0.85, description="Busier than this, the machine takes no further call."
     )
     keep_free_mb: int = Field(
-        default=256, ge=0, le=_MOST_SESSIONS, description="Memory that calls leave free."
+        default=256, ge=0, le=MOST_SESSIONS, description="Memory that calls leave free."
     )
     starts_per_min: Quota = Field(
         default=PER_MIN[Rate.STARTS], description="Calls to start, per user. `none`: any. So below."
@@ -267,9 +194,7 @@ class Settings(BaseSettings):
         default=PER_MIN[Rate.BAD_LOGINS],
         description="Tokens and keys that are not good, per address.",
     )
-    trusted_proxies: Annotated[
-        list[str], NoDecode, BeforeValidator(_from_json_or_list), AfterValidator(_networks_only)
-    ] = Field(
+    trusted_proxies: Networks = Field(
         default_factory=lambda: ["127.0.0.1", "::1"],
         description="Reverse proxies whose `X-Forwarded-For` is believed: addresses, networks.",
     )
@@ -277,22 +202,22 @@ class Settings(BaseSettings):
         default=False,
         description="Anybody may read /metrics on a public address; else operators only.",
     )
-    prices: Annotated[Path | None, BeforeValidator(_none_if_empty)] = Field(
+    prices: OptionalPath = Field(
         default=None, description="Price list (TOML); the example that comes along if not set."
     )
     metering_s: float = Field(
         default=METERING_S, ge=1, le=300, description="How often running sessions are billed."
     )
-    budget_session_usd: _Budget = Field(
+    budget_session_usd: Budget = Field(
         default=None, description="A session that has cost so much is ended."
     )
-    budget_user_day_usd: _Budget = Field(
+    budget_user_day_usd: Budget = Field(
         default=None, description="What one user may spend in a day (UTC)."
     )
-    budget_tenant_day_usd: _Budget = Field(
+    budget_tenant_day_usd: Budget = Field(
         default=None, description="What one tenant may spend in a day (UTC)."
     )
-    budget_installation_day_usd: _Budget = Field(
+    budget_installation_day_usd: Budget = Field(
         default=None, description="What all together may spend in a day (UTC)."
     )
     budget_warning_share: float = Field(
@@ -306,7 +231,7 @@ class Settings(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        return _is_loopback(self.host)
+        return is_loopback(self.host)
 
     def plain_database_url(self) -> str | None:
         """The database's address, password and all; None means SQLite in the state folder."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -85,6 +86,12 @@ class FileKeySet:
     def _content(self) -> bytes:
         with self._path.open("rb") as file:
             return file.read(MAX_BYTES)
+
+
+def key_set_at(url: str) -> HttpKeySet | FileKeySet:
+    """The key set at an ``https://``, ``http://`` or ``file:///`` address."""
+    parts = urlsplit(url)
+    return FileKeySet(Path(unquote(parts.path))) if parts.scheme == "file" else HttpKeySet(url)
 
 
 def _decoded(content: bytes, place: str) -> str:

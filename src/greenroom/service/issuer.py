@@ -142,12 +142,21 @@ class PublicKeys:
                 return
             self._tried_at = now
             try:
-                keys = _keys_in(await outside(Outside.KEY_SET, self._source.read))
+                keys = await read_keys(self._source)
             except Unavailable as error:
                 log.warning("issuer.unavailable", place=self._source.place, error=error.message)
                 return
             self._keys, self._read_at = keys, now
             log.info("issuer.keys_read", place=self._source.place, keys=sorted(keys))
+
+
+async def read_keys(source: KeySet) -> dict[str, jwt.PyJWK]:
+    """The keys that may check signatures, by their ids, as they are now.
+
+    Raises:
+        Unavailable: They cannot be read, or there is none.
+    """
+    return _keys_in(await outside(Outside.KEY_SET, source.read))
 
 
 def _keys_in(text: str) -> dict[str, jwt.PyJWK]:
