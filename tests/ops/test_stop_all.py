@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import httpx
 import psutil
 
 from greenroom.commands.operate import os_user
@@ -140,3 +141,18 @@ async def test_without_a_server_everything_is_listed_and_stopped(
         refused = await visitor.http.post("/api/voice/session", json={})
         assert (refused.status_code, refused.json()["code"]) == (503, "halted")
         assert (await the_end_of(visitor))["reason"] == "emergency"
+
+
+async def test_who_is_no_proxy_of_ours_cannot_say_from_where_they_ask(
+    start_server: StartServer, greenroom: Greenroom
+) -> None:
+    """What is put on record, and what is counted by address, is where the connection comes from."""
+    token = (await greenroom("token", "ops", "--operator")).output.split()[-1]
+    headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": "203.0.113.7"}
+    async with (
+        start_server(GREENROOM_TRUSTED_PROXIES="192.0.2.0/24") as server,
+        httpx.AsyncClient(base_url=server.url, headers=headers) as client,
+    ):
+        assert (await client.post("/api/emergency/resume")).status_code == 200
+        lines = (await client.get("/api/operator/audit")).json()["lines"]
+    assert lines[0]["address"] == "127.0.0.1"
