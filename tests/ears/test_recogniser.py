@@ -74,6 +74,12 @@ def test_yes_and_no_are_understood_when_asked(hear: Hear, text: str) -> None:
     assert hear(utterance(text), confirming_grammar(CARD)).text == text
 
 
+@pytest.mark.parametrize("noisy", [False, True])
+def test_a_please_that_comes_late_is_no_answer(hear: Hear, noisy: bool) -> None:
+    heard = hear(utterance("please", noisy=noisy), listening_grammar(Card(7, 11)))
+    assert not isinstance(meaning(heard.text), int)
+
+
 def test_other_speech_silence_and_chatter_are_rejected(hear: Hear) -> None:
     for text in ("what is the weather like today", "hello there how are you"):
         assert hear(utterance(text)).text == ""

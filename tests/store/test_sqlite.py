@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import shutil
 import sqlite3
 import stat
 from dataclasses import replace
@@ -94,6 +96,17 @@ async def test_a_locked_database_is_unavailable_and_then_back(sqlite_file: Path)
     connection.close()
     await store.put_ticket("d", "ses_1", "ada", 1.0)
     await store.close()
+
+
+async def test_nobody_is_locked_out_by_who_connects_at_the_same_moment(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
+    for number in range(30):
+        path = Path(shutil.copy(sqlite_template, tmp_path / f"{number}.db"))
+        store = await open_sqlite(path)
+        readers = (store.unended() for _ in range(4))
+        await asyncio.gather(create(store, a_session(), [], []), *readers)
+        await store.close()
 
 
 def test_the_files_of_the_migrations_are_named_after_them() -> None:

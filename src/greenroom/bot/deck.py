@@ -80,6 +80,7 @@ DECOYS = (
     "i don't know",
     "hello",
     "thank you",
+    "please",
     "okay",
     "what",
     "wait",
@@ -89,7 +90,8 @@ DECOYS = (
 )
 """Common phrases that mean neither number nor command.
 
-Listened for so that they are not forced into a number that sounds a little like them.
+Listened for so that they are not forced into a number that sounds a little like them: "repeat …
+please", said with a pause, would else be "three".
 """
 
 LEAD_INS = ("it's", "it is", "that's", "the answer is")

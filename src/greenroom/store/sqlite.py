@@ -59,6 +59,7 @@ class SqliteDatabase:
         upgraded = await self.upgrade()
         if upgraded.backup is not None:
             log.info("database.upgraded", backup=upgraded.backup)
+        await asyncio.to_thread(self._use_wal)
         address = f"sqlite+aiosqlite:///{self._path}"
         # Waiting for the one writer's place is the pool's business, and fair; no lock is fought
         # over.
@@ -91,6 +92,15 @@ class SqliteDatabase:
             upgrade(connection)
             connection.exec_driver_sql("COMMIT")
         return Upgraded(schema, str(backup) if backup else None)
+
+    def _use_wal(self) -> None:
+        """Switch the file to WAL, which it stays in.
+
+        By one connection, before there are others: of two that switch at once, each holds what
+        the other waits for, and SQLite refuses one without waiting.
+        """
+        with self._connected() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Connection]:
@@ -155,7 +165,6 @@ def _prepare(engine: Engine, begin: str, busy_timeout_ms: int) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
-            "journal_mode=WAL",
             # NORMAL in WAL loses nothing to a killed process; only a power cut may cost the
             # last commits (https://www.sqlite.org/pragma.html#pragma_synchronous).
             "synchronous=NORMAL",
