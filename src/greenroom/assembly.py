@@ -21,6 +21,7 @@ from greenroom.service.deadlines import Timekeeper
 from greenroom.service.deliveries import Deliverer
 from greenroom.service.dispatch import Dispatcher
 from greenroom.service.emergency import Emergency
+from greenroom.service.feeds import Feeds
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
@@ -98,7 +99,7 @@ class House:
         """What runs as long as the server does, each in a task of its own."""
         follow, look = self.reconciler.follow_exits, self.reconciler.run
         measure = (self.capacity.run,) if self.capacity else ()
-        watch = (self.waiting_room.run, self.emergency.run)
+        watch = (self.waiting_room.run, self.emergency.run, self.parts.feeds.run)
         return (
             self.dispatcher.run,
             self.timekeeper.run,
@@ -131,10 +132,12 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         link_url=plan.link_url,
         memory_limit_bytes=plan.memory_limit_bytes,
     )
-    emergency = Emergency(store, clock, adapters.launcher, sessions, metrics)
+    emergency = Emergency(store, hub, clock, adapters.launcher, sessions, metrics)
+    feeds = Feeds(store, hub)
     parts = Parts(
         store=store,
         hub=hub,
+        feeds=feeds,
         clock=clock,
         launcher=adapters.launcher,
         rooms=adapters.rooms,

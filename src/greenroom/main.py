@@ -17,6 +17,7 @@ import structlog
 import uvicorn
 
 from greenroom.api.app import build_app
+from greenroom.api.server import server_config
 from greenroom.assembly import Adapters, House, Plan, assemble
 from greenroom.errors import BadSetting, GreenroomError, LaunchFailed
 from greenroom.hub.memory import MemoryHub
@@ -234,18 +235,7 @@ async def _serve(
     address = listener.getsockname()[:2]
     house = await build(settings, bot, address)
     _count_uncaught(house)
-    config = uvicorn.Config(
-        build_app(house.parts),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=2,
-        ws_max_size=256 * 1024,
-        ws_ping_interval=10.0,
-        ws_ping_timeout=10.0,
-        server_header=False,
-    )
-    server = _Server(config)
+    server = _Server(server_config(build_app(house.parts), timeout_graceful_shutdown=2))
     stopping = _Stopping(settings, house, server)
     try:
         with announced(settings.state_dir, f"http://{_dialled(address)}"):

@@ -21,6 +21,7 @@ from greenroom.ports.launcher import Launcher
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.service.emergency import Emergency
+from greenroom.service.feeds import Feeds
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
@@ -34,6 +35,7 @@ class Parts:
 
     store: Store
     hub: Hub
+    feeds: Feeds
     clock: Clock
     launcher: Launcher
     rooms: Rooms

@@ -243,7 +243,8 @@ class Sessions:
             reason: Why.
             note: Further words for people.
         """
-        await self.get(session_id, user_id)
+        if user_id is not None:
+            await self.get(session_id, user_id)
         return await self.apply(session_id, i.Stop(reason, note))
 
     async def mute(
@@ -275,8 +276,9 @@ class Sessions:
     async def ticket(self, session: Session) -> str:
         """A new one-time ticket for ``WS /ws``; only its digest is kept."""
         ticket = secrets.token_urlsafe(24)
-        until = self._clock.now() + TICKET_LIFETIME_S
-        await self._store.put_ticket(digest_of(ticket), session.id, session.user_id, until)
+        now = self._clock.now()
+        until = now + TICKET_LIFETIME_S
+        await self._store.put_ticket(digest_of(ticket), session.id, session.user_id, until, now)
         self._metrics.tickets.inc()
         return ticket
 
@@ -350,9 +352,9 @@ class Sessions:
         """Let something happen to a session; see `Writer.apply`."""
         return await self._writer.apply(session_id, event)
 
-    def announce(self, before: Session, change: Change) -> None:
+    def announce(self, before: Session, change: Change, at: float) -> None:
         """Tell of a change that somebody else committed; see `Writer.announce`."""
-        self._writer.announce(before, change)
+        self._writer.announce(before, change, at)
 
 
 def _why_it_failed(session: Session) -> LaunchFailed | SessionEnded:

@@ -143,7 +143,7 @@ class Starting:
             self._metrics.sessions_refused.labels(code=refusal.code).inc()
             log.info("session.refused", code=refusal.code, trace=wish.trace_id, **refusal.detail)
             raise
-        self._writer.begun(replace(opened[0], session=session))
+        self._writer.begun(replace(opened[0], session=session), now)
         return session
 
     def _opening(
