@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from greenroom import assembly
 from greenroom.api.app import Parts, build_app
+from greenroom.api.server import server_config
 from greenroom.hub.memory import MemoryHub
 from greenroom.outbound.sender import HttpSender
 from greenroom.ports.store import Store
@@ -195,7 +196,12 @@ async def a_house(store: Store, plan: assembly.Plan) -> AsyncIterator[House]:
     )
     house = House(assembly.assemble(adapters, plan), clock, launcher, capacity)
     whole = house.whole
-    runs = (whole.dispatcher.run, whole.waiting_room.run, whole.reconciler.follow_exits)
+    runs = (
+        whole.dispatcher.run,
+        whole.waiting_room.run,
+        whole.reconciler.follow_exits,
+        whole.parts.feeds.run,
+    )
     background = [asyncio.create_task(run()) for run in runs]
     yield house
     for task in background:
@@ -213,10 +219,7 @@ async def house(store: Store, plan: assembly.Plan) -> AsyncIterator[House]:
 @pytest.fixture
 async def server(house: House) -> AsyncIterator[House]:
     """The house, listening on loopback."""
-    config = uvicorn.Config(
-        build_app(house.parts), port=0, log_config=None, lifespan="off", ws_max_size=256 * 1024
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(build_app(house.parts), port=0))
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(10):

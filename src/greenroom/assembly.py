@@ -22,6 +22,7 @@ from greenroom.service.deadlines import Timekeeper
 from greenroom.service.deliveries import Deliverer
 from greenroom.service.dispatch import Dispatcher
 from greenroom.service.emergency import Emergency
+from greenroom.service.feeds import Feeds
 from greenroom.service.issuer import Issuer
 from greenroom.service.keys import Keys
 from greenroom.service.links import Links
@@ -108,7 +109,7 @@ class House:
         """What runs as long as the server does, each in a task of its own."""
         follow, look = self.reconciler.follow_exits, self.reconciler.run
         measure = (self.capacity.run,) if self.capacity else ()
-        watch = (self.waiting_room.run, self.emergency.run)
+        watch = (self.waiting_room.run, self.emergency.run, self.parts.feeds.run)
         return (
             self.dispatcher.run,
             self.timekeeper.run,
@@ -142,10 +143,12 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         memory_limit_bytes=plan.memory_limit_bytes,
     )
     audit = Audit(store.audit, clock)
-    emergency = Emergency(store, clock, adapters.launcher, sessions, metrics, audit)
+    emergency = Emergency(store, hub, clock, adapters.launcher, sessions, metrics, audit)
+    feeds = Feeds(store, hub)
     parts = Parts(
         store=store,
         hub=hub,
+        feeds=feeds,
         clock=clock,
         launcher=adapters.launcher,
         rooms=adapters.rooms,

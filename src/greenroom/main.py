@@ -17,6 +17,7 @@ import structlog
 import uvicorn
 
 from greenroom.api.app import build_app
+from greenroom.api.server import server_config
 from greenroom.assembly import Adapters, House, Plan, assemble
 from greenroom.errors import BadSetting, Conflict, GreenroomError, LaunchFailed
 from greenroom.hub.memory import MemoryHub
@@ -247,16 +248,9 @@ async def _serve(
     address = listener.getsockname()[:2]
     house = await build(settings, bot, address)
     _count_uncaught(house)
-    config = uvicorn.Config(
+    config = server_config(
         build_app(house.parts),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
         timeout_graceful_shutdown=2,
-        ws_max_size=256 * 1024,
-        ws_ping_interval=10.0,
-        ws_ping_timeout=10.0,
-        server_header=False,
         forwarded_allow_ips=settings.trusted_proxies,
     )
     server = _Server(config)

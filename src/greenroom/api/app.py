@@ -34,6 +34,7 @@ from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.service.audit import Audit
 from greenroom.service.emergency import Emergency
+from greenroom.service.feeds import Feeds
 from greenroom.service.keys import Keys
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
@@ -50,6 +51,7 @@ class Parts:
 
     store: Store
     hub: Hub
+    feeds: Feeds
     clock: Clock
     launcher: Launcher
     rooms: Rooms

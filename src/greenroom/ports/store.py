@@ -218,6 +218,10 @@ class Store(Protocol):
         """The session's events with a number above ``seq``, in order, at most ``limit``."""
         ...
 
+    async def last_seqs(self, session_ids: Collection[str]) -> dict[str, int]:
+        """The number of the last event of each of these sessions; unknown ones are left out."""
+        ...
+
     async def due_kinds(self, now: float) -> set[tuple[str, EffectKind]]:
         """Which sessions have effects due by ``now``, and of which kinds: all, however many."""
         ...
@@ -273,8 +277,10 @@ class Store(Protocol):
         """What was spent from one day to another, both included, by group and component."""
         ...
 
-    async def put_ticket(self, digest: str, session_id: str, user_id: str, until: float) -> None:
-        """Keep a one-time ticket, by its digest only."""
+    async def put_ticket(
+        self, digest: str, session_id: str, user_id: str, until: float, now: float
+    ) -> None:
+        """Keep a one-time ticket, by its digest only; expired ones are forgotten."""
         ...
 
     async def take_ticket(self, digest: str, now: float) -> tuple[str, str] | None:

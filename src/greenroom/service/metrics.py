@@ -99,6 +99,12 @@ class Metrics:
         self.sockets = Gauge(
             "greenroom_event_sockets", "Browsers that follow events now.", registry=self.registry
         )
+        self.sockets_closed = Counter(
+            "greenroom_event_sockets_closed",
+            "Event sockets that were closed, by code: 1000 by the browser itself.",
+            ["code"],
+            registry=self.registry,
+        )
         self.bot_exits = Counter(
             "greenroom_bot_exits",
             "Bot processes that ended, by cause.",

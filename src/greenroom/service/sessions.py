@@ -258,7 +258,8 @@ class Sessions:
             note: Further words for people.
             tenant: The user's.
         """
-        await self.get(session_id, user_id, tenant=tenant)
+        if user_id is not None:
+            await self.get(session_id, user_id, tenant=tenant)
         return await self._obey(session_id, i.Stop(reason, note))
 
     async def mute(
@@ -316,8 +317,9 @@ class Sessions:
     async def ticket(self, session: Session) -> str:
         """A new one-time ticket for ``WS /ws``; only its digest is kept."""
         ticket = secrets.token_urlsafe(24)
-        until = self._clock.now() + TICKET_LIFETIME_S
-        await self._store.put_ticket(digest_of(ticket), session.id, session.user_id, until)
+        now = self._clock.now()
+        until = now + TICKET_LIFETIME_S
+        await self._store.put_ticket(digest_of(ticket), session.id, session.user_id, until, now)
         self._metrics.tickets.inc()
         return ticket
 
@@ -375,9 +377,9 @@ class Sessions:
         """As `apply`, and what it was before; see `Writer.change`."""
         return await self._writer.change(session_id, event)
 
-    def announce(self, before: Session, change: Change) -> None:
+    def announce(self, before: Session, change: Change, at: float) -> None:
         """Tell of a change that somebody else committed; see `Writer.announce`."""
-        self._writer.announce(before, change)
+        self._writer.announce(before, change, at)
 
 
 def _why_it_failed(session: Session) -> LaunchFailed | SessionEnded:

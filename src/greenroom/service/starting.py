@@ -155,7 +155,7 @@ class Starting:
             return as_new(change)
 
         session = await self._store.admit(place, quotas, now, decide)
-        self._writer.begun(replace(opened[0], session=session))
+        self._writer.begun(replace(opened[0], session=session), now)
         return session
 
     def _opening(

@@ -5,6 +5,8 @@ Times (``…_at``) are seconds since the epoch, as everywhere in Greenroom.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 metadata = MetaData(
     naming_convention={
@@ -230,3 +233,11 @@ audit = Table(
     Column("outcome", String(32), nullable=False),
     Column("detail", JSON, nullable=False),
 )
+
+
+def inserts_or_updates(table: Table) -> dict[str, Any]:
+    """An INSERT into this table by dialect, to be given an ON CONFLICT.
+
+    Both databases write it alike; SQLAlchemy has it in each dialect's own statement.
+    """
+    return {"sqlite": sqlite.insert(table), "postgresql": postgresql.insert(table)}

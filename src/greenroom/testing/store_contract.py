@@ -565,13 +565,19 @@ class StoreContract:
 
     async def test_a_ticket_is_good_once(self, store: Store) -> None:
         await create(store, a_session(), [], [])
-        await store.put_ticket("digest", "ses_1", "ada", _NOW + 30)
+        await store.put_ticket("digest", "ses_1", "ada", _NOW + 30, _NOW)
         taken = await asyncio.gather(*(store.take_ticket("digest", _NOW) for _ in range(5)))
         assert sorted(taken, key=str) == [("ses_1", "ada"), None, None, None, None]
 
+    async def test_the_last_numbers_of_many_sessions(self, store: Store) -> None:
+        await create(store, a_session(1, "ada"), [_event(1), _event(2)], [])
+        await create(store, a_session(2, "bob"), [], [])
+        assert await store.last_seqs(["ses_1", "ses_2", "ses_3"]) == {"ses_1": 2, "ses_2": 0}
+        assert await store.last_seqs([]) == {}
+
     async def test_an_old_ticket_is_no_good(self, store: Store) -> None:
         await create(store, a_session(), [], [])
-        await store.put_ticket("digest", "ses_1", "ada", _NOW + 30)
+        await store.put_ticket("digest", "ses_1", "ada", _NOW + 30, _NOW)
         assert await store.take_ticket("digest", _NOW + 30) is None
 
     async def test_the_oldest_effect_of_a_kind_is_next(self, store: Store) -> None:
