@@ -74,6 +74,22 @@ def test_a_limit_whose_name_has_a_typo_is_told_at_start_up(
     assert "GREENROOM_IDLE_S" in done.output
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["serve", "--port", "0"], ["token", "ada"], ["sessions"], ["reap"], ["stop-all"], ["resume"]],
+    ids=" ".join,
+)
+def test_a_state_folder_that_cannot_be_is_said_in_words(
+    environment: pytest.MonkeyPatch, tmp_path: Path, words: list[str]
+) -> None:
+    (tmp_path / "a-file").touch()
+    environment.setenv("GREENROOM_STATE_DIR", str(tmp_path / "a-file" / "state"))
+    done = runner.invoke(app, words)
+    assert (done.exit_code, done.exception.__class__) == (1, SystemExit)
+    assert str(tmp_path / "a-file") in done.output
+    assert "GREENROOM_STATE_DIR" in done.output
+
+
 def test_no_colours_where_no_terminal_is(tmp_path: Path) -> None:
     for words in (["--help"], ["db", "upgrade"]):
         done = subprocess.run(

@@ -133,6 +133,7 @@ def _unprefixed(overheard: Overheard) -> None:
             overheard.secrets[what] = secret.partition(".")[2]
 
 
+@pytest.mark.parametrize("overheard", [True], ids=["json"], indirect=True)
 async def test_no_secret_is_in_any_answer_or_log(server: House, overheard: Overheard) -> None:
     credentials = await _all_secrets(server, overheard)
     _unprefixed(overheard)

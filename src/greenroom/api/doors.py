@@ -57,7 +57,7 @@ FOLLOW = Door(Scope.READ, Act.FOLLOW, Rate.TICKETS)
 MUTE = Door(Scope.CONTROL, Act.MUTE, Rate.CONTROLS)
 PAUSE = Door(Scope.CONTROL, Act.PAUSE, Rate.CONTROLS)
 MESSAGE = Door(Scope.CONTROL, Act.MESSAGE, Rate.MESSAGES)
-# Nobody is ever kept from ending what runs.
+# Nobody is kept from ending what runs; a server by nothing but the sum of all its calls.
 END = Door(Scope.END, Act.END)
 
 

@@ -33,8 +33,15 @@ def fail(message: str) -> NoReturn:
 
 @contextlib.contextmanager
 def refusals() -> Iterator[None]:
-    """What Greenroom refuses within the block is said in its words, without a traceback."""
+    """What Greenroom refuses within the block is said in its words, without a traceback.
+
+    So is a file or folder that cannot be made, read or written.
+    """
     try:
         yield
     except GreenroomError as error:
         fail(error.message)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail(f"{error.filename}: {error.strerror}. The state folder is GREENROOM_STATE_DIR's.")

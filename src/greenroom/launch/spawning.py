@@ -48,7 +48,8 @@ class SpawningHatchery:
 
         def ended(returncode: int) -> None:
             incubation.ended(returncode)
-            exit.set_result(RawExit(returncode))
+            if not exit.done():  # it was given up for dead, and died late
+                exit.set_result(RawExit(returncode))
 
         self._reaper.watch(process, ended)
         loop.add_reader(ready, _read_ready, ready, incubation)
