@@ -7,8 +7,9 @@ import contextlib
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -52,6 +53,8 @@ class House:
     launcher: FakeLauncher
     capacity: FakeCapacity
     address: str = ""
+    # Of the listening server: every connection that it holds, of whatever protocol.
+    connections: set[Any] = field(default_factory=set)
 
     @property
     def parts(self) -> Parts:
@@ -227,6 +230,7 @@ async def server(house: House) -> AsyncIterator[House]:
             await asyncio.sleep(0.005)
     port = server.servers[0].sockets[0].getsockname()[1]
     house.address = f"http://127.0.0.1:{port}"
+    house.connections = server.server_state.connections
     yield house
     server.should_exit = True
     server.force_exit = True

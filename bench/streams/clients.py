@@ -149,7 +149,8 @@ async def _serve(pipe: Connection) -> None:
         what, *args = await asyncio.to_thread(pipe.recv)
         match what:
             case "open":
-                sockets += await _open(*args, arrivals, len(sockets))
+                port, hellos = args
+                sockets += await _open(port, hellos, arrivals, len(sockets))
                 pipe.send(len(sockets))
             case "expect":
                 arrivals.expect(*args)

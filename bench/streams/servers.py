@@ -32,6 +32,7 @@ from greenroom.logs import configure_logs
 from greenroom.main import SystemClock
 from greenroom.ports.launcher import BotExit, ExitCause
 from greenroom.ports.store import NewEvent
+from greenroom.outbound.sender import HttpSender
 from greenroom.rooms.local import LocalRooms
 from greenroom.service.events import ephemeral_word, words_of
 from greenroom.service.feeds import HOUSE_TOPIC
@@ -84,7 +85,7 @@ class Server:
 
 async def _serve(app: Any, pipe: Connection, answers: dict[str, Answer]) -> None:
     server = uvicorn.Server(server_config(app, port=0))
-    server.capture_signals = contextlib.nullcontext
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
@@ -116,7 +117,7 @@ async def _greenroom(pipe: Connection, folder: Path) -> None:
         SystemClock(),
         _Launcher(),
         LocalRooms([], allow_loopback=True),
-        sender=None,
+        HttpSender([]),
     )
     plan = Plan(
         secret=SECRET,

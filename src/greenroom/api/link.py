@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 import structlog
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 from starlette.datastructures import State
 
-from greenroom.errors import GreenroomError, NotFound
+from greenroom.api.limits import Pace
+from greenroom.errors import BadRequest, GreenroomError, NotFound
 from greenroom.ports.hub import Hub
 from greenroom.ports.rooms import Rooms
+from greenroom.service.events import word_of_a_bot
+from greenroom.service.feeds import ephemeral_topic
 from greenroom.service.links import Link, Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
@@ -25,8 +29,10 @@ from greenroom.wire.base import WireModel
 from greenroom.wire.link import (
     LINK_FENCED,
     MAX_LINK_MESSAGE_BYTES,
+    MOST_EPHEMERAL_PER_S,
     Answer,
     CommandDone,
+    Ephemeral,
     Hello,
     OfferRefused,
     Report,
@@ -99,6 +105,7 @@ class _Door:
         self._rooms: Rooms = parts.rooms
         self._hub: Hub = parts.hub
         self._link = Link(launch_id, self._send)
+        self._pace = Pace(MOST_EPHEMERAL_PER_S, 1.0)
         self.ids = {"launch": launch_id}
 
     async def serve(self) -> None:
@@ -156,6 +163,8 @@ class _Door:
             match message:
                 case Report():
                     await self._take(session, message)
+                case Ephemeral():
+                    self._pass_on(session, message)
                 case Answer():
                     self._link.answered(message)
                 case OfferRefused():
@@ -172,6 +181,19 @@ class _Door:
         if taken.outcome is Outcome.GAP:
             raise NotFound("A report is missing; send again from the last one on record.")
         await self._send(ReportAck(seq=report.seq))
+
+    def _pass_on(self, session: Session, told: Ephemeral) -> None:
+        """To whoever follows just now. What is too much, or no such thing, is only counted."""
+        outcome = "passed"
+        try:
+            if not self._pace.keeps(time.monotonic()):
+                outcome = "too_many"
+            else:
+                word = word_of_a_bot(session.id, time.time(), told)
+                self._hub.publish(ephemeral_topic(session.id), [word])
+        except BadRequest:
+            outcome = "malformed"
+        self._metrics.ephemeral.labels(outcome=outcome).inc()
 
     async def _receive(self) -> WireModel:
         try:

@@ -62,10 +62,9 @@ class WebSockets(WebSocketsSansIOProtocol):
         return True
 
     async def send(self, message: Any) -> None:
-        """As uvicorn's, but to close waits for nobody."""
+        """As uvicorn's; to close, it waits for the peer only so long."""
         if message["type"] == "websocket.close" and self.handshake_complete:
             self._abort_soon()
-            self.writable.set()  # the frame is short, and goes behind what waits already
         await super().send(message)
 
     def handle_close(self, event: Frame) -> None:

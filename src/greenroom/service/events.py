@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
+from greenroom.errors import BadRequest
 from greenroom.ports.hub import Word
 from greenroom.ports.store import NewEvent, StoredEvent
-from greenroom.wire.events import EphemeralEvent, Event
+from greenroom.wire.events import AudioLevelData, EphemeralEvent, EphemeralType, Event
 from greenroom.wire.http import EphemeralMessage, EventMessage
-from greenroom.wire.translate import rfc3339
+from greenroom.wire.link import MAX_EPHEMERAL_BYTES, Ephemeral
+from greenroom.wire.translate import APP_PREFIXES, rfc3339
 
 
 def as_event(stored: StoredEvent) -> Event:
@@ -41,3 +45,23 @@ def ephemeral_word(session_id: str | None, at: float, type: str, data: dict[str,
     """An ephemeral event as browsers are told it; without a session: to all of them."""
     event = EphemeralEvent(session=session_id, time=rfc3339(at), type=type, data=data)
     return Word(None, type, EphemeralMessage(event=event).to_json())
+
+
+def word_of_a_bot(session_id: str, at: float, told: Ephemeral) -> Word:
+    """What browsers are told of a bot's ephemeral event.
+
+    Raises:
+        BadRequest: It is not one that a bot may tell, or larger than `MAX_EPHEMERAL_BYTES`.
+    """
+    data = told.data
+    if told.event == EphemeralType.AUDIO_LEVEL:
+        try:
+            data = AudioLevelData.model_validate(data).model_dump(mode="json", by_alias=True)
+        except ValidationError as error:
+            raise BadRequest("An audio level is malformed.") from error
+    elif not told.event.startswith(APP_PREFIXES):
+        raise BadRequest("A bot may not tell an event of this type.")
+    word = ephemeral_word(session_id, at, told.event, data)
+    if len(word.text) > MAX_EPHEMERAL_BYTES:
+        raise BadRequest("An ephemeral event is too large.")
+    return word

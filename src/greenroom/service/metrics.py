@@ -105,6 +105,12 @@ class Metrics:
             ["code"],
             registry=self.registry,
         )
+        self.ephemeral = Counter(
+            "greenroom_ephemeral_events",
+            "Ephemeral events of bots, by outcome.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.bot_exits = Counter(
             "greenroom_bot_exits",
             "Bot processes that ended, by cause.",

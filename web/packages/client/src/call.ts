@@ -8,7 +8,7 @@ import type { OpenSpeaker, Speaker } from './speaker.ts';
 import type { Action, VoiceState } from './state.ts';
 import { EventStream, type OnWake, type OpenSocket } from './stream.ts';
 import { Aborted, backoffMs, pause, within } from './wait.ts';
-import type { AnswerBody, Event, IceServer, OfferBody, SessionBody, StartBody } from './wire.ts';
+import type { AnswerBody, EphemeralEvent, Event, IceServer, OfferBody, SessionBody, StartBody } from './wire.ts';
 import { VoiceError, problem, problemOf } from './words.ts';
 
 /** ICE and DTLS need a quarter of a second; a network that needs this long has lost them. */
@@ -41,6 +41,7 @@ export interface CallOptions {
   getState: () => VoiceState;
   dispatch: (action: Action) => void;
   onEvent: (event: Event) => void;
+  onEphemeral: (event: EphemeralEvent) => void;
   onLevel: (level: number) => void;
   /** Nothing of this call runs any more. */
   onOver: () => void;
@@ -221,6 +222,10 @@ export class Call {
         return first ?? (await api.ticket(session.sessionId)).ticket;
       },
       onEvent: (event) => this.#takeEvent(event),
+      onEphemeral: (event) => {
+        dispatch({ type: 'ephemeral', event });
+        this.#options.onEphemeral(event);
+      },
       onConnection: (connection) => dispatch({ type: 'connection', connection }),
       onGone: (error) => void this.#gone(error),
     });

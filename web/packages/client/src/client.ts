@@ -13,15 +13,27 @@ import { Sound } from './sound.ts';
 import { INITIAL_STATE, reduce, type Action, type VoiceState } from './state.ts';
 import { withToken, type TokenProvider } from './token.ts';
 import { VoiceError, problem } from './words.ts';
-import type { ConfigAnswer, Event, EventType, LimitsBody, TypedEvent } from './wire.ts';
+import type {
+  ConfigAnswer,
+  EphemeralEvent,
+  EphemeralType,
+  Event,
+  EventType,
+  LimitsBody,
+  TypedEphemeralEvent,
+  TypedEvent,
+} from './wire.ts';
 
-/** The event of this type: with its own data where the type is known, `Event` where it is not. */
-export type EventOf<Type extends string> = Type extends TypedEvent['type']
-  ? Extract<TypedEvent, { type: Type }>
+/**
+ * The event of this type: with its own data where the type is known, `Event` where it is not. An
+ * application's own ephemeral event has `ephemeral: true` instead of `id` and `seq`.
+ */
+export type EventOf<Type extends string> = Type extends (TypedEvent | TypedEphemeralEvent)['type']
+  ? Extract<TypedEvent | TypedEphemeralEvent, { type: Type }>
   : Event;
 
 /** A known type, an application's own, or `*` for all. */
-export type EventName = EventType | TypedEvent['type'] | '*' | (string & {});
+export type EventName = EventType | EphemeralType | TypedEvent['type'] | '*' | (string & {});
 
 export interface VoiceClientOptions {
   /** Where Greenroom is. Left out: where this page comes from. */
@@ -62,7 +74,8 @@ export interface VoiceClient {
   /**
    * Calls back for every event of the session of this type, each once and in order. A handler that
    * is new gets them from the first again when the page returns to a running session (a reload,
-   * another tab); one that has seen them does not. Returns how to stop.
+   * another tab); one that has seen them does not. Returns how to stop. Ephemeral events come to
+   * handlers of their own type, while they are true, and never again; `*` does not include them.
    */
   on<Type extends EventName>(type: Type, handler: (event: EventOf<Type>) => void): () => void;
   /**
@@ -122,7 +135,7 @@ class Client implements VoiceClient {
   readonly #participant = randomId();
   readonly #listeners = new Set<() => void>();
   readonly #levelListeners = new Set<() => void>();
-  readonly #handlers = new Map<string, Set<(event: Event) => void>>();
+  readonly #handlers = new Map<string, Set<(event: Event | EphemeralEvent) => void>>();
   readonly #sound: Sound;
   readonly #pauses: Pauses;
   readonly #watchMedia: (media: VoiceState['media']) => void;
@@ -173,7 +186,7 @@ class Client implements VoiceClient {
     const handlers = this.#handlers.get(type) ?? new Set();
     this.#handlers.set(type, handlers);
     const isNew = createOnce();
-    return listen(handlers, (event: Event) => {
+    return listen(handlers, (event: Event | EphemeralEvent) => {
       if (isNew(event)) handler(event as EventOf<Type>);
     });
   };
@@ -309,6 +322,7 @@ class Client implements VoiceClient {
         if (this.#call === call) this.#dispatch(action);
       },
       onEvent: (event) => this.#emit(event),
+      onEphemeral: (event) => notify(this.#handlers.get(event.type), event),
       onOver: () => {
         if (this.#config) this.#prepare(); // for the next click
       },
