@@ -30,9 +30,9 @@ from greenroom.assembly import Adapters, House, Plan, assemble
 from greenroom.hub.memory import MemoryHub
 from greenroom.logs import configure_logs
 from greenroom.main import SystemClock
+from greenroom.outbound.sender import HttpSender
 from greenroom.ports.launcher import BotExit, ExitCause
 from greenroom.ports.store import NewEvent
-from greenroom.outbound.sender import HttpSender
 from greenroom.rooms.local import LocalRooms
 from greenroom.service.events import ephemeral_word, words_of
 from greenroom.service.feeds import HOUSE_TOPIC
