@@ -346,8 +346,9 @@ async def test_a_machine_that_never_answers_costs_a_sender_its_time_and_no_more(
     ):
         posts = await asyncio.gather(*(relay.post(an_event(n)) for n in range(20)))
         statuses = [post.status_code for post in posts]
-        # Four had been handed over; the others are kept for later.
-        assert sorted(set(statuses)) == [202, 504]
+        # Four at a time are handed over, and as these are given up others may take their places;
+        # how many, is a matter of milliseconds. Whatever was not handed over is kept for later.
+        assert set(statuses) <= {202, 504}
         assert statuses.count(504) >= 4
         told = await relay.status()
         assert told["waiting"] == statuses.count(202)
