@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from sqlalchemy import Insert, Select, and_, case, delete, exists, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Select, and_, case, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from greenroom.ports.deliveries import Delivery, DeliveryState, Standing
 from greenroom.ports.store import StoredEvent
 from greenroom.store import tables as t
+from greenroom.store.upserts import upsert
 from greenroom.wire.webhooks import Endpoint
 
 _Connections = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
@@ -178,20 +178,13 @@ async def _open_lanes(
     """Open the lanes of these rows. A lane that is open keeps its time, unless in a hurry."""
     lanes = sorted({(row["endpoint"], row["session_id"]) for row in rows})
     values = [{"endpoint": e, "session_id": s, "due_at": due_at} for e, s in lanes]
-    await db.execute(_lane_upsert(db.dialect.name, hurry=hurry), values)
-
-
-def _lane_upsert(dialect: str, *, hurry: bool) -> Insert:
-    # One and the same clause of both databases, which SQLAlchemy offers in two places.
+    new = upsert(db, t.delivery_lanes)
     # Even where nothing changes the row is written, that is locked: see `finish_lane`.
-    key = [_lanes.endpoint, _lanes.session_id]
-    if dialect == "postgresql":
-        new = postgresql.insert(t.delivery_lanes)
-        due_at = new.excluded.due_at if hurry else _lanes.due_at
-        return new.on_conflict_do_update(index_elements=key, set_={"due_at": due_at})
-    new_ = sqlite.insert(t.delivery_lanes)
-    due_at = new_.excluded.due_at if hurry else _lanes.due_at
-    return new_.on_conflict_do_update(index_elements=key, set_={"due_at": due_at})
+    opened = new.on_conflict_do_update(
+        index_elements=[_lanes.endpoint, _lanes.session_id],
+        set_={"due_at": new.excluded.due_at if hurry else _lanes.due_at},
+    )
+    await db.execute(opened, values)
 
 
 def _failed(delivery_id: int, error: str, **more: Any) -> Any:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from greenroom.ports.store import SpendBy, Total
 from greenroom.session import cost
 from greenroom.session.model import Session
 from greenroom.store import tables as t
+from greenroom.store.upserts import upsert
 
-# Both write ON CONFLICT alike; SQLAlchemy has it in each dialect's own statement.
-_UPSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _SPEND_COLUMNS = {
     SpendBy.USER: t.spend.c.user_id,
     SpendBy.ASSISTANT: t.spend.c.assistant,
@@ -36,13 +32,13 @@ async def add(db: AsyncConnection, before: Session, after: Session, now: float) 
     ]
     if not rows:
         return
-    upsert: Any = _UPSERTS[db.dialect.name](t.spend)
-    more = t.spend.c.micro_usd + upsert.excluded.micro_usd
-    upsert = upsert.on_conflict_do_update(
+    new = upsert(db, t.spend)
+    more = t.spend.c.micro_usd + new.excluded.micro_usd
+    added = new.on_conflict_do_update(
         index_elements=list(t.spend.primary_key), set_={"micro_usd": more}
     )
     # Always in the same order: whoever waits for a row holds none that the other wants.
-    await db.execute(upsert, sorted(rows, key=lambda row: (row["day"], row["component"])))
+    await db.execute(added, sorted(rows, key=lambda row: (row["day"], row["component"])))
 
 
 async def spent(
