@@ -17,6 +17,8 @@ import pytest
 from greenroom.session.model import Stage
 from greenroom.store.postgres import PostgresDatabase
 
+# Nothing of this takes long; a busy machine does.
+PATIENCE_S = 90.0
 BOT = """
 async def bot(runner_args):
     pass
@@ -31,14 +33,14 @@ async def started(tmp_path: Path, *arguments: str) -> Process:
 
 
 async def output_of(process: Process) -> str:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         output, _ = await process.communicate()
     return " ".join(output.decode().split())
 
 
 async def address_of(process: Process) -> str:
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while line := await process.stdout.readline():
             if found := re.search(r"http://\S+", line.decode()):
                 return found[0]
@@ -82,7 +84,7 @@ async def test_one_server_a_folder_and_ctrl_c_leaves_nothing(tmp_path: Path) -> 
 
 async def ready(address: str) -> None:
     """Wait until the server's own supervisor has come up."""
-    async with httpx.AsyncClient(base_url=address) as client, asyncio.timeout(30):
+    async with httpx.AsyncClient(base_url=address) as client, asyncio.timeout(PATIENCE_S):
         while (await client.get("/readyz")).status_code != 200:
             await asyncio.sleep(0.05)
 

@@ -16,7 +16,7 @@ import httpx
 from tests.listening import a_receiver
 from tests.relay.parts import ADA, ADDRESSES
 
-_LIMIT_S = 60.0
+_LIMIT_S = 100.0
 
 
 @asynccontextmanager

@@ -32,6 +32,7 @@ async def test_a_thousand_starts_by_one_user_are_one_launch(house: House) -> Non
     assert len(house.launcher.orders) == 1
 
 
+@pytest.mark.usefixtures("patient_store")
 async def test_starts_of_many_users_at_once_are_all_launched(house: House) -> None:
     users = [f"user-{number}" for number in range(50)]
     await asyncio.gather(*(house.sessions.start(user, None) for user in users))

@@ -16,7 +16,7 @@ from greenroom.session import inputs as i
 from greenroom.session.budgets import BudgetKind, Budgets
 from greenroom.session.cost import cost_of, spent, utc_day
 from greenroom.session.deadlines import deadlines, longest_life_s
-from greenroom.session.lifecycle import open_session, transition
+from greenroom.session.lifecycle import transition
 from greenroom.session.model import (
     DeadlineKind,
     EndReason,
@@ -27,8 +27,8 @@ from greenroom.session.model import (
 )
 from greenroom.session.prices import METERING_S, MICRO, Rate, Tariff, price
 from greenroom.session.usage import MOST_ITEMS, OTHER, Meter, timed, used
+from tests.session.happening import NOW, after, changed, opened
 
-NOW = 1_800_000_000.0
 GONE = i.BotExited("lau_1", clean=True, code="bot_exited", message="")
 EXAMPLE = read_price_list(None).prices
 AN_HOUR = Limits(max_duration_s=3600, idle_s=86_400, persistence_s=86_400, pause_s=86_400)
@@ -44,35 +44,13 @@ TARIFF = Tariff(
 )
 
 
-def opened(tariff: Tariff = TARIFF, limits: Limits = AN_HOUR, now: float = NOW) -> Session:
-    return open_session(
-        session_id="ses_1",
-        user_id="ada",
-        assistant="cards",
-        bot="bot",
-        room="room",
-        launch_id="lau_1",
-        limits=limits,
-        body={},
-        now=now,
-        tariff=tariff,
-    ).session
-
-
-def after(session: Session, *events: i.Input | i.BotReport, now: float = NOW) -> Session:
-    for event in events:
-        session = changed(session, event, now).session
-    return session
-
-
-def changed(session: Session, event: i.Input | i.BotReport, now: float) -> f.Change:
-    if isinstance(event, i.BotReport):
-        event = i.Reported("lau_1", session.report_seq + 1, event)
-    return transition(session, event, now)
+def paid(tariff: Tariff = TARIFF, limits: Limits = AN_HOUR, now: float = NOW) -> Session:
+    """A session that is begun, and costs something."""
+    return opened(limits, now=now, tariff=tariff).session
 
 
 def connected(tariff: Tariff = TARIFF, limits: Limits = AN_HOUR) -> Session:
-    return after(opened(tariff, limits), i.BotJoined(), i.UserJoined("page-1"))
+    return after(paid(tariff, limits), i.BotJoined(), i.UserJoined("page-1"))
 
 
 def billed(session: Session, now: float) -> Session:
@@ -185,7 +163,7 @@ def test_a_clock_that_jumps_counts_no_second_twice(times: list[float]) -> None:
 def test_the_days_add_up_to_the_bill(at: list[tuple[float, int]], begun: float) -> None:
     """Whatever falls on which day, the totals are the sum over the changes, to the millionth."""
     limits = replace(AN_HOUR, max_duration_s=500_000)
-    session = opened(limits=limits, now=NOW + begun)
+    session = paid(limits=limits, now=NOW + begun)
     days: dict[str, int] = {}
     now = NOW + begun
     for seconds, characters in sorted(at):
@@ -205,7 +183,7 @@ def test_the_days_add_up_to_the_bill(at: list[tuple[float, int]], begun: float) 
 
 def test_time_counts_for_the_day_on_which_it_passed() -> None:
     evening = datetime(2026, 11, 21, 23, 59, tzinfo=UTC).timestamp()
-    session = opened(now=evening, limits=replace(AN_HOUR, max_duration_s=200_000))
+    session = paid(now=evening, limits=replace(AN_HOUR, max_duration_s=200_000))
     later = evening + 60 + 86_400 + 30
     found = spent(session, billed(session, later), later)
     container = [(one.day, one.micro_usd) for one in found if one.component == "container"]
@@ -237,7 +215,7 @@ def test_paused_time_has_its_own_price() -> None:
 
 
 def test_a_process_costs_from_the_click_to_its_end_and_no_longer() -> None:
-    session = after(opened(), i.BotJoined(), i.UserJoined("page-1"), now=NOW + 3)
+    session = after(paid(), i.BotJoined(), i.UserJoined("page-1"), now=NOW + 3)
     session = after(session, i.UserLeft("page-1"), now=NOW + 10)
     session = after(session, i.Stop(), now=NOW + 20)
     session = after(session, GONE, now=NOW + 21)
@@ -277,7 +255,7 @@ def test_the_last_bill_comes_before_the_end() -> None:
 def test_usage_counts_in_every_stage_in_which_there_is_a_bot() -> None:
     """A greeting is synthesised before anybody is there, and a farewell while it ends."""
     usage = i.Usage("tts", 1, "characters")
-    session = after(opened(), usage, i.BotJoined(), i.UserJoined("page-1"), usage)
+    session = after(paid(), usage, i.BotJoined(), i.UserJoined("page-1"), usage)
     session = after(session, i.UserLeft("page-1"), usage, i.Stop(), usage)
     assert session.stage is Stage.ENDING
     assert session.meter.quantities["tts.characters"] == 4 * MICRO
@@ -345,7 +323,7 @@ def test_a_spent_budget_ends_the_session_after_a_word() -> None:
 
 @pytest.mark.parametrize("events", [(), (i.Pause(PauseCause.USER),), (i.UserLeft("page-1"),)])
 def test_nothing_is_said_where_nobody_listens(events: tuple[i.Input, ...]) -> None:
-    session = after(connected(), *events) if events else opened()
+    session = after(connected(), *events) if events else paid()
     change = transition(session, i.BudgetSpent("session", 1001, 1000), NOW)
     tell, end = change.effects
     assert tell.payload["data"] == {"reason": "budget"}

@@ -12,7 +12,8 @@ from greenroom.session import inputs as i
 from greenroom.session.deadlines import deadlines
 from greenroom.session.lifecycle import transition
 from greenroom.session.model import DeadlineKind, EndReason, Session, Stage
-from tests.session.test_lifecycle import NOW, after, connected, numbered
+from tests.session.happening import NOW, after, numbered
+from tests.session.test_lifecycle import connected
 
 
 def _due(kind: DeadlineKind) -> i.Due:

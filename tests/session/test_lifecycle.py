@@ -10,7 +10,7 @@ from greenroom.errors import NotActive, SessionEnded, StillQueued
 from greenroom.session import facts as f
 from greenroom.session import inputs as i
 from greenroom.session.deadlines import deadlines
-from greenroom.session.lifecycle import open_session, transition
+from greenroom.session.lifecycle import transition
 from greenroom.session.model import (
     DeadlineKind,
     EndReason,
@@ -20,36 +20,7 @@ from greenroom.session.model import (
     Session,
     Stage,
 )
-
-NOW = 1_800_000_000.0
-LIMITS = Limits()
-
-
-def opened(limits: Limits = LIMITS) -> f.Change:
-    return open_session(
-        session_id="ses_1",
-        user_id="ada",
-        assistant="cards",
-        bot="greenroom.bot.cards",
-        room="voice-ada-0123456789ab",
-        launch_id="lau_1",
-        limits=limits,
-        body={},
-        now=NOW,
-    )
-
-
-def after(session: Session, *events: i.Input | i.BotReport, now: float = NOW) -> Session:
-    """The session after these, reports numbered as they come."""
-    for event in events:
-        session = transition(session, numbered(session, event), now).session
-    return session
-
-
-def numbered(session: Session, event: i.Input | i.BotReport) -> i.Input:
-    if isinstance(event, i.BotReport):
-        return i.Reported(session.launch_id, session.report_seq + 1, event)
-    return event
+from tests.session.happening import LIMITS, NOW, after, numbered, opened
 
 
 def connected(limits: Limits = LIMITS) -> Session:
@@ -233,19 +204,8 @@ def test_a_warning_that_nobody_could_hear_is_said_when_somebody_can() -> None:
     assert told(transition(before, i.Resume(PauseCause.USER), NOW + 110)) == ["pause"]
 
 
-def waiting(limits: Limits = LIMITS) -> f.Change:
-    return open_session(
-        session_id="ses_1",
-        user_id="ada",
-        assistant="cards",
-        bot="greenroom.bot.cards",
-        room="voice-ada-0123456789ab",
-        launch_id="lau_1",
-        limits=limits,
-        body={},
-        now=NOW,
-        position=3,
-    )
+def waiting() -> f.Change:
+    return opened(position=3)
 
 
 def test_who_waits_has_neither_room_nor_bot() -> None:

@@ -10,9 +10,10 @@ from greenroom.errors import NotActive, SessionEnded, StillQueued
 from greenroom.session import facts as f
 from greenroom.session import inputs as i
 from greenroom.session.deadlines import deadlines
-from greenroom.session.lifecycle import open_session, transition
+from greenroom.session.lifecycle import transition
 from greenroom.session.matrix import RESPONSES, Response, running_deadlines
 from greenroom.session.model import DeadlineKind, EndReason, Limits, PauseCause, Session, Stage
+from tests.session.happening import NOW, opened
 
 ORDER = list(Stage)
 PAGES = st.sampled_from(["page-1", "page-2"])
@@ -52,21 +53,10 @@ class SessionMachine(RuleBasedStateMachine):
         persistence_s=st.sampled_from([0.0, 300.0]), position=st.sampled_from([None, None, 1, 3])
     )
     def start(self, persistence_s: float, position: int | None) -> None:
-        self.now = 1_800_000_000.0
+        self.now = NOW
         self.endings = 0
         self.told_to_end = 0
-        change = open_session(
-            session_id="ses_1",
-            user_id="ada",
-            assistant="cards",
-            bot="bot",
-            room="room",
-            launch_id="lau_1",
-            limits=Limits(persistence_s=persistence_s),
-            body={},
-            now=self.now,
-            position=position,
-        )
+        change = opened(Limits(persistence_s=persistence_s), now=self.now, position=position)
         self.session = change.session
         self.launches = self._launches(change)
 

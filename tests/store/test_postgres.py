@@ -33,6 +33,7 @@ class TestPostgres(StoreContract):
     pass
 
 
+@pytest.mark.usefixtures("patient_store")
 async def test_of_a_thousand_starts_on_two_servers_one_is_admitted(
     store: SqlStore, postgres_url: str
 ) -> None:
