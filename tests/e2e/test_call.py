@@ -93,7 +93,7 @@ async def answer_wrong_and_interrupt(talk: Talk, card: Card, measured: Measured)
         began_ms = await talk.give(wrong_answer(card))
         await ears.until(began_ms + IN_THE_CORRECTION_MS)
         said = await person.say("please say that question again")
-    # The bot falls silent, and stays it for a while; its reply may come before the last word is over.
+    # It falls silent and stays so for a while; its reply may come before the last word is over.
     silent_at_ms = await ears.silence_after(said.began_ms, REPLY_WITHIN_S)
     assert silent_at_ms > said.began_ms, "the bot was speaking"
     measured("person speaks → bot silent", silent_at_ms - said.began_ms, "ms")
