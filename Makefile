@@ -18,8 +18,17 @@ STOCK := web/apps/stock/dist/index.html
 STOCK_SOURCES := $(shell find web/apps/stock -type f -not -path '*/dist/*' 2>/dev/null)
 ONCE := web/apps/once/dist/index.html
 ONCE_SOURCES := $(shell find web/apps/once web/packages/client/src -type f -not -path '*/dist/*' 2>/dev/null)
+FLASHCARDS := examples/flashcards/page
+FLASHCARDS_READY := $(FLASHCARDS)/node_modules/.ready
+FLASHCARDS_PAGE := $(FLASHCARDS)/dist/index.html
+FLASHCARDS_SOURCES := $(shell find $(FLASHCARDS) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+NEXTJS := examples/nextjs
+NEXTJS_READY := $(NEXTJS)/node_modules/.ready
+NEXTJS_BUILD := $(NEXTJS)/.next/BUILD_ID
+NEXTJS_SOURCES := $(shell find $(NEXTJS) -type f -not -path '*/node_modules/*' -not -path '*/.next/*' -not -name next-env.d.ts 2>/dev/null)
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path 'web/apps/stock/*' -not -path 'web/apps/once/*' 2>/dev/null)
 NPM := scripts/npm
+WITH_SPEECH := tests/bot tests/ears tests/doctor
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-header --no-annotate $(LOCK_FLAGS)
 
@@ -29,7 +38,7 @@ help: ## this list
 run: $(RUN_READY) $(PAGE) ## set up what is missing, start Greenroom on loopback, print its address
 	@$(VENV)/bin/greenroom serve $(ARGS)
 
-setup: $(RUN_READY) $(DEV_READY) $(PAGE) $(STOCK) $(ONCE) ## everything that run and test need, without starting
+setup: $(RUN_READY) $(DEV_READY) $(PAGE) $(STOCK) $(ONCE) $(FLASHCARDS_PAGE) ## everything that run and test need, without starting
 
 $(VENV)/bin/uv:
 	@scripts/system-packages python
@@ -74,14 +83,47 @@ $(ONCE): $(ONCE_SOURCES) $(WEB_READY)
 	@cd web && ../$(NPM) run --silent once
 	@touch $@
 
+# The examples take the client as it is built, from $(PAGE) on, like an application of somebody else's.
+$(FLASHCARDS_READY): $(FLASHCARDS)/package-lock.json | $(VENV)/bin/uv
+	@echo "· installing what builds the flash cards"
+	@cd $(FLASHCARDS) && ../../../$(NPM) ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(FLASHCARDS_PAGE): $(FLASHCARDS_SOURCES) $(FLASHCARDS_READY) $(PAGE)
+	@cd $(FLASHCARDS) && ../../../$(NPM) run --silent build
+	@touch $@
+
+$(NEXTJS_READY): $(NEXTJS)/package-lock.json $(PAGE)
+	@echo "· installing Next.js"
+	@cd $(NEXTJS) && ../../$(NPM) ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(NEXTJS_BUILD): $(NEXTJS_SOURCES) $(NEXTJS_READY)
+	@cd $(NEXTJS) && NEXT_TELEMETRY_DISABLED=1 ../../$(NPM) run --silent build
+	@touch $@
+
+example-minimum: $(RUN_READY) $(PAGE) ## your own application in 65 lines, with Greenroom beside it
+	@$(PY) examples/run.py minimum
+
+example-flashcards: $(RUN_READY) $(FLASHCARDS_PAGE) ## flash cards in React, whose backend counts by webhook
+	@$(PY) examples/run.py flashcards
+
+example-nextjs: $(RUN_READY) $(NEXTJS_BUILD) ## a Next.js application whose own sign-in Greenroom goes by
+	@$(PY) examples/run.py nextjs
+
+test-nextjs: setup $(NEXTJS_BUILD) ## the Next.js example in a real browser (no part of make test: it is 400 MB)
+	@$(PY) -m pytest -q tests/e2e/check_nextjs.py
+
 test: setup ## lint, types, unit tests of both languages, and the call in a real browser
 	@$(MAKE) lint
 	@$(MAKE) test-web
 	@$(MAKE) test-fast
 	@$(MAKE) test-call
 
-test-fast: setup ## the Python tests without browser; two at a time: with more, real speech is not understood on two cores
-	@$(PY) -m pytest -q -m 'not e2e' -n 2 --dist loadfile
+# With more than two at a time, real speech is not understood on two cores.
+test-fast: setup ## the Python tests without browser: those with real speech two at a time, the others three
+	@$(PY) -m pytest -q -m 'not e2e' -n 2 --dist loadfile $(WITH_SPEECH)
+	@$(PY) -m pytest -q -m 'not e2e' -n 3 --dist loadfile $(addprefix --ignore ,$(WITH_SPEECH))
 
 test-call: setup ## whole calls in a real browser: the timed one alone, the others two at a time
 	@$(PY) -m pytest -q tests/e2e/test_call.py
@@ -93,8 +135,9 @@ test-call-alone: setup ## the same, one at a time, and then what was measured
 chaos: setup ## 500 misfortunes, seeded, on a real server; CHAOS="--seed 7 --store postgres" plays others
 	@$(PY) -m tests.chaos $(CHAOS)
 
-test-web: $(WEB_READY) ## types and unit tests of the client and the page
+test-web: $(WEB_READY) $(FLASHCARDS_PAGE) ## types and unit tests of the client and the page
 	@cd web && ../$(NPM) run --silent check && ../$(NPM) test --silent
+	@cd $(FLASHCARDS) && ../../../$(NPM) run --silent check
 
 lint: setup ## ruff, mypy, import-linter
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
@@ -120,6 +163,6 @@ lock: $(VENV)/bin/uv ## resolve the locks anew (versions and hashes, no addresse
 	@$(COMPILE) -c locks/run.txt -o locks/bench.txt locks/bench.in
 
 clean: ## remove what was built and installed
-	@rm -rf $(VENV) $(BENCH_VENV) .cache dist web/node_modules web/apps/stock/dist web/apps/once/dist src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(BENCH_VENV) .cache dist web/node_modules web/apps/stock/dist web/apps/once/dist $(FLASHCARDS)/node_modules $(FLASHCARDS)/dist $(NEXTJS)/node_modules $(NEXTJS)/.next src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help run setup test test-fast test-call test-call-alone chaos test-web lint format wire bench-setup wheel lock clean
+.PHONY: help run setup example-minimum example-flashcards example-nextjs test-nextjs test test-fast test-call test-call-alone chaos test-web lint format wire bench-setup wheel lock clean

@@ -23,6 +23,7 @@ from rich.table import Table
 from greenroom.assembly import Adapters, Plan, assemble
 from greenroom.errors import GreenroomError
 from greenroom.hub.memory import MemoryHub
+from greenroom.outbound.sender import HttpSender
 from greenroom.ports.store import Store
 from greenroom.rooms.local import LocalRooms
 from greenroom.service.sessions import Assistant, Sessions
@@ -47,7 +48,7 @@ def a_server(store: Store, places: int) -> Sessions:
         quotas=Quotas(live=places, day=None),
     )
     rooms = LocalRooms([], allow_loopback=True)
-    adapters = Adapters(store, MemoryHub(), FakeClock(), FakeLauncher(), rooms)
+    adapters = Adapters(store, MemoryHub(), FakeClock(), FakeLauncher(), rooms, HttpSender([]))
     return assemble(adapters, plan).parts.sessions
 
 

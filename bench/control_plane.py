@@ -38,8 +38,10 @@ from greenroom.assembly import Adapters, House, Plan, assemble
 from greenroom.hub.memory import MemoryHub
 from greenroom.logs import configure_logs
 from greenroom.main import SystemClock
+from greenroom.outbound.sender import HttpSender
 from greenroom.rooms.local import LocalRooms
 from greenroom.service.names import Keyring
+from greenroom.service.reports import Way
 from greenroom.service.sessions import Assistant
 from greenroom.session.inputs import BotExited
 from greenroom.session.model import Limits, Session
@@ -91,7 +93,12 @@ async def a_house(url: str | None, folder: Path) -> AsyncIterator[House]:
     await database.upgrade()
     store = await database.open()
     adapters = Adapters(
-        store, MemoryHub(), SystemClock(), FakeLauncher(), LocalRooms([], allow_loopback=True)
+        store,
+        MemoryHub(),
+        SystemClock(),
+        FakeLauncher(),
+        LocalRooms([], allow_loopback=True),
+        HttpSender([]),
     )
     house = assemble(adapters, plan())
     dispatching = asyncio.create_task(house.dispatcher.run())
@@ -122,7 +129,7 @@ class Load:
         """One state change: the bot's next report, with an event of its own."""
         seq = self._seq[session.id] = self._seq.get(session.id, 0) + 1
         report = Report(seq=seq, at_ms=0, kind=ReportKind.APP, data={"type": "app.x", "data": {}})
-        await self._house.parts.sessions.report(session.launch_id, session.id, report)
+        await self._house.parts.reports.take(Way.LINK, session.launch_id, session.id, report)
 
     async def end(self, session: Session) -> None:
         """The bot's process is gone."""

@@ -157,7 +157,8 @@ def spoken(text: str, voice: str, speed: int) -> Audio:
     """What espeak-ng says, at its own rate."""
     command = ["espeak-ng", "-v", voice, "-s", str(speed), "--stdout", text]
     wav = subprocess.run(command, capture_output=True, check=True, timeout=20).stdout
-    return np.frombuffer(wav[44:], dtype="<i2").astype(np.float32) / 32768
+    samples: Audio = np.frombuffer(wav[44:], dtype="<i2").astype(np.float32) / np.float32(32768)
+    return samples
 
 
 def coughed(seed: int) -> Audio:
@@ -170,12 +171,14 @@ def coughed(seed: int) -> Audio:
         sound = np.convolve(hiss, np.ones(12) / 12, mode="same")
     elif form == 1:
         pitch_hz = chance.uniform(90, 250)
-        sound = sum(np.sin(2 * np.pi * pitch_hz * n * time_s) / n for n in range(1, 9))
+        overtones = [np.sin(2 * np.pi * pitch_hz * n * time_s) / n for n in range(1, 9)]
+        sound = np.sum(overtones, axis=0)
     else:
         sound = hiss
     envelope = np.minimum(1, time_s / 0.02) * np.exp(-time_s / chance.uniform(0.1, 0.6))
     shaped = sound * envelope
-    return (0.3 * shaped / np.abs(shaped).max()).astype(np.float32)
+    quieter: Audio = (0.3 * shaped / np.abs(shaped).max()).astype(np.float32)
+    return quieter
 
 
 def over_the_air(sound: Audio, *, noisy: bool, seed: int, opus: bool) -> bytes:
@@ -196,7 +199,8 @@ def over_the_air(sound: Audio, *, noisy: bool, seed: int, opus: bool) -> bytes:
         samples = samples + np.random.default_rng(seed).normal(
             0, np.sqrt(power / 10 ** (NOISE_DB / 10)), len(samples)
         )
-    return np.clip(samples * 32767, -32768, 32767).astype("<i2").tobytes()
+    pcm: bytes = np.clip(samples * 32767, -32768, 32767).astype("<i2").tobytes()
+    return pcm
 
 
 def through_opus(samples: NDArray[Any]) -> NDArray[Any]:
@@ -216,7 +220,8 @@ def through_opus(samples: NDArray[Any]) -> NDArray[Any]:
         packets += encoder.encode(frame)
     packets += encoder.encode(None)
     decoded = [frame.to_ndarray() for packet in packets for frame in decoder.decode(packet)]
-    return np.concatenate(decoded, axis=1)[0].astype(np.float64) / 32768
+    heard: NDArray[Any] = np.concatenate(decoded, axis=1)[0] / 32768
+    return heard
 
 
 def run(trial: Trial, recogniser: Recogniser, opus: bool) -> Outcome:

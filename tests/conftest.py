@@ -7,8 +7,9 @@ import contextlib
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from greenroom import assembly
 from greenroom.api.app import Parts, build_app
+from greenroom.api.server import server_config
 from greenroom.hub.memory import MemoryHub
 from greenroom.outbound.sender import HttpSender
 from greenroom.ports.store import Store
@@ -54,6 +56,8 @@ class House:
     launcher: FakeLauncher
     capacity: FakeCapacity
     address: str = ""
+    # Of the listening server: every connection that it holds, of whatever protocol.
+    connections: set[Any] = field(default_factory=set)
 
     @property
     def parts(self) -> Parts:
@@ -93,7 +97,9 @@ class House:
 
     def refused(self, code: str) -> float:
         """How many starts were refused with this code."""
-        return float(self.parts.metrics.sessions_refused.labels(code=code)._value.get())
+        counted = self.parts.metrics.sessions_refused.labels(code=code)
+        refused: float = counted._value.get()
+        return refused
 
     def client(self, **headers: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.address, headers=headers, trust_env=False)
@@ -202,7 +208,12 @@ async def a_house(store: Store, plan: assembly.Plan) -> AsyncIterator[House]:
     )
     house = House(assembly.assemble(adapters, plan), clock, launcher, capacity)
     whole = house.whole
-    runs = (whole.dispatcher.run, whole.waiting_room.run, whole.reconciler.follow_exits)
+    runs = (
+        whole.dispatcher.run,
+        whole.waiting_room.run,
+        whole.reconciler.follow_exits,
+        whole.parts.feeds.run,
+    )
     background = [asyncio.create_task(run()) for run in runs]
     yield house
     for task in background:
@@ -220,10 +231,7 @@ async def house(store: Store, plan: assembly.Plan) -> AsyncIterator[House]:
 @pytest.fixture
 async def server(house: House) -> AsyncIterator[House]:
     """The house, listening on loopback."""
-    config = uvicorn.Config(
-        build_app(house.parts), port=0, log_config=None, lifespan="off", ws_max_size=256 * 1024
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(build_app(house.parts), port=0))
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(10):
@@ -231,6 +239,7 @@ async def server(house: House) -> AsyncIterator[House]:
             await asyncio.sleep(0.005)
     port = server.servers[0].sockets[0].getsockname()[1]
     house.address = f"http://127.0.0.1:{port}"
+    house.connections = server.server_state.connections
     yield house
     server.should_exit = True
     server.force_exit = True

@@ -22,6 +22,12 @@ def _webhook(url: str = "https://app.example", secret: str = _SIGNING, **more: o
     return json.dumps([{"url": url, "secret": secret, **more}])
 
 
+def _read_everything() -> None:
+    settings = read_settings()
+    settings.ceilings()
+    settings.signs_users()
+
+
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("GREENROOM_")]:
@@ -68,6 +74,18 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         ("PAUSE_CEILING_S", "inf"),
         ("IDLE_CEILING_S", "119"),
         ("MAX_DURATION_CEILING_S", "599.9"),
+        ("JWKS_URL", "ftp://signin.example/jwks.json"),
+        ("JWKS_URL", "http://signin.example/jwks.json"),
+        ("JWKS_URL", "https://ada:hunter2@signin.example/jwks.json"),
+        ("JWKS_URL", "https:///jwks.json"),
+        ("JWKS_URL", "file://signin.example/jwks.json"),
+        ("JWKS_URL", "jwks.json"),
+        ("JWKS_URL", "https://signin.example/jwks.json"),  # and nobody whose they are
+        ("JWT_ISSUER", "https://signin.example"),
+        ("JWT_AUDIENCE", ""),
+        ("STARTS_PER_MIN", "0"),
+        ("BAD_LOGINS_PER_MIN", "often"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,proxy.example"),
         ("DATABASE_URL", "mysql://ada:hunter2@db/calls"),
     ],
 )
@@ -76,8 +94,21 @@ def test_an_absurd_setting_is_refused_by_name(
 ) -> None:
     monkeypatch.setenv(f"GREENROOM_{name}", value)
     with pytest.raises(BadSetting, match=f"GREENROOM_{name}") as caught:
-        read_settings().ceilings()
+        _read_everything()
     assert "hunter2" not in str(caught.value)
+
+
+def test_who_else_signs_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings().signs_users() is None
+    monkeypatch.setenv("GREENROOM_JWT_ISSUER", "https://signin.example")
+    for url in (
+        "https://signin.example/jwks.json",
+        "http://localhost:3000/jwks.json",
+        "http://[::1]:3000/jwks.json",
+        "file:///etc/greenroom/jwks.json",
+    ):
+        monkeypatch.setenv("GREENROOM_JWKS_URL", url)
+        assert read_settings().signs_users() == (url, "https://signin.example", "greenroom")
 
 
 def test_no_limit_is_said_and_never_left_open(monkeypatch: pytest.MonkeyPatch) -> None:

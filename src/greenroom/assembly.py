@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,18 +17,25 @@ from greenroom.ports.launcher import Launcher
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.service.admission import Admission, Jitter
+from greenroom.service.audit import Audit
 from greenroom.service.deadlines import Timekeeper
 from greenroom.service.deliveries import Deliverer
 from greenroom.service.dispatch import Dispatcher
 from greenroom.service.emergency import Emergency
+from greenroom.service.feeds import Feeds
+from greenroom.service.issuer import Issuer
+from greenroom.service.keys import Keys
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
 from greenroom.service.purse import Money, Purse
 from greenroom.service.queue import WaitingRoom
+from greenroom.service.rates import Rates
 from greenroom.service.reconcile import Reconciler
+from greenroom.service.reports import Reports
 from greenroom.service.sessions import Assistant, Sessions
 from greenroom.session.policy import Quotas
+from greenroom.session.rates import Rate
 from greenroom.wire.webhooks import Endpoint
 
 
@@ -65,6 +72,8 @@ class Plan:
         endpoints: Where events are delivered.
         metrics_open: Whether anybody may read the metrics, who reaches the server.
         quotas: How many sessions there may be.
+        rates: How often somebody may ask, per minute.
+        issuer: Who else signs users, by keys of their own.
     """
 
     secret: str
@@ -78,6 +87,8 @@ class Plan:
     endpoints: Sequence[Endpoint] = field(default_factory=list)
     metrics_open: bool = False
     quotas: Quotas = field(default_factory=Quotas)
+    rates: Mapping[Rate, int | None] = field(default_factory=dict)
+    issuer: Issuer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +109,7 @@ class House:
         """What runs as long as the server does, each in a task of its own."""
         follow, look = self.reconciler.follow_exits, self.reconciler.run
         measure = (self.capacity.run,) if self.capacity else ()
-        watch = (self.waiting_room.run, self.emergency.run)
+        watch = (self.waiting_room.run, self.emergency.run, self.parts.feeds.run)
         return (
             self.dispatcher.run,
             self.timekeeper.run,
@@ -131,20 +142,27 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         link_url=plan.link_url,
         memory_limit_bytes=plan.memory_limit_bytes,
     )
-    emergency = Emergency(store, clock, adapters.launcher, sessions, metrics)
+    audit = Audit(store.audit, clock)
+    emergency = Emergency(store, hub, clock, adapters.launcher, sessions, metrics, audit)
+    feeds = Feeds(store, hub)
     parts = Parts(
         store=store,
         hub=hub,
+        feeds=feeds,
         clock=clock,
         launcher=adapters.launcher,
         rooms=adapters.rooms,
         links=links,
         sessions=sessions,
+        reports=Reports(sessions, clock, metrics),
         purse=purse,
         emergency=emergency,
         keyring=keyring,
         metrics=metrics,
-        identity=Identity(plan.secret, anonymous=plan.anonymous),
+        identity=Identity(plan.secret, anonymous=plan.anonymous, issuer=plan.issuer),
+        keys=Keys(store.keys, clock, audit),
+        audit=audit,
+        rates=Rates(plan.rates),
         hosts=plan.hosts,
         origins=plan.origins,
         metrics_open=plan.metrics_open,

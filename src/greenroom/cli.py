@@ -11,7 +11,8 @@ import typer
 from rich.markup import escape
 
 from greenroom import __version__
-from greenroom.commands import db, deliveries, relay
+from greenroom.commands import db, deliveries, keys, relay
+from greenroom.commands.audit import audit
 from greenroom.commands.cost import cost
 from greenroom.commands.doctor import doctor
 from greenroom.commands.emergency import resume, stop_all
@@ -27,8 +28,9 @@ app = typer.Typer(
 )
 app.add_typer(db.app, name="db")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(keys.app, name="keys")
 app.add_typer(relay.app, name="relay")
-for command in (doctor, cost, listen, sessions, end, reap, resume, token):
+for command in (doctor, cost, listen, sessions, end, reap, resume, token, audit):
     app.command()(command)
 app.command(name="stop-all")(stop_all)
 

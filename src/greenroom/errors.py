@@ -135,6 +135,12 @@ class Unavailable(GreenroomError):
     retryable = True
 
 
+class IssuerUnavailable(Unavailable):
+    """Who signs the users cannot be asked for the keys, so nobody knows who is asking."""
+
+    code = "issuer_unavailable"
+
+
 class LaunchFailed(GreenroomError):
     """The bot could not be brought to life."""
 
@@ -236,6 +242,17 @@ class MachineFull(LimitReached):
     code = "machine_full"
 
 
+class RateLimited(GreenroomError):
+    """Too many calls in a short time. ``facts``: ``rate``, which, and how many a minute it allows.
+
+    Unlike a `LimitReached` it says nothing about sessions: whoever calls is to slow down.
+    """
+
+    code = "rate_limited"
+    status = 429
+    retryable = True
+
+
 class Halted(GreenroomError):
     """Everything was stopped by an operator, and no session begins until one says so."""
 
@@ -247,6 +264,35 @@ class Halted(GreenroomError):
         """With an operator's words, if there are any."""
         sentence = "All conversations were stopped by the people in charge"
         return cls(f"{sentence}: {reason}" if reason else f"{sentence}.")
+
+
+class BadSignature(GreenroomError):
+    """A webhook is not signed by the launch that it names, or by nobody; we do not say which."""
+
+    code = "bad_signature"
+    status = 401
+
+
+class StaleMessage(GreenroomError):
+    """A webhook is signed, but too long ago (or ahead) for us to believe that it is meant now."""
+
+    code = "stale_message"
+    status = 401
+
+
+class LaunchFenced(GreenroomError):
+    """This launch has no session (any more): the bot must end, and need not say anything again."""
+
+    code = "launch_fenced"
+    status = 410
+
+
+class ReportGap(GreenroomError):
+    """Reports before these are missing. ``facts``: ``nextSeq``, the number to send from."""
+
+    code = "report_gap"
+    status = 409
+    retryable = True
 
 
 class BadSetting(GreenroomError):

@@ -17,16 +17,19 @@ import structlog
 import uvicorn
 
 from greenroom.api.app import build_app
+from greenroom.api.server import server_config
 from greenroom.assembly import Adapters, House, Plan, assemble
 from greenroom.errors import BadSetting, Conflict, GreenroomError, LaunchFailed
 from greenroom.hub.memory import MemoryHub
 from greenroom.launch.local import LocalLauncher
 from greenroom.launch.machine import MachineCapacity
 from greenroom.launch.state import lock_or_none
+from greenroom.outbound.keyset import key_set_at
 from greenroom.outbound.sender import HttpSender
 from greenroom.pricelist import read_price_list
 from greenroom.rooms.local import LocalRooms
 from greenroom.running import LOCK_FILE, announced
+from greenroom.service.issuer import Issuer
 from greenroom.service.purse import Money
 from greenroom.service.sessions import Assistant
 from greenroom.session.inputs import BotExited
@@ -119,6 +122,8 @@ async def build(
         endpoints=endpoints,
         metrics_open=settings.metrics_open,
         quotas=settings.quotas(),
+        rates=settings.rates(),
+        issuer=_issuer(settings),
     )
     adapters = Adapters(
         store, MemoryHub(), SystemClock(), launcher, rooms, sender, MachineCapacity()
@@ -137,6 +142,15 @@ def _endpoints(settings: Settings, sender: HttpSender, *, serving: bool) -> list
     for endpoint in endpoints if serving else ():
         sender.check(endpoint)
     return endpoints
+
+
+def _issuer(settings: Settings) -> Issuer | None:
+    """Who else signs users, if the settings name somebody."""
+    signs = settings.signs_users()
+    if signs is None:
+        return None
+    url, issuer, audience = signs
+    return Issuer(key_set_at(url), issuer, audience)
 
 
 async def _warm(house: House) -> None:
@@ -234,16 +248,10 @@ async def _serve(
     address = listener.getsockname()[:2]
     house = await build(settings, bot, address)
     _count_uncaught(house)
-    config = uvicorn.Config(
+    config = server_config(
         build_app(house.parts),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
         timeout_graceful_shutdown=2,
-        ws_max_size=256 * 1024,
-        ws_ping_interval=10.0,
-        ws_ping_timeout=10.0,
-        server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
     )
     server = _Server(config)
     stopping = _Stopping(settings, house, server)

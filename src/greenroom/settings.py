@@ -8,25 +8,37 @@ Three layers, never mixed: what the *server* needs stands here; what a *bot* get
 from __future__ import annotations
 
 import contextlib
-import ipaddress
-import json
 import os
 import secrets
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic.functional_validators import AfterValidator, BeforeValidator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from greenroom.errors import BadSetting
 from greenroom.session.budgets import BudgetKind, Budgets
 from greenroom.session.model import Limits
 from greenroom.session.policy import MachineQuotas, Quotas
 from greenroom.session.prices import METERING_S, micro_usd
-from greenroom.wire.link import IceServer
+from greenroom.session.rates import PER_MIN, Rate
+from greenroom.spelling import (
+    MOST_SESSIONS,
+    Budget,
+    Ceiling,
+    Endpoints,
+    IceServers,
+    KeySetUrl,
+    Names,
+    Networks,
+    OptionalPath,
+    PostgresUrl,
+    Quota,
+    Share,
+    WebSocketUrl,
+    is_loopback,
+)
 from greenroom.wire.webhooks import MAKE_SECRET as MAKE_WEBHOOK_SECRET
 from greenroom.wire.webhooks import MAX_ENDPOINTS, Endpoint
 
@@ -41,65 +53,11 @@ def default_state_dir() -> Path:
     return Path(base).expanduser() / "greenroom"
 
 
-def _from_json_or_list(value: Any) -> Any:
-    """JSON, or a plain list separated by commas: what people write into an environment."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if text.startswith("["):
-        return json.loads(text)
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _ice_servers(value: Any) -> Any:
-    entries = _from_json_or_list(value)
-    return [{"urls": [entry]} if isinstance(entry, str) else entry for entry in entries]
-
-
-def _number_or_none(value: Any) -> Any:
-    """``none`` is said, never guessed: an empty variable is somebody's template gone wrong."""
-    return None if isinstance(value, str) and value.strip().lower() == "none" else value
-
-
 _MIB = 1024 * 1024
-_MOST_SESSIONS = 1_000_000
-_LONGEST_S = 86_400
-_Count = Annotated[int, Field(ge=1, le=_MOST_SESSIONS)]
-Quota = Annotated[_Count | None, BeforeValidator(_number_or_none)]
-_ShareOfOne = Annotated[float, Field(gt=0, le=1)]
-Share = Annotated[_ShareOfOne | None, BeforeValidator(_number_or_none)]
-Ceiling = Annotated[float, Field(gt=0, le=_LONGEST_S)] | None
 
 
 def _ceiling_of(name: str) -> str:
     return f"The most a start may ask for; `GREENROOM_{name}` if not set."
-
-
-def _postgres_only(value: SecretStr | None) -> SecretStr | None:
-    if value is None or not value.get_secret_value().strip():
-        return None
-    if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
-        raise ValueError("must begin with postgresql://; leave it out for SQLite")
-    return value
-
-
-def _websocket_only(value: str | None) -> str | None:
-    if not value:
-        return None
-    if not value.startswith(("ws://", "wss://")):
-        raise ValueError("must begin with ws:// or wss://")
-    return value
-
-
-def _none_if_empty(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-# A tenth of a cent is spent in seconds; a million a day would be no budget.
-_Budget = Annotated[
-    Annotated[Decimal, Field(ge=Decimal("0.001"), le=1_000_000, allow_inf_nan=False)] | None,
-    BeforeValidator(_none_if_empty),
-]
 
 
 class Settings(BaseSettings):
@@ -112,24 +70,33 @@ class Settings(BaseSettings):
     state_dir: Path = Field(
         default_factory=default_state_dir, description="Database, supervisor's socket, logs."
     )
-    database_url: Annotated[SecretStr | None, AfterValidator(_postgres_only)] = Field(
+    database_url: PostgresUrl = Field(
         default=None, description="postgresql://…; the SQLite file in the state folder if not set."
     )
     secret: SecretStr | None = Field(
         default=None, description="Signs cookies and tokens; needed on any public address."
     )
-    origins: Annotated[list[str], NoDecode, BeforeValidator(_from_json_or_list)] = Field(
+    jwks_url: KeySetUrl = Field(
+        default=None, description="Public keys by which your sign-in signs users: https:, file:."
+    )
+    jwt_issuer: str | None = Field(
+        default=None, description="What `iss` of those users' tokens must be."
+    )
+    jwt_audience: str = Field(
+        default="greenroom", min_length=1, description="What `aud` of those tokens must hold."
+    )
+    origins: Names = Field(
         default_factory=list,
         description="Other origins whose pages may use the API and its event socket.",
     )
-    hosts: Annotated[list[str], NoDecode, BeforeValidator(_from_json_or_list)] = Field(
+    hosts: Names = Field(
         default_factory=list, description="Host names under which the server is reached."
     )
-    ice_servers: Annotated[list[IceServer], NoDecode, BeforeValidator(_ice_servers)] = Field(
+    ice_servers: IceServers = Field(
         default_factory=list,
         description="STUN and TURN: addresses, or JSON as a browser takes it.",
     )
-    link_url: Annotated[str | None, AfterValidator(_websocket_only)] = Field(
+    link_url: WebSocketUrl = Field(
         default=None,
         description="ws://…/link, where bots dial, if that is not the server's own address.",
     )
@@ -142,11 +109,11 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = Field(
         default=None, description="Signs them: `whsec_…`; several, by comma, while you change it."
     )
-    webhooks: Annotated[list[Endpoint], NoDecode, BeforeValidator(_from_json_or_list)] = Field(
+    webhooks: Endpoints = Field(
         default_factory=list,
         description="Several such addresses: JSON list of {url, secret, types, name}.",
     )
-    webhook_allow: Annotated[list[str], NoDecode, BeforeValidator(_from_json_or_list)] = Field(
+    webhook_allow: Names = Field(
         default_factory=list,
         description="Hosts of them that may be private, or http:// (`localhost`, say).",
     )
@@ -197,28 +164,60 @@ class Settings(BaseSettings):
         default=0.85, description="Busier than this, the machine takes no further call."
     )
     keep_free_mb: int = Field(
-        default=256, ge=0, le=_MOST_SESSIONS, description="Memory that calls leave free."
+        default=256, ge=0, le=MOST_SESSIONS, description="Memory that calls leave free."
+    )
+    starts_per_min: Quota = Field(
+        default=PER_MIN[Rate.STARTS], description="Calls to start, per user. `none`: any. So below."
+    )
+    offers_per_min: Quota = Field(
+        default=PER_MIN[Rate.OFFERS], description="Offers of media, per user."
+    )
+    controls_per_min: Quota = Field(
+        default=PER_MIN[Rate.CONTROLS], description="Mutes and pauses, per user."
+    )
+    messages_per_min: Quota = Field(
+        default=PER_MIN[Rate.MESSAGES], description="Typed messages, per user."
+    )
+    tickets_per_min: Quota = Field(
+        default=PER_MIN[Rate.TICKETS], description="Tickets for the event socket, per user."
+    )
+    tokens_per_min: Quota = Field(
+        default=PER_MIN[Rate.TOKENS], description="User tokens, per API key."
+    )
+    key_calls_per_min: Quota = Field(
+        default=PER_MIN[Rate.KEY_CALLS], description="Calls of any kind, per API key."
+    )
+    reports_per_min: Quota = Field(
+        default=PER_MIN[Rate.REPORTS], description="Reports by webhook, per launch."
+    )
+    bad_logins_per_min: Quota = Field(
+        default=PER_MIN[Rate.BAD_LOGINS],
+        description="Tokens and keys that are not good, per address.",
+    )
+    trusted_proxies: Networks = Field(
+        default_factory=lambda: ["127.0.0.1", "::1"],
+        description="Reverse proxies whose `X-Forwarded-For` is believed: addresses, networks.",
     )
     metrics_open: bool = Field(
         default=False,
         description="Anybody may read /metrics on a public address; else operators only.",
     )
-    prices: Annotated[Path | None, BeforeValidator(_none_if_empty)] = Field(
+    prices: OptionalPath = Field(
         default=None, description="Price list (TOML); the example that comes along if not set."
     )
     metering_s: float = Field(
         default=METERING_S, ge=1, le=300, description="How often running sessions are billed."
     )
-    budget_session_usd: _Budget = Field(
+    budget_session_usd: Budget = Field(
         default=None, description="A session that has cost so much is ended."
     )
-    budget_user_day_usd: _Budget = Field(
+    budget_user_day_usd: Budget = Field(
         default=None, description="What one user may spend in a day (UTC)."
     )
-    budget_tenant_day_usd: _Budget = Field(
+    budget_tenant_day_usd: Budget = Field(
         default=None, description="What one tenant may spend in a day (UTC)."
     )
-    budget_installation_day_usd: _Budget = Field(
+    budget_installation_day_usd: Budget = Field(
         default=None, description="What all together may spend in a day (UTC)."
     )
     budget_warning_share: float = Field(
@@ -232,12 +231,7 @@ class Settings(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     def plain_database_url(self) -> str | None:
         """The database's address, password and all; None means SQLite in the state folder."""
@@ -324,6 +318,25 @@ class Settings(BaseSettings):
             ),
         )
 
+    def signs_users(self) -> tuple[str, str, str] | None:
+        """Who else signs users: the address of the keys, the issuer, the audience.
+
+        Raises:
+            BadSetting: There are keys, and nobody whose they are; or somebody without keys.
+        """
+        issuer = (self.jwt_issuer or "").strip()
+        if bool(self.jwks_url) != bool(issuer):
+            given, missing = ("JWKS_URL", "JWT_ISSUER")[:: 1 if self.jwks_url else -1]
+            raise BadSetting(
+                f"GREENROOM_{given} is set, and GREENROOM_{missing} is not. Set both: the same "
+                "keys may sign tokens for others, too."
+            )
+        return (self.jwks_url, issuer, self.jwt_audience) if self.jwks_url else None
+
+    def rates(self) -> dict[Rate, int | None]:
+        """How often somebody may ask, per minute, as set."""
+        return {rate: getattr(self, f"{rate.value}_per_min") for rate in Rate}
+
     def budgets(self) -> Budgets:
         """The budgets that are set."""
         amounts = {kind: getattr(self, f"budget_{kind.value}_usd") for kind in BudgetKind}
@@ -396,6 +409,8 @@ def _default_of(name: str) -> str:
     default = Settings.model_fields[name].get_default(call_default_factory=True)
     if default in (None, []):
         return "–"
+    if isinstance(default, list):
+        return f"`{','.join(default)}`"
     shown = f"{default:g}" if isinstance(default, float) else str(default).lower()
     return f"`{shown}`"
 

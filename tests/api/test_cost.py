@@ -80,7 +80,7 @@ async def test_usage_that_cannot_be_is_recorded_and_costs_nothing(
         session = await server.session(body["session"]["sessionId"])
         assert session.meter.quantities == {}
         assert session.report_seq == 4, "and what follows is heard"
-        malformed = server.parts.metrics.reports.labels(outcome="malformed")
+        malformed = server.parts.metrics.reports.labels(outcome="malformed", way="link")
         assert malformed._value.get() == 2
         await bot.close()
 

@@ -74,7 +74,7 @@ async def test_what_the_bot_hears_while_muted_is_on_record_as_that_and_changes_n
         await bot.report(ReportKind.TRANSCRIPT, **{**said, "role": "assistant"})
         assert (await server.session(session)).last_seq == before.last_seq + 1
         text = (await client.get("/metrics")).text
-        assert 'greenroom_reports_total{outcome="muted"} 2.0' in text
+        assert 'greenroom_reports_total{outcome="muted",way="link"} 2.0' in text
         await bot.close()
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from greenroom.ports.deliveries import DeliveryState
+from greenroom.ports.store import NewEvent
 from greenroom.session.model import EndReason
+from greenroom.testing.store_contract import a_session, create
 from tests.conftest import SECRET, House
+from tests.listening import an_endpoint
 from tests.service.test_service import a_call
 
 DOORS = [
@@ -15,6 +19,12 @@ DOORS = [
     ("GET", "/api/operator/sessions"),
     ("GET", "/api/operator/cost"),
     ("DELETE", "/api/operator/sessions/ses_1"),
+    ("GET", "/api/operator/keys"),
+    ("POST", "/api/operator/keys"),
+    ("DELETE", "/api/operator/keys/key_1"),
+    ("GET", "/api/operator/audit"),
+    ("GET", "/api/operator/deliveries"),
+    ("POST", "/api/operator/deliveries/replay"),
 ]
 
 
@@ -88,3 +98,33 @@ async def test_an_operator_sees_who_talks_and_ends_one(server: House) -> None:
     session = await server.session(session_id)
     assert (session.reason, session.end_note) == (EndReason.KICKED, "Too loud.")
     assert (await server.session(other_id)).reason is None
+
+
+async def test_an_operator_sees_dead_deliveries_and_tries_them_again(server: House) -> None:
+    kept = server.parts.store.deliveries
+    kept.route([an_endpoint("https://app.example")])
+    said = [NewEvent("voice.transcript", {"text": "hunter2"}) for _ in range(3)]
+    await create(server.parts.store, a_session(), said, [])
+    for delivery in await kept.waiting("app", "ses_1", 2):
+        await kept.bury(delivery.id, "HTTP 500")
+    path = "/api/operator/deliveries"
+    async with operator(server) as ops:
+        listed = await ops.get(path, params={"dead": True})
+        dead = listed.json()["deliveries"]
+        assert [(d["event"], d["error"]) for d in dead] == [
+            ("ses_1.1", "HTTP 500"),
+            ("ses_1.2", "HTTP 500"),
+        ]
+        assert listed.json()["endpoints"][0]["waiting"] == 1
+        assert "hunter2" not in listed.text, "what was said is nobody's to list"
+        again = await ops.post(f"{path}/replay", json={"ids": [dead[0]["id"]]})
+        assert again.json() == {"replayed": 1}
+        assert (await ops.post(f"{path}/replay", json={"all": True})).json() == {"replayed": 3}
+        for bad in ({}, {"ids": [1], "all": True}, {"ids": ["one"]}, {"ids": [1] * 1_001}):
+            assert (await ops.post(f"{path}/replay", json=bad)).status_code == 400
+    assert [len(await kept.listed(state=s, endpoint=None, limit=9)) for s in DeliveryState] == [
+        3,
+        0,
+    ]
+    acts = [(e.act, e.detail["count"]) for e in await server.parts.store.audit.listed(limit=9)]
+    assert acts == [("delivery.replay", 3), ("delivery.replay", 1)]

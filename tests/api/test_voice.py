@@ -249,7 +249,15 @@ async def test_without_anonymous_visitors_a_token_is_needed(server: House) -> No
         assert (
             await client.get("/api/voice/session/current", headers=app_client)
         ).status_code == 204
-        for bad in ("nonsense", strict.token_for("ada", -60)):
+        # {"alg":["HS256"]} and a header of brackets that never close are among them.
+        hostile = (
+            "eyJhbGciOlsiSFMyNTYiXX0.e30.",
+            "W1tb" * 2_000 + ".e30.",
+            ".",
+            "..",
+            "e30.e30.e30",
+        )
+        for bad in ("nonsense", strict.token_for("ada", -60), *hostile):
             refused = await client.get(
                 "/api/voice/session/current", headers={"Authorization": f"Bearer {bad}"}
             )

@@ -18,6 +18,7 @@ from greenroom.wire.link import (
     Command,
     CommandDone,
     CommandKind,
+    Ephemeral,
     Hello,
     Offer,
     OfferRefused,
@@ -41,6 +42,7 @@ class FakeGreenroom:
         reports: Every report taken, in order, each once.
         received: Every report message, repeats included.
         hellos: Every hello.
+        ephemeral: Every ephemeral event that came.
         acking: Whether reports are acknowledged.
     """
 
@@ -57,6 +59,7 @@ class FakeGreenroom:
         self.reports: list[Report] = []
         self.received: list[Report] = []
         self.hellos: list[Hello] = []
+        self.ephemeral: list[Ephemeral] = []
         self.replies: list[Answer | OfferRefused | CommandDone] = []
         self.acking = True
         self.refuse_with: http.HTTPStatus | None = None
@@ -151,9 +154,18 @@ class FakeGreenroom:
         try:
             await self._until(lambda: bool(found()), within_s)
         except TimeoutError:
-            seen = [(r.seq, r.kind.value, r.data) for r in self.reports]
+            seen = [(r.seq, str(r.kind), r.data) for r in self.reports]
             raise AssertionError(f"no {kind} after {after} in {seen}") from None
         return found()[0]
+
+    async def heard(self, event: str) -> Ephemeral:
+        """Wait for an ephemeral event of this type; returns the newest."""
+
+        def found() -> list[Ephemeral]:
+            return [told for told in self.ephemeral if told.event == event]
+
+        await self._until(lambda: bool(found()), 10.0)
+        return found()[-1]
 
     @property
     def last_seq(self) -> int:
@@ -162,7 +174,7 @@ class FakeGreenroom:
 
     def kinds(self) -> list[str]:
         """The kinds of all reports, in order."""
-        return [report.kind.value for report in self.reports]
+        return [str(report.kind) for report in self.reports]
 
     async def _send(self, message: Offer | Command) -> None:
         assert self.socket is not None
@@ -201,6 +213,8 @@ class FakeGreenroom:
                 await self._note(lambda: self.reports.append(message))
             if self.acking:
                 await socket.send(ReportAck(seq=self.last_seq).to_json())
+        elif isinstance(message, Ephemeral):
+            await self._note(lambda: self.ephemeral.append(message))
         elif not isinstance(message, Hello):
             await self._note(lambda: self.replies.append(message))
 

@@ -179,3 +179,50 @@ async def test_an_unknown_message_is_passed_over(link: Dialled, greenroom: FakeG
     await greenroom.socket.send(Command(command_id="c-1", kind=CommandKind.SAY).to_json())
     await asyncio.wait_for(link.arrived.wait(), 2)
     assert [type(message) for message in link.received] == [Command]
+
+
+async def test_an_ephemeral_event_is_sent_and_forgotten(
+    link: Dialled, greenroom: FakeGreenroom
+) -> None:
+    link.client.ephemeral("app.pointer", {"x": 1})
+    assert (await greenroom.heard("app.pointer")).data == {"x": 1}
+    await greenroom.vanish()
+    await greenroom.start()
+    await greenroom.linked(2)
+    link.client.report(ReportKind.APP, app(0))
+    assert await link.client.flush(2.0)
+    assert len(greenroom.ephemeral) == 1
+
+
+async def test_without_a_connection_an_ephemeral_event_is_dropped(
+    link: Dialled, greenroom: FakeGreenroom
+) -> None:
+    await greenroom.vanish()
+    while link.client.is_connected:
+        await asyncio.sleep(0.001)
+    link.client.ephemeral("app.pointer", {"x": 1})
+    await greenroom.start()
+    await greenroom.linked(2)
+    while not link.client.is_connected:
+        await asyncio.sleep(0.001)
+    link.client.ephemeral("app.pointer", {"x": 2})
+    assert (await greenroom.heard("app.pointer")).data == {"x": 2}
+    assert len(greenroom.ephemeral) == 1
+
+
+async def test_of_many_ephemeral_events_at_once_the_newest_of_each_type_goes(
+    link: Dialled, greenroom: FakeGreenroom
+) -> None:
+    for number in range(100):
+        link.client.ephemeral("app.pointer", {"x": number})
+        link.client.report(ReportKind.APP, app(number))
+    assert await link.client.flush(2.0)
+    while (await greenroom.heard("app.pointer")).data != {"x": 99}:
+        await asyncio.sleep(0.001)
+    assert len(greenroom.ephemeral) < 5
+    assert numbers(greenroom) == list(range(100))
+
+
+async def test_a_large_ephemeral_event_is_refused(link: Dialled) -> None:
+    with pytest.raises(TooLarge):
+        link.client.ephemeral("app.pointer", {"x": "x" * 5_000})

@@ -12,6 +12,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 
 from greenroom.api.identity import Identity
 from greenroom.session.model import Stage
+from greenroom.session.rates import Rate
 from greenroom.testing.postgres_server import PostgresServer
 from tests.chaos.bot import LEAST_TURN_S, TURN_USD
 from tests.chaos.house import House
@@ -40,6 +41,8 @@ LIMITS = {
     "GREENROOM_DAY_LIMIT": "none",
     # What is tried here is the discipline, not this machine.
     "GREENROOM_MOST_CPU_SHARE": "none",
+    # People here are in more of a hurry than people.
+    **{f"GREENROOM_{rate.upper()}_PER_MIN": "none" for rate in Rate},
 }
 PROMISES = Promises(
     most_at_once=MOST_AT_ONCE,

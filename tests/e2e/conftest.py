@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from playwright.async_api import Browser
@@ -20,6 +20,7 @@ StartServer = Callable[..., AbstractAsyncContextManager[Server]]
 _WITNESSES = pytest.StashKey[list[Callable[[], tuple[str, str]]]]()
 Measured = Callable[[str, float, str], None]
 _FIGURES = pytest.StashKey[list[str]]()
+_Lives = TypeVar("_Lives", bound=Server)
 _FAILED = pytest.StashKey[bool]()
 
 
@@ -68,22 +69,25 @@ def start_server(request: pytest.FixtureRequest) -> Iterator[StartServer]:
     # Not tmp_path: a Unix socket in it would have too long a name.
     state_dir = Path(tempfile.mkdtemp(prefix="greenroom-e2e-"))
 
-    @asynccontextmanager
-    async def start(bot: str | None = None, **settings: str) -> AsyncIterator[Server]:
-        # The browsers, and the tests beside this one, keep the same machine busy.
-        server = Server(state_dir, bot, **settings)
-        _on_failure(request, lambda: ("server log", server.log))
-        try:
-            await server.start()
-            await server.ready()
-            yield server
-            await server.stop()
-            await server.assert_nobody_lives()
-        finally:
-            server.kill_family()
+    def start(bot: str | None = None, **settings: str) -> AbstractAsyncContextManager[Server]:
+        return lifetime(request, Server(state_dir, bot, **settings))
 
     yield start
     shutil.rmtree(state_dir)
+
+
+@asynccontextmanager
+async def lifetime(request: pytest.FixtureRequest, server: _Lives) -> AsyncIterator[_Lives]:
+    """A server that lives while the block lasts, and of which nothing may live after it."""
+    _on_failure(request, lambda: ("server log", server.log))
+    try:
+        await server.start()
+        await server.ready()
+        yield server
+        await server.stop()
+        await server.assert_nobody_lives()
+    finally:
+        server.kill_family()
 
 
 @pytest.fixture

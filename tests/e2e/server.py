@@ -24,7 +24,7 @@ _MARK = "E2E_SERVER_MARK"
 # How many there may be is tried elsewhere; and whether this machine is busy with other tests is
 # none of these tests' business.
 _ROOM_FOR_ALL = {"GREENROOM_MOST_CPU_SHARE": "none", "GREENROOM_LIVE_LIMIT": "none"}
-_ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
+_ADDRESS = re.compile(r"Greenroom is up: http://127\.0\.0\.1:(\d+)")
 _UP_WITHIN_S = 20.0
 _DOWN_WITHIN_S = 15.0
 _LOOK_EVERY_S = 0.05
@@ -75,12 +75,15 @@ class Server:
         """The command line up to its arguments."""
         return [str(Path(sys.executable).parent / "greenroom"), "serve"]
 
+    def arguments(self) -> list[str]:
+        """The rest of the command line."""
+        bot = [self._bot] if self._bot else []
+        where = ["--host", "127.0.0.1", "--port", str(self.port)]
+        return [*bot, *where, "--state-dir", str(self._state_dir)]
+
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        command = [*self.command(), *([self._bot] if self._bot else [])]
-        command += ["--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--state-dir", str(self._state_dir)]
         return subprocess.Popen(
-            command,
+            [*self.command(), *self.arguments()],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

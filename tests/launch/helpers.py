@@ -183,3 +183,11 @@ def _processes_with(argument: str) -> list[int]:
             if argument in process.cmdline() and is_alive(process.pid):
                 found.append(process.pid)
     return found
+
+
+async def children_of(launcher: LocalLauncher, order: LaunchOrder) -> tuple[int, int]:
+    """The children that a bot with `Trouble.HAS_CHILDREN` has: one in its group, and a daemon."""
+    log = launcher.state_dir / "logs" / f"{order.launch_id}.log"
+    await eventually(lambda: log.exists() and log.read_text().endswith("\n"))
+    grouped, daemon = map(int, log.read_text().split()[1:])
+    return grouped, daemon

@@ -24,6 +24,7 @@ from tests.launch.helpers import (
     PRELOAD_WITHIN_S,
     an_order,
     busy_kin_of,
+    children_of,
     eventually,
     exits_of,
     group_members,
@@ -50,6 +51,7 @@ async def test_nothing_survives_a_killed_supervisor_and_the_next_one_accounts_fo
         for order in orders:
             await launcher.start(order)
         pids = [(await joined(launcher, order)).pid for order in orders]
+        _, daemon = await children_of(launcher, orders[-1])
         killed = _its_supervisor(launcher)
         kin = kin_of(killed.pid)
         assert set(pids) < set(kin)
@@ -71,6 +73,8 @@ async def test_nothing_survives_a_killed_supervisor_and_the_next_one_accounts_fo
         # The launch ids stay used.
         await launcher.start(orders[0])
         assert await launcher.living() == []
+    # What made itself a daemon under a supervisor that was killed is nobody's any more.
+    os.kill(daemon, signal.SIGKILL)
 
 
 async def test_calls_outlive_a_killed_server_and_the_next_one_finds_them(
@@ -117,6 +121,9 @@ async def test_a_dying_zygote_takes_its_bots_along_and_the_next_launch_gets_a_fr
         assert is_alive(kept_pid)
         await launcher.start(later)
         await joined(launcher, later)
+        daemons = [(await children_of(launcher, order))[1] for order in (lost, later)]
+        await launcher.shutdown()
+        await eventually(lambda: not any(map(is_alive, daemons)))
 
 
 async def test_a_zygote_that_does_not_answer_is_passed_over(launcher: LocalLauncher) -> None:

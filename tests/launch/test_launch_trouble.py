@@ -16,6 +16,7 @@ from greenroom.testing.hosts import Trouble
 from tests.launch.helpers import (
     Exits,
     an_order,
+    children_of,
     eventually,
     exits_of,
     group_members,
@@ -196,9 +197,7 @@ async def test_what_a_bot_started_dies_with_it(shared: LocalLauncher, exits: Exi
     order = an_order(Trouble.HAS_CHILDREN)
     await shared.start(order)
     process = await joined(shared, order)
-    log = shared.state_dir / "logs" / f"{order.launch_id}.log"
-    await eventually(lambda: log.read_text().endswith("\n"))
-    grouped, daemon = map(int, log.read_text().split()[1:])
+    grouped, daemon = await children_of(shared, order)
     assert is_alive(grouped)
     assert is_alive(daemon)
     os.kill(process.pid, signal.SIGKILL)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import httpx
 import psutil
 
+from greenroom.commands.operate import os_user
 from tests.e2e.server import Server, eventually
 from tests.e2e.visitor import Json, Visitor, a_visitor
 from tests.ops.conftest import PATIENCE_S, Done, StartServer
@@ -57,6 +60,12 @@ async def test_the_button_holds_over_a_restart_until_resume(
         assert "may begin again" in (await greenroom("resume")).output
         await a_bot_lives(server, visitor)
         assert "Nothing had been stopped" in (await greenroom("resume")).output
+        lines = json.loads((await greenroom("audit", "--json")).output)["lines"]
+        assert [line["act"] for line in lines] == ["house.resume", "house.resume", "house.stop"]
+        # The server did it, and knows who asked it to.
+        assert {(line["actorKind"], line["actor"], line["address"]) for line in lines} == {
+            ("command", os_user(), "127.0.0.1")
+        }
 
 
 async def test_force_works_while_neither_server_nor_database_answers(
@@ -132,3 +141,18 @@ async def test_without_a_server_everything_is_listed_and_stopped(
         refused = await visitor.http.post("/api/voice/session", json={})
         assert (refused.status_code, refused.json()["code"]) == (503, "halted")
         assert (await the_end_of(visitor))["reason"] == "emergency"
+
+
+async def test_who_is_no_proxy_of_ours_cannot_say_from_where_they_ask(
+    start_server: StartServer, greenroom: Greenroom
+) -> None:
+    """What is put on record, and what is counted by address, is where the connection comes from."""
+    token = (await greenroom("token", "ops", "--operator")).output.split()[-1]
+    headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": "203.0.113.7"}
+    async with (
+        start_server(GREENROOM_TRUSTED_PROXIES="192.0.2.0/24") as server,
+        httpx.AsyncClient(base_url=server.url, headers=headers) as client,
+    ):
+        assert (await client.post("/api/emergency/resume")).status_code == 200
+        lines = (await client.get("/api/operator/audit")).json()["lines"]
+    assert lines[0]["address"] == "127.0.0.1"

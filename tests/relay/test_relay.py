@@ -93,7 +93,7 @@ async def test_a_signature_holds_at_the_other_end(tmp_path: Path) -> None:
             endpoint = an_endpoint(relay.address)
             sender = HttpSender(["127.0.0.1"])
             event = StoredEvent("ses_1", 1, 1.0, "app.answer", {"value": "42 · é"})
-            delivery = Delivery(1, "app", event, DeliveryState.WAITING, 0, 1.0, 1.0, None)
+            delivery = Delivery(1, "app", event, "ada", DeliveryState.WAITING, 0, 1.0, 1.0, None)
             clock = _RealClock()
             deliverer = Deliverer(None, None, clock, sender, None, [])  # type: ignore[arg-type]
             answer, error = await deliverer._try(endpoint, delivery)
@@ -346,8 +346,9 @@ async def test_a_machine_that_never_answers_costs_a_sender_its_time_and_no_more(
     ):
         posts = await asyncio.gather(*(relay.post(an_event(n)) for n in range(20)))
         statuses = [post.status_code for post in posts]
-        # Four had been handed over; the others are kept for later.
-        assert sorted(set(statuses)) == [202, 504]
+        # Four at a time are handed over, and as these are given up others may take their places;
+        # how many, is a matter of milliseconds. Whatever was not handed over is kept for later.
+        assert set(statuses) <= {202, 504}
         assert statuses.count(504) >= 4
         told = await relay.status()
         assert told["waiting"] == statuses.count(202)

@@ -18,6 +18,7 @@ from greenroom.errors import BudgetUsedUp, Unavailable
 from greenroom.outbound.sender import HttpSender
 from greenroom.ports.store import SpendBy, Store
 from greenroom.service.purse import RETRY_SPREAD_S, Money
+from greenroom.service.reports import Way
 from greenroom.service.sessions import Assistant
 from greenroom.session.budgets import BudgetKind, Budgets
 from greenroom.session.cost import cost_of, utc_day
@@ -82,7 +83,10 @@ class Bot:
 
     async def say_again(self, kind: ReportKind, **data: Any) -> Outcome:
         report = Report(seq=self.seq, at_ms=0, kind=kind, data=data)
-        return await self.house.sessions.report(self.session.launch_id, self.session.id, report)
+        taken = await self.house.parts.reports.take(
+            Way.LINK, self.session.launch_id, self.session.id, report
+        )
+        return taken.outcome
 
     async def speak(self) -> Outcome:
         return await self.report(

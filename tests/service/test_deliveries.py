@@ -167,6 +167,7 @@ async def test_each_event_arrives_once_in_order_signed_and_as_on_the_websocket(
             "time": first.event["time"],
             "type": "voice.session.start",
             "data": {"what": "voice.session.start"},
+            "user": "user-1",
         }
         assert first.headers["webhook-id"] == f"{session}_1"
         assert first.headers["content-type"] == "application/json"

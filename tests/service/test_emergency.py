@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from greenroom.errors import Halted, Unavailable
+from greenroom.ports.audit import Act
 from greenroom.ports.launcher import ExitCause
 from greenroom.session.model import EndReason, Stage
 from tests.conftest import House
@@ -105,6 +106,9 @@ async def test_a_brake_pulled_from_outside_is_put_on_record(house: House) -> Non
     halt = await house.parts.store.halted()
     assert halt is not None
     assert halt.reason == "by force"
+    (entry,) = await house.parts.store.audit.listed(limit=10)
+    assert (entry.act, entry.actor.name) == (Act.STOP_ALL, "stop-all --force")
+    assert entry.detail == {"reason": "by force"}
     await house.emergency.resume()
     await house.emergency.look()
     assert await house.emergency.halted() is None

@@ -9,6 +9,7 @@ import pytest
 from greenroom.errors import Draining, Forbidden, NotFound, OfferConflict
 from greenroom.ports.launcher import ExitCause
 from greenroom.service.policies import POLICIES, Outside
+from greenroom.service.reports import Way
 from greenroom.session import inputs as i
 from greenroom.session.model import EndReason, Limits, Stage
 from greenroom.session.prices import METERING_S
@@ -23,7 +24,7 @@ async def a_call(house: House, user: str = "ada") -> str:
     kinds = [(ReportKind.BOT_JOINED, {}), (ReportKind.USER_JOINED, {"participant": "page-0001"})]
     for seq, (kind, data) in enumerate(kinds, start=1):
         report = Report(seq=seq, at_ms=0, kind=kind, data=data)
-        await house.sessions.report(session.launch_id, session.id, report)
+        await house.parts.reports.take(Way.LINK, session.launch_id, session.id, report)
     return session.id
 
 

@@ -87,7 +87,7 @@ async def test_in_a_bots_link(server: House) -> None:
     bob = (await server.sessions.start("bob", None)).session
     await server.until_true(lambda: len(server.launcher.orders) == 2)
     bots = [await FakeBot.join(server, server.launcher.orders[s.launch_id]) for s in (ada, bob)]
-    with broken_for(server.sessions, "report", ada.id) as logs:
+    with broken_for(server.parts.reports, "take", ada.id) as logs:
         await bots[0].send_report(ReportKind.BOT_JOINED)
         with pytest.raises(ConnectionClosed):
             await bots[0].receive()

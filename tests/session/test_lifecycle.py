@@ -270,11 +270,37 @@ def test_mute_is_ordered_by_the_pages_clock() -> None:
 
 def test_what_a_muted_user_says_changes_nothing() -> None:
     muted = after(connected(), i.Mute(muted=True, timestamp_ms=1))
-    for report in (i.UserSpeech(speaking=True), i.Transcript("user", "hello", final=True, turn=1)):
+    for report in (
+        i.UserSpeech(speaking=True),
+        i.Transcript("user", "hello", final=True, turn=1),
+        i.Unknown("user.gesture", {}),
+    ):
         change = transition(muted, numbered(muted, report), NOW + 50)
-        assert change.facts == ()
+        assert (change.facts, change.outcome) == ((), f.Outcome.MUTED)
         assert deadlines(change.session) == deadlines(muted)
         assert change.session.report_seq == muted.report_seq + 1
+
+
+def test_a_muted_user_still_sees_what_the_assistant_does() -> None:
+    muted = after(connected(), i.Mute(muted=True, timestamp_ms=1))
+    shows, says = i.AppReport("ui.card"), i.Transcript("assistant", "Look.", final=True, turn=1)
+    for report in (shows, says):
+        change = transition(muted, numbered(muted, report), NOW + 50)
+        assert (len(change.facts), change.outcome) == (1, f.Outcome.APPLIED)
+
+
+def test_what_only_a_newer_bot_knows_is_told_and_changes_nothing_else() -> None:
+    session = connected()
+    change = transition(session, numbered(session, i.Unknown("user.gesture", {"a": 1})), NOW + 50)
+    assert change.facts == (f.UnknownHappened("user.gesture", {"a": 1}),)
+    assert change.session == replace(session, report_seq=session.report_seq + 1)
+
+
+def test_what_nobody_understands_is_counted_and_called_that() -> None:
+    session = connected()
+    change = transition(session, numbered(session, i.Unreadable()), NOW)
+    assert (change.facts, change.outcome) == ((), f.Outcome.MALFORMED)
+    assert change.session.report_seq == session.report_seq + 1
 
 
 def test_causes_of_pause_are_lifted_one_by_one() -> None:

@@ -31,6 +31,7 @@ REPORTS = st.one_of(
     st.builds(i.BotError, st.just("oops"), st.just("Oops."), st.booleans()),
     st.builds(i.Farewell, st.booleans()),
     st.just(i.Unreadable()),
+    st.builds(i.Unknown, st.just("user.gesture"), st.none() | st.just({})),
     st.builds(i.Usage, st.just("tts"), st.just(1.0), st.just("characters")),
 )
 COMMANDS = st.one_of(

@@ -61,6 +61,7 @@ async def test_each_endpoint_gets_the_events_that_it_wants_in_order(store: SqlSt
     assert await _seqs(store, "app") == [2, 4]
     delivery = await _first(store, "app")
     assert (delivery.event.type, delivery.event.data) == ("app.one", {"of": "app.one"})
+    assert delivery.user_id == session.user_id
     assert (delivery.attempts, delivery.queued_at, delivery.due_at) == (0, _NOW, _NOW)
     assert await store.deliveries.due_lanes("app", _NOW, 10) == ["ses_1"]
     assert await store.deliveries.due_lanes("app", _NOW - 1, 10) == []

@@ -91,10 +91,10 @@ async def test_a_locked_database_is_unavailable_and_then_back(sqlite_file: Path)
     connection = sqlite3.connect(sqlite_file, isolation_level=None)
     connection.execute("BEGIN EXCLUSIVE")
     with pytest.raises(Unavailable):
-        await store.put_ticket("d", "ses_1", "ada", 1.0)
+        await store.put_ticket("d", "ses_1", "ada", 1.0, 0.0)
     connection.execute("ROLLBACK")
     connection.close()
-    await store.put_ticket("d", "ses_1", "ada", 1.0)
+    await store.put_ticket("d", "ses_1", "ada", 1.0, 0.0)
     await store.close()
 
 

@@ -15,10 +15,16 @@ from greenroom.session import inputs as i
 from greenroom.session.model import EndReason, PauseCause, Presence, Stage
 from greenroom.session.prices import Cost
 from greenroom.wire.events import EVENT_DATA, SessionStatus
-from greenroom.wire.link import Report, ReportKind
+from greenroom.wire.link import Report, ReportKind, from_bot
 from greenroom.wire.messages import sentence_for
 from greenroom.wire.status import shown_status
-from greenroom.wire.translate import event_of, report_of, rfc3339
+from greenroom.wire.translate import (
+    MAX_KIND_CHARS,
+    MAX_UNKNOWN_DATA_BYTES,
+    event_of,
+    report_of,
+    rfc3339,
+)
 
 FACTS: list[f.Fact] = [
     f.Started("cards", "room"),
@@ -31,6 +37,8 @@ FACTS: list[f.Fact] = [
     f.UserSpoke(False),
     f.BotSpoke(True, False),
     f.Said("user", "hello", True, 1),
+    f.UnknownHappened("user.gesture", {"waves": True}),
+    f.UnknownHappened("user.film", None),
     f.Failed("bot_crashed", "It stopped.", True),
     f.Costed(Cost({"room": 50_000}, ("tts.characters",))),
     f.BudgetWarned("user_day", 800_000, 1_000_000),
@@ -115,6 +123,53 @@ def test_a_number_beyond_measure_is_refused(kind: ReportKind, data: dict[str, An
         report_of(Report(seq=1, at_ms=0, kind=kind, data=data))
 
 
+def test_a_kind_that_only_a_newer_bot_knows_is_kept_and_passed_on() -> None:
+    told = {"type": "report", "seq": 1, "atMs": 0, "kind": "user.gesture", "data": {"waves": True}}
+    report = from_bot.validate_python(told)
+    assert isinstance(report, Report)
+    assert report_of(report) == i.Unknown("user.gesture", {"waves": True})
+    assert event_of(f.UnknownHappened("user.gesture", {"waves": True})) == (
+        "voice.bot.unknown",
+        {"kind": "user.gesture", "data": {"waves": True}},
+    )
+
+
+def test_a_known_kind_is_read_as_what_it_is() -> None:
+    told = {"type": "report", "seq": 1, "atMs": 0, "kind": "user.speech", "data": {}}
+    report = from_bot.validate_python(told)
+    assert isinstance(report, Report)
+    assert report.kind is ReportKind.USER_SPEECH
+
+
+def test_of_an_unknown_kind_no_more_is_kept_than_there_is_room_for() -> None:
+    much = {"film": "x" * MAX_UNKNOWN_DATA_BYTES}
+    report = report_of(Report(seq=1, at_ms=0, kind="k" * 10_000, data=much))
+    assert report == i.Unknown("k" * MAX_KIND_CHARS, None)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "\ud800"])
+@pytest.mark.parametrize("kind", ["user.gesture", ReportKind.APP])
+def test_what_json_cannot_carry_is_refused(kind: str, value: object) -> None:
+    data = {"type": "app.x", "data": {"value": value}}
+    with pytest.raises(BadRequest):
+        report_of(Report(seq=1, at_ms=0, kind=kind, data=data))
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (ReportKind.APP, {"type": "app.\0"}),
+        (ReportKind.USER_JOINED, {"participant": "page\0"}),
+        (ReportKind.USER_LEFT, {"participant": "\0"}),
+    ],
+)
+def test_a_name_with_a_zero_byte_is_refused_whatever_the_database(
+    kind: ReportKind, data: dict[str, Any]
+) -> None:
+    with pytest.raises(BadRequest):
+        report_of(Report(seq=1, at_ms=0, kind=kind, data=data))
+
+
 @pytest.mark.parametrize("type_", ["voice.session.end", "app", "", "x.app.y"])
 def test_a_bot_cannot_say_what_is_greenrooms_to_say(type_: str) -> None:
     with pytest.raises(BadRequest):
@@ -134,8 +189,8 @@ NAMES = st.sampled_from(
 )
 
 
-@given(kind=st.sampled_from(ReportKind), data=st.dictionaries(NAMES, JSON))
-def test_whatever_a_bot_sends_is_read_or_refused(kind: ReportKind, data: dict[str, Any]) -> None:
+@given(kind=st.sampled_from(ReportKind) | st.text(max_size=8), data=st.dictionaries(NAMES, JSON))
+def test_whatever_a_bot_sends_is_read_or_refused(kind: str, data: dict[str, Any]) -> None:
     try:
         report = report_of(Report(seq=1, at_ms=0, kind=kind, data=data))
     except BadRequest:

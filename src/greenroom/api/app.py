@@ -10,7 +10,19 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from greenroom import __version__
-from greenroom.api import cost, events, health, link, operators, pipecat, voice
+from greenroom.api import (
+    audit,
+    cost,
+    deliveries,
+    events,
+    health,
+    keys,
+    link,
+    operators,
+    pipecat,
+    voice,
+    webhook,
+)
 from greenroom.api.errors import install_errors
 from greenroom.api.identity import Identity
 from greenroom.api.limits import BodyLimit
@@ -20,11 +32,16 @@ from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import Launcher
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
+from greenroom.service.audit import Audit
 from greenroom.service.emergency import Emergency
+from greenroom.service.feeds import Feeds
+from greenroom.service.keys import Keys
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
 from greenroom.service.purse import Purse
+from greenroom.service.rates import Rates
+from greenroom.service.reports import Reports
 from greenroom.service.sessions import Sessions
 
 
@@ -34,16 +51,21 @@ class Parts:
 
     store: Store
     hub: Hub
+    feeds: Feeds
     clock: Clock
     launcher: Launcher
     rooms: Rooms
     links: Links
     sessions: Sessions
+    reports: Reports
     purse: Purse
     emergency: Emergency
     keyring: Keyring
     metrics: Metrics
     identity: Identity
+    keys: Keys
+    audit: Audit
+    rates: Rates
     hosts: Sequence[str]
     origins: Sequence[str]
     metrics_open: bool = False
@@ -61,7 +83,9 @@ def build_app(parts: Parts) -> FastAPI:
     for name in Parts.__dataclass_fields__:
         setattr(app.state, name, getattr(parts, name))
     install_errors(app, parts.metrics)
-    for resource in (voice, cost, pipecat, events, link, operators, health):
+    for resource in (voice, cost, pipecat, events, link, webhook, health):
+        app.include_router(resource.router)
+    for resource in (operators, keys, audit, deliveries):
         app.include_router(resource.router)
     install_page(app)
     app.add_middleware(BodyLimit)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from greenroom.api.identity import User
-from greenroom.api.operators import Operator
+from greenroom.api.doors import Operator
+from greenroom.api.voice import Reads
 from greenroom.ports.store import SpendBy, Total
 from greenroom.service.purse import Purse
 from greenroom.service.sessions import Sessions
@@ -33,7 +33,7 @@ PurseDep = Annotated[Purse, Depends(_purse)]
 
 @router.get("/voice/estimate")
 async def estimate(
-    user: User,
+    who: Reads,
     purse: PurseDep,
     request: Request,
     minutes: Annotated[float, Query(gt=0, le=MOST_MINUTES, allow_inf_nan=False)] = 10.0,
@@ -52,10 +52,10 @@ async def estimate(
 
 @router.get("/voice/cost")
 async def cost(
-    user: User, purse: PurseDep, days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 30
+    who: Reads, purse: PurseDep, days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 30
 ) -> w.CostAnswer:
     """What the user's own sessions have cost, by day, today (UTC) and before."""
-    totals = await purse.of_user(user, days)
+    totals = await purse.of_user(who.user_id, who.tenant, days)
     budget = purse.user_day_micro_usd
     return w.CostAnswer(
         cost=cost_data(_sum(totals)),

@@ -11,15 +11,21 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from greenroom.api.doors import address_of, network_of
+from greenroom.api.identity import bearer_of
 from greenroom.errors import (
     BadRequest,
     Forbidden,
     GreenroomError,
     NotFound,
+    RateLimited,
     TooLarge,
     Unauthorized,
 )
+from greenroom.service.keys import is_key
 from greenroom.service.metrics import Metrics
+from greenroom.service.rates import Rates
+from greenroom.session.rates import Rate
 
 log = structlog.get_logger("greenroom.api")
 
@@ -40,8 +46,8 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
 
     async def greenroom_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, GreenroomError)
-        if isinstance(error, Unauthorized):
-            metrics.tokens_refused.labels(kind="token").inc()
+        if isinstance(error, Unauthorized) and bearer_of(request):
+            error = _refused_login(request, error, metrics)
         headers = _retry_after(error)
         if greeting := getattr(request.state, "greeting", None):
             # Else a visitor whose first call fails comes back as somebody else, to a second bot.
@@ -61,8 +67,9 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
 
     async def uncaught(request: Request, error: Exception) -> JSONResponse:
         metrics.uncaught.labels(place="api").inc()
-        session = request.path_params.get("session_id")
-        log.error("api.uncaught", path=request.url.path, session=session, exc_info=error)
+        # What a door has found out, or else what stands in the path.
+        ids = getattr(request.state, "ids", {"session": request.path_params.get("session_id")})
+        log.error("api.uncaught", path=request.url.path, **ids, exc_info=error)
         body = GreenroomError("Something went wrong here. It was logged.").as_json()
         return JSONResponse(body, status_code=500)
 
@@ -81,6 +88,25 @@ def _refusal_of(first: dict[str, Any]) -> BadRequest:
     path = ".".join(str(part) for part in first["loc"][1:])
     where = f"“{path}”: " if path else ""
     return BadRequest(f"{where}{first['msg']}.", field=path)
+
+
+def _refused_login(
+    request: Request, error: Unauthorized, metrics: Metrics
+) -> Unauthorized | RateLimited:
+    """What is answered to a token or key that is not good.
+
+    Nobody is locked out: whoever shows a good one from the same address gets in. Who keeps showing
+    bad ones is told to slow down, and is not worth a line in the log each time.
+    """
+    kind = "key" if is_key(bearer_of(request)) else "token"
+    metrics.tokens_refused.labels(kind=kind).inc()
+    rates: Rates = request.app.state.rates
+    try:
+        rates.take(Rate.BAD_LOGINS, network_of(request))
+    except RateLimited as limited:
+        return limited
+    log.info("login.refused", kind=kind, address=address_of(request), path=request.url.path)
+    return error
 
 
 def _retry_after(error: GreenroomError) -> dict[str, str]:

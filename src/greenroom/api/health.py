@@ -8,10 +8,11 @@ import contextlib
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from greenroom.api.operators import current_operator
+from greenroom.api.doors import operator_of
 from greenroom.errors import GreenroomError, Unavailable
 from greenroom.service.metrics import Metrics
 from greenroom.service.policies import Outside, outside
+from greenroom.wire.keys import Scope
 
 router = APIRouter(tags=["operations"])
 
@@ -43,13 +44,14 @@ async def readyz(request: Request) -> dict[str, str]:
     "/metrics", response_class=Response, responses={401: {"description": "for operators only"}}
 )
 async def metrics(request: Request) -> Response:
-    """All metrics, in Prometheus's text form. On a public address an operator's token is needed.
+    """All metrics, in Prometheus's text form.
 
-    What cannot be asked at this moment is left as it was.
+    On a public address they are for operators, and for keys that may read them. What cannot be
+    asked at this moment is left as it was.
     """
     state = request.app.state
     if not (state.identity.anonymous or state.metrics_open):
-        current_operator(request)
+        await operator_of(request, Scope.METRICS)
     known: Metrics = state.metrics
     with contextlib.suppress(GreenroomError, OSError, TimeoutError):
         async with asyncio.timeout(CHECK_WITHIN_S):

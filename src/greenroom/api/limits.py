@@ -1,6 +1,8 @@
-"""Nothing larger than its limit is read: bodies are counted as they arrive."""
+"""Nothing larger than its limit is read, and nothing faster: bodies and messages are counted."""
 
 from __future__ import annotations
+
+from collections import deque
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
@@ -38,6 +40,22 @@ class BodyLimit:
             return message
 
         await self._app(scope, counted, send)
+
+
+class Pace:
+    """At most so many in so many seconds, over any stretch of time."""
+
+    def __init__(self, most: int, in_s: float) -> None:
+        self._in_s = in_s
+        self._at_s: deque[float] = deque(maxlen=most)
+
+    def keeps(self, now_s: float) -> bool:
+        """Count one more at this moment; whether it was not one too many."""
+        full = len(self._at_s) == self._at_s.maxlen
+        if full and now_s - self._at_s[0] < self._in_s:
+            return False
+        self._at_s.append(now_s)
+        return True
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 import structlog
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
+from starlette.datastructures import State
 
-from greenroom.errors import GreenroomError, NotFound
+from greenroom.api.limits import Pace
+from greenroom.errors import BadRequest, GreenroomError, NotFound
 from greenroom.ports.hub import Hub
 from greenroom.ports.rooms import Rooms
+from greenroom.service.events import word_of_a_bot
+from greenroom.service.feeds import ephemeral_topic
 from greenroom.service.links import Link, Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
+from greenroom.service.reports import Reports, Way
 from greenroom.service.sessions import EFFECTS_TOPIC, Sessions, session_topic
 from greenroom.service.tracing import ids_of, traceparent_of
 from greenroom.session.facts import Outcome
@@ -23,8 +29,10 @@ from greenroom.wire.base import WireModel
 from greenroom.wire.link import (
     LINK_FENCED,
     MAX_LINK_MESSAGE_BYTES,
+    MOST_EPHEMERAL_PER_S,
     Answer,
     CommandDone,
+    Ephemeral,
     Hello,
     OfferRefused,
     Report,
@@ -59,7 +67,7 @@ async def link(websocket: WebSocket) -> None:
         await websocket.close(LINK_FENCED)
         return
     metrics: Metrics = state.metrics
-    door = _Door(websocket, launch_id, state.sessions, state.links, state.rooms, state.hub, metrics)
+    door = _Door(websocket, launch_id, state)
     try:
         with metrics.links.track_inprogress():
             await door.serve()
@@ -88,23 +96,16 @@ async def _close(websocket: WebSocket, code: int) -> None:
 class _Door:
     """The state of one connection."""
 
-    def __init__(
-        self,
-        websocket: WebSocket,
-        launch_id: str,
-        sessions: Sessions,
-        links: Links,
-        rooms: Rooms,
-        hub: Hub,
-        metrics: Metrics,
-    ) -> None:
-        self._metrics = metrics
+    def __init__(self, websocket: WebSocket, launch_id: str, parts: State) -> None:
         self._websocket = websocket
-        self._sessions = sessions
-        self._links = links
-        self._rooms = rooms
-        self._hub = hub
+        self._metrics: Metrics = parts.metrics
+        self._sessions: Sessions = parts.sessions
+        self._reports: Reports = parts.reports
+        self._links: Links = parts.links
+        self._rooms: Rooms = parts.rooms
+        self._hub: Hub = parts.hub
         self._link = Link(launch_id, self._send)
+        self._pace = Pace(MOST_EPHEMERAL_PER_S, 1.0)
         self.ids = {"launch": launch_id}
 
     async def serve(self) -> None:
@@ -162,6 +163,8 @@ class _Door:
             match message:
                 case Report():
                     await self._take(session, message)
+                case Ephemeral():
+                    self._pass_on(session, message)
                 case Answer():
                     self._link.answered(message)
                 case OfferRefused():
@@ -172,19 +175,25 @@ class _Door:
                     raise _Fenced
 
     async def _take(self, session: Session, report: Report) -> None:
-        try:
-            outcome = await self._sessions.report(session.launch_id, session.id, report)
-        except GreenroomError as error:
-            if error.retryable:
-                raise
-            # Malformed: recorded as seen, so that it does not stop those behind it.
-            log.warning("report.malformed", launch=session.launch_id, kind=report.kind.value)
-            outcome = await self._sessions.skip_report(session.launch_id, session.id, report.seq)
-        if outcome is Outcome.FENCED:
+        taken = await self._reports.take(Way.LINK, session.launch_id, session.id, report)
+        if taken.outcome is Outcome.FENCED:
             raise _Fenced
-        if outcome is Outcome.GAP:
+        if taken.outcome is Outcome.GAP:
             raise NotFound("A report is missing; send again from the last one on record.")
         await self._send(ReportAck(seq=report.seq))
+
+    def _pass_on(self, session: Session, told: Ephemeral) -> None:
+        """To whoever follows just now. What is too much, or no such thing, is only counted."""
+        outcome = "passed"
+        try:
+            if not self._pace.keeps(time.monotonic()):
+                outcome = "too_many"
+            else:
+                word = word_of_a_bot(session.id, time.time(), told)
+                self._hub.publish(ephemeral_topic(session.id), [word])
+        except BadRequest:
+            outcome = "malformed"
+        self._metrics.ephemeral.labels(outcome=outcome).inc()
 
     async def _receive(self) -> WireModel:
         try:

@@ -1,4 +1,4 @@
-"""``/api/operator`` and ``/api/emergency``: for those who run the house, by their own token."""
+"""``/api/operator`` and ``/api/emergency``: for those who run the house, and on record."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Depends, Request
 
-from greenroom.api.identity import Identity
-from greenroom.errors import Unauthorized
+from greenroom.api.doors import Operator
+from greenroom.ports.audit import Act
 from greenroom.ports.launcher import Launcher
 from greenroom.ports.store import Store
+from greenroom.service.audit import Audit
 from greenroom.service.emergency import Emergency
 from greenroom.service.listing import lines_of
 from greenroom.service.policies import Outside, outside
@@ -23,33 +24,32 @@ log = structlog.get_logger("greenroom.operators")
 router = APIRouter(prefix="/api", tags=["operators"])
 
 
-def current_operator(request: Request) -> str:
-    """Dependency: the name of the operator who is asking; a user's token is not enough."""
-    identity: Identity = request.app.state.identity
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Unauthorized("This is for operators: make a token by “greenroom token --operator”.")
-    return identity.operator_of(token)
-
-
-Operator = Annotated[str, Depends(current_operator)]
-
-
 def _emergency(request: Request) -> Emergency:
     emergency: Emergency = request.app.state.emergency
     return emergency
 
 
+def _audit(request: Request) -> Audit:
+    audit: Audit = request.app.state.audit
+    return audit
+
+
+AuditDep = Annotated[Audit, Depends(_audit)]
 EmergencyDep = Annotated[Emergency, Depends(_emergency)]
 
 
 @router.post("/emergency/shutdown")
 async def shutdown(
-    operator: Operator, emergency: EmergencyDep, body: w.ReasonBody | None = None
+    operator: Operator,
+    emergency: EmergencyDep,
+    audit: AuditDep,
+    body: w.ReasonBody | None = None,
 ) -> w.HaltAnswer:
     """Stop everything: every session ends, and none begins until ``/api/emergency/resume``."""
-    log.warning("operator.stops_everything", operator=operator)
-    stopped = await emergency.stop(body.reason.strip() if body else "")
+    log.warning("operator.stops_everything", operator=operator.name)
+    reason = body.reason.strip() if body else ""
+    async with audit.of(operator, Act.STOP_ALL, reason=reason):
+        stopped = await emergency.stop(reason)
     return w.HaltAnswer(
         halted_at=rfc3339(stopped.halt.at),
         reason=stopped.halt.reason,
@@ -59,10 +59,11 @@ async def shutdown(
 
 
 @router.post("/emergency/resume")
-async def resume(operator: Operator, emergency: EmergencyDep) -> w.ResumeAnswer:
+async def resume(operator: Operator, emergency: EmergencyDep, audit: AuditDep) -> w.ResumeAnswer:
     """Let sessions begin again."""
-    log.warning("operator.resumes", operator=operator)
-    return w.ResumeAnswer(resumed=await emergency.resume())
+    log.warning("operator.resumes", operator=operator.name)
+    async with audit.of(operator, Act.RESUME):
+        return w.ResumeAnswer(resumed=await emergency.resume())
 
 
 @router.get("/operator/sessions")
@@ -78,12 +79,17 @@ async def sessions(operator: Operator, emergency: EmergencyDep, request: Request
 
 @router.delete("/operator/sessions/{session_id}")
 async def end(
-    session_id: str, operator: Operator, request: Request, body: w.ReasonBody | None = None
+    session_id: str,
+    operator: Operator,
+    audit: AuditDep,
+    request: Request,
+    body: w.ReasonBody | None = None,
 ) -> w.EndAnswer:
     """End a session (``kicked``). Said again, it hurries."""
-    log.warning("operator.ends_session", operator=operator, session=session_id)
+    log.warning("operator.ends_session", operator=operator.name, session=session_id)
     sessions: Sessions = request.app.state.sessions
     note = body.reason.strip() if body else ""
-    ended = await sessions.stop(session_id, None, EndReason.KICKED, note=note or None)
+    async with audit.of(operator, Act.END_SESSION, session_id, reason=note):
+        ended = await sessions.stop(session_id, None, EndReason.KICKED, note=note or None)
     reason = ended.reason.value if ended.reason else None
     return w.EndAnswer(session_id=ended.id, stage=ended.stage.value, reason=reason)

@@ -17,9 +17,13 @@ def is_allowed_origin(connection: HTTPConnection, allowed: Collection[str]) -> b
     Programs send no Origin; they have no cookie of somebody's browser to misuse either.
     """
     origin = connection.headers.get("origin")
-    if origin is None:
+    if origin is None or origin in allowed:
         return True
-    return urlsplit(origin).netloc == connection.headers.get("host") or origin in allowed
+    try:
+        host = urlsplit(origin).netloc
+    except ValueError:  # not even an address
+        return False
+    return bool(host) and host == connection.headers.get("host")
 
 
 def refuse_foreign_pages(request: Request) -> None:

@@ -11,15 +11,19 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Request
 
-from greenroom.api.identity import Guest, Identity, User
+from greenroom.api import doors
+from greenroom.api.identity import Asking, Identity
 from greenroom.api.origins import refuse_foreign_pages
 from greenroom.api.trace import Trace
-from greenroom.api.voice import RoomsDep, SessionsDep, ended_if_refused
+from greenroom.api.voice import RoomsDep, SessionsDep, Starts, ended_if_refused
 from greenroom.errors import NotFound, OfferConflict, UnsupportedTransport
 from greenroom.service.sessions import Sessions, Started
 from greenroom.session.model import Presence, Session
 from greenroom.wire import pipecat as w
 from greenroom.wire.link import Candidates, Offer
+
+# Which door it is depends on what the offer says.
+Whoever = Annotated[Asking, Depends(doors.whoever)]
 
 router = APIRouter(tags=["pipecat"], dependencies=[Depends(refuse_foreign_pages)])
 
@@ -38,9 +42,9 @@ async def status() -> w.StatusResult:
 
 @router.post("/start", response_model_exclude_none=True)
 async def start(
-    user: User,
-    guest: Guest,
+    who: Starts,
     trace_id: Trace,
+    request: Request,
     sessions: SessionsDep,
     rooms: RoomsDep,
     body: Annotated[w.StartRequest | None, Body()] = None,
@@ -57,7 +61,8 @@ async def start(
             f"Use “{TRANSPORTS[0]}”.",
             transports=TRANSPORTS,
         )
-    started = await _start(sessions, user, asked.body, guest, trace_id)
+    started = await _start(sessions, who, asked.body, trace_id)
+    doors.note_session(request, started.session.id)
     servers = rooms.describe(started.session.room).ice_servers
     wanted = bool(servers) or asked.enable_default_ice_servers
     return w.StartResult(
@@ -71,8 +76,9 @@ async def offer(
     session_id: str, body: w.OfferRequest, request: Request, sessions: SessionsDep
 ) -> w.OfferAnswer:
     """Connect to the bot of a session; again after a lost network. One session, one bot."""
-    user = await _user_in(session_id, request, sessions)
-    return await _connect(sessions, session_id, user, body)
+    who = await _owner_in(session_id, request, sessions)
+    async with doors.passing(request, who, doors.CONNECT):
+        return await _connect(sessions, session_id, who, body)
 
 
 @router.patch("/sessions/{session_id}/api/offer")
@@ -89,8 +95,7 @@ async def trickle(
 @router.post("/api/offer")
 async def flat_offer(
     body: w.OfferRequest,
-    user: User,
-    guest: Guest,
+    who: Whoever,
     trace_id: Trace,
     request: Request,
     sessions: SessionsDep,
@@ -98,11 +103,14 @@ async def flat_offer(
     """As the offer to a session; starts one first, unless the client comes back to its own."""
     before = w.Peer.parse(body.pc_id)
     if before is not None:
-        owner = await _user_in(before.session_id, request, sessions)
-        return await _connect(sessions, before.session_id, owner, body)
-    started = await _start(sessions, user, body.request_data, guest, trace_id)
-    async with ended_if_refused(started, sessions):
-        return await _connect(sessions, started.session.id, user, body)
+        owner = await _owner_in(before.session_id, request, sessions)
+        async with doors.passing(request, owner, doors.CONNECT):
+            return await _connect(sessions, before.session_id, owner, body)
+    async with doors.passing(request, who, doors.START):
+        started = await _start(sessions, who, body.request_data, trace_id)
+        doors.note_session(request, started.session.id)
+        async with ended_if_refused(started, sessions):
+            return await _connect(sessions, started.session.id, who, body)
 
 
 @router.patch("/api/offer")
@@ -117,37 +125,38 @@ async def flat_trickle(
 
 
 async def _start(
-    sessions: Sessions, user: str, body: dict[str, Any] | None, guest: bool, trace_id: str | None
+    sessions: Sessions, who: Asking, body: dict[str, Any] | None, trace_id: str | None
 ) -> Started:
     return await sessions.start(
-        user,
+        who.user_id,
         None,
         body=body,
+        tenant=who.tenant,
         most_persistence_s=STOCK_PERSISTENCE_S,
-        guest=guest,
+        guest=who.guest,
         trace_id=trace_id,
     )
 
 
-async def _user_in(session_id: str, request: Request, sessions: Sessions) -> str:
+async def _owner_in(session_id: str, request: Request, sessions: Sessions) -> Asking:
     """Who asks about this session.
 
     A client without cookies (a page elsewhere, a phone) cannot show the visitor's name that
     ``/start`` gave it. It shows the session's id, which nobody can guess and nobody else was
     told; that suffices for a visitor, and never for a user who has a token.
     """
-    identity: Identity = request.app.state.identity
-    known = identity.known_user(request)
+    known = await doors.known(request)
     if known is not None:
         return known
+    identity: Identity = request.app.state.identity
     session = await sessions.get(session_id)
     if not identity.is_visitor(session.user_id):
         raise NotFound("There is no such session.")
-    return session.user_id
+    return Asking(session.user_id, session.tenant, guest=True)
 
 
 async def _connect(
-    sessions: Sessions, session_id: str, user: str, body: w.OfferRequest
+    sessions: Sessions, session_id: str, who: Asking, body: w.OfferRequest
 ) -> w.OfferAnswer:
     before = w.Peer.parse(body.pc_id)
     peer = w.Peer.offering(session_id, body.sdp, before)
@@ -160,7 +169,7 @@ async def _connect(
         sdp=body.sdp,
         renegotiates=goes_on and not body.restart_pc,
     )
-    answer = await sessions.connect(session_id, user, offer)
+    answer = await sessions.connect(session_id, who.user_id, offer, tenant=who.tenant)
     return w.OfferAnswer(sdp=answer.sdp, pc_id=peer.pc_id)
 
 
@@ -174,7 +183,8 @@ def _refuse_if_moved(session: Session, peer: w.Peer) -> None:
 async def _trickle(
     sessions: Sessions, peer: w.Peer, request: Request, body: w.CandidatesRequest
 ) -> w.PatchResult:
-    user = await _user_in(peer.session_id, request, sessions)
+    who = await _owner_in(peer.session_id, request, sessions)
     candidates = Candidates(offer_id=peer.offer_id, candidates=body.as_candidates())
-    await sessions.trickle(peer.session_id, user, candidates)
+    async with doors.passing(request, who, doors.TRICKLE):
+        await sessions.trickle(peer.session_id, who.user_id, candidates, tenant=who.tenant)
     return w.PatchResult()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from greenroom.api.identity import Guest, Tenant, User
+from greenroom.api import doors
+from greenroom.api.identity import Asking
 from greenroom.api.trace import Trace
 from greenroom.errors import BadOffer
 from greenroom.ports.rooms import Rooms
@@ -34,6 +35,20 @@ def _rooms(request: Request) -> Rooms:
     return rooms
 
 
+def _who(door: doors.Door) -> Any:
+    # Left before the answer is sent: what the audit log says is there when the caller looks.
+    return Depends(doors.through(door), scope="function")
+
+
+Starts = Annotated[Asking, _who(doors.START)]
+Connects = Annotated[Asking, _who(doors.CONNECT)]
+Trickles = Annotated[Asking, _who(doors.TRICKLE)]
+Reads = Annotated[Asking, _who(doors.READ)]
+Follows = Annotated[Asking, _who(doors.FOLLOW)]
+Mutes = Annotated[Asking, _who(doors.MUTE)]
+Pauses = Annotated[Asking, _who(doors.PAUSE)]
+Writes = Annotated[Asking, _who(doors.MESSAGE)]
+Ends = Annotated[Asking, _who(doors.END)]
 SessionsDep = Annotated[Sessions, Depends(_sessions)]
 RoomsDep = Annotated[Rooms, Depends(_rooms)]
 
@@ -53,30 +68,32 @@ async def config(sessions: SessionsDep, rooms: RoomsDep, request: Request) -> w.
 @router.post("/session", status_code=201)
 async def start(
     body: w.StartBody,
-    user: User,
-    tenant: Tenant,
-    guest: Guest,
+    who: Starts,
     sessions: SessionsDep,
     rooms: RoomsDep,
+    request: Request,
     response: Response,
     trace_id: Trace,
 ) -> w.StartAnswer:
     """Start a session, or find the running one (200, ``reused``). An offer rides along."""
     started = await sessions.start(
-        user,
+        who.user_id,
         body.assistant,
         body=body.body,
-        tenant=tenant,
+        tenant=who.tenant,
         trace_id=trace_id,
-        guest=guest,
+        guest=who.guest,
         wait=bool(body.wait),
         wishes=body.limits.model_dump(exclude_none=True) if body.limits else {},
     )
     session = started.session
+    doors.note_session(request, session.id)
     answer = None
     if body.offer is not None and session.stage is not Stage.QUEUED:
         async with ended_if_refused(started, sessions):
-            answer = await sessions.connect(session.id, user, _offer(body.offer))
+            answer = await sessions.connect(
+                session.id, who.user_id, _offer(body.offer), tenant=who.tenant
+            )
         session = await sessions.get(session.id)
     ticket = await sessions.ticket(session)
     if started.reused:
@@ -91,10 +108,10 @@ async def start(
 
 @router.get("/session/current", responses={204: {"description": "none is running"}})
 async def current(
-    user: User, sessions: SessionsDep, rooms: RoomsDep, response: Response
+    who: Reads, sessions: SessionsDep, rooms: RoomsDep, response: Response
 ) -> w.SessionBody | None:
     """The user's running session, for a page that was reloaded."""
-    session = await sessions.current(user, None)
+    session = await sessions.current(who.user_id, None, tenant=who.tenant)
     if session is None:
         response.status_code = 204
         return None
@@ -102,69 +119,78 @@ async def current(
 
 
 @router.get("/session/{session_id}")
-async def get(session_id: str, user: User, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
+async def get(session_id: str, who: Reads, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
     """One of the user's sessions."""
-    return _body(await sessions.get(session_id, user), rooms)
+    return _body(await sessions.get(session_id, who.user_id, tenant=who.tenant), rooms)
 
 
 @router.delete("/session/{session_id}")
-async def stop(
-    session_id: str, user: User, sessions: SessionsDep, rooms: RoomsDep
-) -> w.SessionBody:
+async def stop(session_id: str, who: Ends, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
     """End a session. Said again, nothing more happens."""
-    return _body(await sessions.stop(session_id, user), rooms)
+    return _body(await sessions.stop(session_id, who.user_id, tenant=who.tenant), rooms)
 
 
 @router.post("/session/{session_id}/offer")
 async def offer(
-    session_id: str, body: w.OfferBody, user: User, sessions: SessionsDep
+    session_id: str, body: w.OfferBody, who: Connects, sessions: SessionsDep
 ) -> w.AnswerBody:
     """Bring a page's media into the room: again after a reload, or from a newer page."""
-    return _answer(await sessions.connect(session_id, user, _offer(body)))
+    return _answer(await sessions.connect(session_id, who.user_id, _offer(body), tenant=who.tenant))
 
 
 @router.patch("/session/{session_id}/offer", status_code=204)
 async def trickle(
-    session_id: str, body: w.CandidatesBody, user: User, sessions: SessionsDep
+    session_id: str, body: w.CandidatesBody, who: Trickles, sessions: SessionsDep
 ) -> None:
     """Further ICE candidates of an earlier offer."""
     candidates = Candidates(offer_id=body.offer_id, candidates=body.candidates)
-    await sessions.trickle(session_id, user, candidates)
+    await sessions.trickle(session_id, who.user_id, candidates, tenant=who.tenant)
 
 
 @router.post("/session/{session_id}/ticket")
-async def ticket(session_id: str, user: User, sessions: SessionsDep) -> w.TicketAnswer:
+async def ticket(session_id: str, who: Follows, sessions: SessionsDep) -> w.TicketAnswer:
     """A new one-time ticket for ``WS /ws``."""
-    session = await sessions.get(session_id, user)
+    session = await sessions.get(session_id, who.user_id, tenant=who.tenant)
     return w.TicketAnswer(ticket=await sessions.ticket(session), expires_in_s=w.TICKET_LIFETIME_S)
 
 
 @router.post("/session/{session_id}/message", status_code=202)
 async def message(
-    session_id: str, body: w.MessageBody, user: User, sessions: SessionsDep, rooms: RoomsDep
+    session_id: str, body: w.MessageBody, who: Writes, sessions: SessionsDep, rooms: RoomsDep
 ) -> w.SessionBody:
     """Type instead of speaking; the bot is told."""
-    return _body(await sessions.message(session_id, user, body.text), rooms)
+    return _body(
+        await sessions.message(session_id, who.user_id, body.text, tenant=who.tenant), rooms
+    )
 
 
 @router.post("/mute")
 async def mute(
-    body: w.MuteBody, user: User, sessions: SessionsDep, rooms: RoomsDep
+    body: w.MuteBody, who: Mutes, sessions: SessionsDep, rooms: RoomsDep, request: Request
 ) -> w.SessionBody:
     """Switch the user's microphone; of two calls the one with the later timestamp holds."""
+    doors.note_session(request, body.session_id)
     session = await sessions.mute(
-        body.session_id, user, muted=body.is_muted, timestamp_ms=body.timestamp
+        body.session_id,
+        who.user_id,
+        muted=body.is_muted,
+        timestamp_ms=body.timestamp,
+        tenant=who.tenant,
     )
     return _body(session, rooms)
 
 
 @router.post("/pause")
 async def pause(
-    body: w.PauseBody, user: User, sessions: SessionsDep, rooms: RoomsDep
+    body: w.PauseBody, who: Pauses, sessions: SessionsDep, rooms: RoomsDep, request: Request
 ) -> w.SessionBody:
     """Pause a session for a cause, or lift that cause; another cause is left alone."""
     cause = PauseCause(body.cause)
-    return _body(await sessions.pause(body.session_id, user, cause, paused=body.paused), rooms)
+    doors.note_session(request, body.session_id)
+    session = await sessions.pause(
+        body.session_id, who.user_id, cause, paused=body.paused, tenant=who.tenant
+    )
+    return _body(session, rooms)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from greenroom.wire.link import BotLevel, CommandKind, ReportKind, SessionSpec
 
 CommandHandler = Callable[[dict[str, Any]], Awaitable[None]]
 ReportSink = Callable[[ReportKind, dict[str, Any]], None]
+EphemeralSink = Callable[[str, dict[str, Any]], None]
 ReturnHandler = Callable[[], Awaitable[None]]
 PartingHandler = Callable[[str], Awaitable[None]]
 
@@ -30,12 +31,14 @@ class BotSession:
         report: ReportSink,
         user_present: Callable[[], bool],
         joined: Callable[[], None],
+        ephemeral: EphemeralSink = lambda event, data: None,
     ) -> None:
         self.spec = spec
         self.muted = spec.muted
         self.paused = spec.paused
         self.level = BotLevel.LAUNCHED
         self._report = report
+        self._ephemeral = ephemeral
         self._user_present = user_present
         self._joined = joined
         self._handlers: dict[CommandKind, list[CommandHandler]] = {}
@@ -58,6 +61,24 @@ class BotSession:
             TooLarge: The report does not fit into one message of the link.
         """
         self._report(kind, data)
+
+    def ephemeral(self, event: str, data: dict[str, Any]) -> None:
+        """Tell whoever follows the session just now something that is worthless when old.
+
+        It is stored nowhere, has no number and comes again to nobody; a page that is behind gets
+        the newest of its type. Never blocks. Above 50 a second they are dropped.
+
+        Args:
+            event: An application's own ``app.…`` or ``ui.…``, or ``voice.audio.level``.
+            data: JSON values only, up to 4 KiB; of an audio level ``{role, level}``, 0 … 1. The
+                level of a user who is muted is nobody's business and is not told.
+
+        Raises:
+            TooLarge: It is larger than that.
+        """
+        if event == "voice.audio.level" and self.muted and data.get("role") == "user":
+            return
+        self._ephemeral(event, data)
 
     def on_command(self, kind: CommandKind, handler: CommandHandler) -> None:
         """Have `handler` called with the command's ``data``, one command at a time, in order.

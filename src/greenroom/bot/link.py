@@ -19,12 +19,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from greenroom.errors import BadRequest, TooLarge
 from greenroom.wire.link import (
     LINK_FENCED,
+    MAX_EPHEMERAL_BYTES,
     MAX_LINK_MESSAGE_BYTES,
     Answer,
     BotLevel,
     Candidates,
     Command,
     CommandDone,
+    Ephemeral,
     Hello,
     Offer,
     OfferRefused,
@@ -45,6 +47,8 @@ LONGEST_DELAY_S = 1.0
 WELCOME_WITHIN_S = 10.0
 # Refused for good: the secret is unknown, the launch is not ours, or the session is gone.
 FINAL_STATUSES = frozenset({401, 403, 410})
+# Ephemeral events of different types that wait for a moment when nothing else is to be sent.
+MOST_EPHEMERAL_TYPES = 16
 # What may be lost when nobody has listened for so long that the buffer is full.
 EXPENDABLE = frozenset({ReportKind.USER_SPEECH, ReportKind.BOT_SPEECH, ReportKind.USAGE})
 
@@ -69,6 +73,7 @@ class LinkClient:
     acknowledgement, new reports that only describe the moment (speaking, usage, transcripts
     that are not final) are not taken; all others still are.
     Replies are sent once, on the connection that is open: whoever misses one asks again.
+    Ephemeral events are sent when nothing else waits, of each type the newest, or not at all.
     """
 
     def __init__(
@@ -91,6 +96,8 @@ class LinkClient:
         self._sent_seq = 0
         self._unacked: dict[int, str] = {}
         self._replies: deque[str] = deque()
+        self._ephemeral: dict[str, str] = {}
+        self._connected = False
         self._to_send = asyncio.Event()
         self._all_sent = asyncio.Event()
         self._all_sent.set()
@@ -101,6 +108,11 @@ class LinkClient:
     async def welcomed(self) -> SessionSpec:
         """Wait for the first welcome; returns what it says of the session."""
         return await asyncio.shield(self._session)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection, as far as anybody here knows."""
+        return self._connected
 
     def report(self, kind: ReportKind, data: dict[str, Any]) -> None:
         """Number a report and send it as soon as there is a connection. Never blocks.
@@ -125,6 +137,21 @@ class LinkClient:
         self._unacked[report.seq] = text
         self._all_acked.clear()
         self._to_send.set()
+
+    def ephemeral(self, event: str, data: dict[str, Any]) -> None:
+        """Tell whoever follows just now, if there is a connection. Never blocks, keeps nothing.
+
+        Raises:
+            TooLarge: It does not fit into `MAX_EPHEMERAL_BYTES`.
+        """
+        if not self._connected:
+            return
+        text = Ephemeral(event=event, data=data).to_json()
+        if len(text.encode()) > MAX_EPHEMERAL_BYTES:
+            raise TooLarge("An ephemeral event is larger than the link allows.", event=event)
+        if event in self._ephemeral or len(self._ephemeral) < MOST_EPHEMERAL_TYPES:
+            self._ephemeral[event] = text
+            self._to_send.set()
 
     def reply(self, message: Reply) -> None:
         """Answer an offer or a command. Never blocks."""
@@ -209,6 +236,8 @@ class LinkClient:
         self._forget_up_to(welcome.report_seq)
         self._sent_seq = min(self._unacked, default=self._last_seq + 1) - 1
         self._replies.clear()  # whoever still waits for one asks again on this connection
+        self._ephemeral.clear()
+        self._connected = True
         self._to_send.set()
         if self._session.done():
             self._received(welcome.session)
@@ -222,6 +251,7 @@ class LinkClient:
             while True:
                 self._take(await connection.recv())
         finally:
+            self._connected = False
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
 
@@ -236,6 +266,8 @@ class LinkClient:
             while (text := self._unacked.get(self._sent_seq + 1)) is not None:
                 await connection.send(text)
                 self._sent_seq += 1
+            while self._ephemeral and not self._to_send.is_set():
+                await connection.send(self._ephemeral.pop(next(iter(self._ephemeral))))
 
     def _take(self, text: str | bytes) -> None:
         try:

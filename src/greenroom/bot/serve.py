@@ -142,7 +142,11 @@ class Serving:
     def _furnish(self, spec: SessionSpec) -> tuple[BotSession, Room]:
         trace(spec)
         session = BotSession(
-            spec, report=self._link.report, user_present=self._user_present, joined=self._joined
+            spec,
+            report=self._link.report,
+            ephemeral=self._link.ephemeral,
+            user_present=self._user_present,
+            joined=self._joined,
         )
         enter(session)
         self._room = Room(

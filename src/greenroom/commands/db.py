@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from greenroom.commands.database import actor, audit_in
 from greenroom.commands.terminal import err, out, refusals
 
 # What a command needs is imported when it runs, so that `--help` need not wait for it.
 if TYPE_CHECKING:
-    from greenroom.store.database import Database
+    from greenroom.store.database import Database, Upgraded
     from greenroom.store.migrate import Schema
 
 app = typer.Typer(
@@ -74,7 +75,7 @@ def upgrade(
             err.print("Make a dump first, so that there is a way back:  pg_dump --format=custom …")
             typer.confirm("Is there a dump?", abort=True, err=True)
         with err.status("Upgrading the database …"):
-            upgraded = asyncio.run(database.upgrade())
+            upgraded = asyncio.run(_upgraded(database))
     if upgraded.backup:
         out.print(f"The database as it was: {escape(upgraded.backup)}")
     applied = ", ".join(upgraded.before.missing)
@@ -82,6 +83,23 @@ def upgrade(
         out.print(f"[green]✓[/green] Upgraded {escape(database.name)}: applied {applied}.")
     else:
         out.print(f"[green]✓[/green] Nothing to do: {escape(database.name)} is current.")
+
+
+async def _upgraded(database: Database) -> Upgraded:
+    """Upgrade it, and put that on record: now there is a log, which there may not have been."""
+    from greenroom.ports.audit import Act
+
+    upgraded = await database.upgrade()
+    applied = list(upgraded.before.missing)
+    if applied:
+        store = await database.open()
+        try:
+            facts = {"from": upgraded.before.revision, "applied": applied}
+            async with audit_in(store).of(actor(), Act.UPGRADE, applied[-1], **facts):
+                pass
+        finally:
+            await store.close()
+    return upgraded
 
 
 def _database(state_dir: Path | None) -> Database:

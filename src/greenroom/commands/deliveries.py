@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+from greenroom.commands.database import actor, audit_in, opened
 from greenroom.commands.terminal import fail, out, refusals
 
 # What a command needs is imported when it runs, so that `--help` need not wait for it.
 if TYPE_CHECKING:
-    from greenroom.ports.deliveries import Delivery, DeliveryStore, Standing
-
-_T = TypeVar("_T")
+    from greenroom.ports.deliveries import Delivery, Standing
+    from greenroom.ports.store import Store
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -50,14 +49,13 @@ def deliveries(
     """
     if context.invoked_subcommand is not None:
         return
+    from greenroom.service.listing import deliveries_of
+
     with refusals():
-        found, standings = asyncio.run(_opened(state_dir, _lister(dead, endpoint, limit)))
+        found, standings = asyncio.run(opened(state_dir, _lister(dead, endpoint, limit)))
     if as_json:
-        told = {
-            "endpoints": [_standing_json(s) for s in standings],
-            "deliveries": [_delivery_json(d) for d in found],
-        }
-        out.print(json.dumps(told, indent=2), markup=False)
+        told = deliveries_of(found, standings)
+        out.print(told.model_dump_json(by_alias=True, indent=2), markup=False)
         return
     _show(found, standings)
 
@@ -81,11 +79,17 @@ def replay(
     if bool(ids) == everything:
         fail("Say which: greenroom deliveries replay 17, or --all.")
 
-    async def again(store: DeliveryStore) -> int:
-        return await store.replay(ids or None, endpoint, time.time())
+    async def again(store: Store) -> int:
+        target = ", ".join(map(str, ids)) if ids else "all"
+        async with audit_in(store).of(actor(), Act.REPLAY, target, endpoint=endpoint) as doing:
+            count = await store.deliveries.replay(ids or None, endpoint, time.time())
+            doing.detail["count"] = count
+        return count
+
+    from greenroom.ports.audit import Act
 
     with refusals():
-        count = asyncio.run(_opened(state_dir, again))
+        count = asyncio.run(opened(state_dir, again))
     if not count:
         fail("There is no such delivery. Look: greenroom deliveries")
     out.print(f"[green]✓[/green] {count} will be tried again.")
@@ -93,35 +97,16 @@ def replay(
 
 def _lister(
     dead: bool, endpoint: str | None, limit: int
-) -> Callable[[DeliveryStore], Awaitable[tuple[Sequence[Delivery], Sequence[Standing]]]]:
-    async def both(store: DeliveryStore) -> tuple[Sequence[Delivery], Sequence[Standing]]:
+) -> Callable[[Store], Awaitable[tuple[Sequence[Delivery], Sequence[Standing]]]]:
+    async def both(store: Store) -> tuple[Sequence[Delivery], Sequence[Standing]]:
         from greenroom.ports.deliveries import DeliveryState
 
         state = DeliveryState.DEAD if dead else None
-        found = await store.listed(state=state, endpoint=endpoint, limit=limit)
-        return found, await store.standings()
+        kept = store.deliveries
+        found = await kept.listed(state=state, endpoint=endpoint, limit=limit)
+        return found, await kept.standings()
 
     return both
-
-
-async def _opened(state_dir: Path | None, use: Callable[[DeliveryStore], Awaitable[_T]]) -> _T:
-    """Use the database of the settings, which a server may be using as well."""
-    from greenroom.errors import BadSetting
-    from greenroom.settings import read_settings
-    from greenroom.store import database_at
-
-    settings = read_settings(state_dir=state_dir)
-    database = database_at(settings.plain_database_url(), settings.state_dir)
-    # Opening would upgrade an older file, under the feet of an older server that may run on it.
-    if (await database.schema()).standing != "current":
-        raise BadSetting(
-            f"The database ({database.name}) is not of this version. See: greenroom db status"
-        )
-    store = await database.open()
-    try:
-        return await use(store.deliveries)
-    finally:
-        await store.close()
 
 
 def _show(found: Sequence[Delivery], standings: Sequence[Standing]) -> None:
@@ -160,32 +145,3 @@ def _clock(at: float | None) -> str:
     if at is None:
         return "–"
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _iso(at: float | None) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat()
-
-
-def _delivery_json(delivery: Delivery) -> dict[str, Any]:
-    """Everything but what was said: the event's data."""
-    return {
-        "id": delivery.id,
-        "event": f"{delivery.event.session_id}.{delivery.event.seq}",
-        "session": delivery.event.session_id,
-        "type": delivery.event.type,
-        "time": _iso(delivery.event.at),
-        "endpoint": delivery.endpoint,
-        "state": delivery.state,
-        "attempts": delivery.attempts,
-        "nextTry": _iso(delivery.due_at),
-        "error": delivery.error,
-    }
-
-
-def _standing_json(standing: Standing) -> dict[str, Any]:
-    return {
-        "endpoint": standing.endpoint,
-        "waiting": standing.waiting,
-        "dead": standing.dead,
-        "oldest": _iso(standing.oldest_at),
-    }

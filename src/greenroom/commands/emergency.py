@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from greenroom.commands.database import actor
 from greenroom.commands.operate import AsJson, NoServer, StateDir, a_house, ask, read
 from greenroom.commands.terminal import err, fail, out, refusals
 from greenroom.errors import BadSetting, Unavailable
@@ -74,9 +75,13 @@ async def _stop(settings: Settings, reason: str) -> HaltAnswer:
 
 
 async def _stop_without_server(settings: Settings, reason: str) -> HaltAnswer:
+    from greenroom.ports.audit import Act
     from greenroom.wire.translate import rfc3339
 
-    async with a_house(settings) as house:
+    async with (
+        a_house(settings) as house,
+        house.parts.audit.of(actor(), Act.STOP_ALL, reason=reason),
+    ):
         stopped = await house.emergency.stop(reason)
     return HaltAnswer(
         halted_at=rfc3339(stopped.halt.at),
@@ -124,10 +129,15 @@ def resume(state_dir: StateDir = None) -> None:
 
 
 async def _resume(settings: Settings) -> ResumeAnswer:
+    from greenroom.ports.audit import Act
+
     try:
         return await ask(settings, ResumeAnswer, "POST", "/api/emergency/resume")
     except NoServer:
-        async with a_house(settings) as house:
+        async with (
+            a_house(settings) as house,
+            house.parts.audit.of(actor(), Act.RESUME),
+        ):
             return ResumeAnswer(resumed=await house.emergency.resume())
     except Unavailable as error:
         # Beside a server that hangs, what we lift could be put back by what it had just read.

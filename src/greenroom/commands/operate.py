@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import getpass
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -55,10 +57,18 @@ def read(state_dir: Path | None) -> Settings:
     return settings
 
 
+def os_user() -> str:
+    """Who runs this command, as the operating system knows them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may have a number and no name for it
+        return f"uid {os.getuid()}"
+
+
 async def ask(
     settings: Settings, expected: type[M], method: str, path: str, body: WireModel | None = None
 ) -> M:
-    """Ask the server of this state folder, as an operator of this machine.
+    """Ask the server of this state folder, in the name of whoever runs this command.
 
     Raises:
         NoServer: None runs here.
@@ -68,13 +78,14 @@ async def ask(
     import httpx
 
     from greenroom.api.identity import Identity
+    from greenroom.ports.audit import ActorKind
     from greenroom.running import address_of
 
     address = address_of(settings.state_dir)
     if address is None:
         raise NoServer(f"No server runs on {settings.state_dir}.")
     identity = Identity(settings.installation_secret(), anonymous=False)
-    token = identity.operator_token("cli", _TOKEN_LIFETIME_S)
+    token = identity.operator_token(os_user(), _TOKEN_LIFETIME_S, ActorKind.COMMAND)
     # By its name on loopback, which it takes whatever other names it has been told.
     headers = {"Authorization": f"Bearer {token}", "Host": "localhost"}
     json = body.model_dump(by_alias=True) if body is not None else None

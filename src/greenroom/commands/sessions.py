@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from greenroom.commands.database import actor
 from greenroom.commands.operate import AsJson, NoServer, StateDir, a_house, ask, read
-from greenroom.commands.terminal import fail, out, refusals
+from greenroom.commands.terminal import fail, out, refusals, wide
 from greenroom.errors import NotFound
 from greenroom.wire.operators import (
     MAX_NOTE_CHARS,
@@ -33,7 +33,6 @@ END_WITHIN_S = 7.0
 # Lost is what is missing at two looks; an exit that is on its way comes in between.
 LOOK_AGAIN_S = 1.0
 METER_CELLS = 12
-WIDTH = 160
 _COLOURS = {
     "queued": "cyan",
     "connecting": "blue",
@@ -63,9 +62,7 @@ def sessions(state_dir: StateDir = None, as_json: AsJson = False) -> None:
         why = f": {escape(lines.halt_reason)}" if lines.halt_reason else "."
         out.print(f"[red]■[/red] Everything is stopped since {lines.halted_at}{why}")
     if lines.sessions:
-        # Into a file or a pipe nothing is cut off.
-        console = out if out.is_terminal else Console(width=WIDTH, highlight=False)
-        console.print(_table(lines.sessions), soft_wrap=False)
+        wide().print(_table(lines.sessions), soft_wrap=False)
     else:
         out.print("Nobody talks.")
 
@@ -179,9 +176,11 @@ def _whole_id(begins: str, known: list[str]) -> str:
 
 
 async def _end_without_server(house: House, session_id: str, reason: str) -> EndAnswer:
+    from greenroom.ports.audit import Act
     from greenroom.session.model import EndReason
 
-    ended = await house.parts.sessions.stop(session_id, None, EndReason.KICKED, reason or None)
+    async with house.parts.audit.of(actor(), Act.END_SESSION, session_id, reason=reason):
+        ended = await house.parts.sessions.stop(session_id, None, EndReason.KICKED, reason or None)
     try:
         async with asyncio.timeout(END_WITHIN_S):
             while ended.stage.value != "ended":

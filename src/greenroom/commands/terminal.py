@@ -16,6 +16,14 @@ from greenroom.errors import GreenroomError
 out = Console(highlight=False, soft_wrap=True)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
 
+# Wide enough for a table whose cells hold ids and names.
+WIDTH = 160
+
+
+def wide() -> Console:
+    """Where tables are written: into a file or a pipe nothing is cut off."""
+    return out if out.is_terminal else Console(width=WIDTH, highlight=False)
+
 
 def fail(message: str) -> NoReturn:
     """Say what is wrong and end the command with exit code 1."""

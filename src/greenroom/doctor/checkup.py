@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,11 +16,12 @@ import psutil
 from aioice.ice import get_host_addresses
 
 import greenroom
-from greenroom.doctor import configuration, leaks, machine, network, storage
+from greenroom.doctor import access, configuration, leaks, machine, network, storage
 from greenroom.doctor.call import call_itself
 from greenroom.doctor.finding import Finding
 from greenroom.errors import BadSetting
 from greenroom.launch.config import DEFAULT_METHOD, supervisor_environment
+from greenroom.outbound.keyset import key_set_at
 from greenroom.settings import SECRET_FILE, Settings, read_settings
 from greenroom.store import database_at
 
@@ -64,6 +66,8 @@ async def check_up(wanted: Wanted, step: Step) -> list[Finding]:
     found.append(
         await storage.database(database_at(settings.plain_database_url(), settings.state_dir))
     )
+    step("who gets in")
+    found += await _access(settings)
     step("secrets")
     found += _secrets(settings, os.environ)
     if wanted.call:
@@ -106,6 +110,16 @@ def _network(settings: Settings, addresses: list[str]) -> Iterator[Finding]:
         ice_urls=[url for server in settings.ice_servers for url in server.urls],
         addresses=addresses,
     )
+
+
+async def _access(settings: Settings) -> list[Finding]:
+    database = database_at(settings.plain_database_url(), settings.state_dir)
+    found = await access.keys(database, time.time())
+    try:
+        signs = settings.signs_users()
+    except BadSetting as error:
+        return [*found, configuration.unreadable(error)]
+    return [*found, await access.sign_in(key_set_at(signs[0]))] if signs else found
 
 
 def _secrets(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:

@@ -1,13 +1,13 @@
-"""The hub within one process: topics, and an event for each who waits."""
+"""The hub within one process: topics, and whoever waits for them or listens."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
-from greenroom.ports.hub import Waiter
+from greenroom.ports.hub import Hear, Waiter, Word
 
 
 class _Waiter:
@@ -32,11 +32,15 @@ class MemoryHub:
 
     def __init__(self) -> None:
         self._waiters: defaultdict[str, set[_Waiter]] = defaultdict(set)
+        self._listeners: defaultdict[str, dict[object, Hear]] = defaultdict(dict)
 
-    def publish(self, topic: str) -> None:
+    def publish(self, topic: str, words: Sequence[Word] = ()) -> None:
         """See `Hub.publish`."""
         for waiter in self._waiters.get(topic, ()):
             waiter.wake()
+        if words:
+            for hear in self._listeners.get(topic, {}).values():
+                hear(words)
 
     @asynccontextmanager
     async def subscribe(self, topic: str) -> AsyncIterator[Waiter]:
@@ -49,3 +53,15 @@ class MemoryHub:
             self._waiters[topic].discard(waiter)
             if not self._waiters[topic]:
                 del self._waiters[topic]
+
+    @contextmanager
+    def listen(self, topic: str, hear: Hear) -> Iterator[None]:
+        """See `Hub.listen`."""
+        listener = object()
+        self._listeners[topic][listener] = hear
+        try:
+            yield
+        finally:
+            del self._listeners[topic][listener]
+            if not self._listeners[topic]:
+                del self._listeners[topic]

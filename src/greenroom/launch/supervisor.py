@@ -63,6 +63,8 @@ class Supervisor:
                 await self._stop.wait()
                 self._log.info("supervisor.stopping", launches=self._launches.count)
                 await self._launches.end_all(term_s=STOP_TERM_S)
+                # Nobody looks for them after us.
+                self._reaper.kill_strays(())
             running.cancel()
             idling.cancel()
         self._hatchery.close()

@@ -23,6 +23,7 @@ class Delivery:
     """One event for one endpoint.
 
     Attributes:
+        user_id: Whose session the event is of.
         attempts: How often it was tried.
         queued_at: Since when it waits: its event's time, or that of its replay.
         due_at: When its lane is tried next; None if its lane has nothing to try.
@@ -32,6 +33,7 @@ class Delivery:
     id: int
     endpoint: str
     event: StoredEvent
+    user_id: str
     state: DeliveryState
     attempts: int
     queued_at: float

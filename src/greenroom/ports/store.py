@@ -8,11 +8,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from greenroom.session.facts import EffectKind
-from greenroom.session.model import DeadlineKind, Session
+from greenroom.session.model import DEFAULT_TENANT, DeadlineKind, Session
 from greenroom.session.policy import Occupancy, Place, Quotas
 
 if TYPE_CHECKING:
+    from greenroom.ports.audit import AuditStore
     from greenroom.ports.deliveries import DeliveryStore
+    from greenroom.ports.keys import KeyStore
 
 
 class StaleWrite(Exception):
@@ -126,17 +128,27 @@ class Store(Protocol):
     Guarantees: `admit`, `let_in` and `commit` are one transaction each: the session row, its
     numbered events and its effects, all or nothing. Numbers have no gap. `commit` fails with
     `StaleWrite` unless the row still has the version that the change began from. At most one live
-    session per user and assistant exists at any time. Whoever comes in comes by `admit` or
-    `let_in`, of which one runs at a time, in all servers on one database: what they are told is
-    true until they have decided. Once `halt` has returned, nobody comes in until `resume`, not
-    even by an `admit` that began before. What a change costs is added to the totals in the same
-    transaction, so that they are at any time exactly the sums over the sessions. Every call may
-    raise `Unavailable`.
+    session per user and assistant exists at any time; a user is an id within a tenant. Whoever
+    comes in comes by `admit` or `let_in`, of which one runs at a time, in all servers on one
+    database: what they are told is true until they have decided. Once `halt` has returned, nobody
+    comes in until `resume`, not even by an `admit` that began before. What a change costs is added
+    to the totals in the same transaction, so that they are at any time exactly the sums over the
+    sessions. Every call may raise `Unavailable`.
     """
 
     @property
     def deliveries(self) -> DeliveryStore:
         """The deliveries of what is stored here."""
+        ...
+
+    @property
+    def keys(self) -> KeyStore:
+        """The API keys."""
+        ...
+
+    @property
+    def audit(self) -> AuditStore:
+        """The audit log."""
         ...
 
     async def admit(
@@ -192,8 +204,10 @@ class Store(Protocol):
         """The session of a launch; raises `NotFound`."""
         ...
 
-    async def live_of(self, user_id: str, assistant: str) -> Session | None:
-        """The user's live session with this assistant, if any."""
+    async def live_of(
+        self, user_id: str, assistant: str, tenant: str = DEFAULT_TENANT
+    ) -> Session | None:
+        """The live session of this tenant's user with this assistant, if any."""
         ...
 
     async def unended(self) -> list[Session]:
@@ -202,6 +216,10 @@ class Store(Protocol):
 
     async def events_after(self, session_id: str, seq: int, limit: int) -> list[StoredEvent]:
         """The session's events with a number above ``seq``, in order, at most ``limit``."""
+        ...
+
+    async def last_seqs(self, session_ids: Collection[str]) -> dict[str, int]:
+        """The number of the last event of each of these sessions; unknown ones are left out."""
         ...
 
     async def due_kinds(self, now: float) -> set[tuple[str, EffectKind]]:
@@ -243,18 +261,26 @@ class Store(Protocol):
     ) -> int:
         """What was spent on a day (UTC, ``2026-11-21``), in millionths of a dollar.
 
-        Of everybody, or of one user, or of one tenant.
+        Of everybody, of one tenant, or of one user, who is an id within a tenant.
         """
         ...
 
     async def totals(
-        self, by: SpendBy, since: str, until: str, *, user_id: str | None = None
+        self,
+        by: SpendBy,
+        since: str,
+        until: str,
+        *,
+        user_id: str | None = None,
+        tenant: str | None = None,
     ) -> list[Total]:
         """What was spent from one day to another, both included, by group and component."""
         ...
 
-    async def put_ticket(self, digest: str, session_id: str, user_id: str, until: float) -> None:
-        """Keep a one-time ticket, by its digest only."""
+    async def put_ticket(
+        self, digest: str, session_id: str, user_id: str, until: float, now: float
+    ) -> None:
+        """Keep a one-time ticket, by its digest only; expired ones are forgotten."""
         ...
 
     async def take_ticket(self, digest: str, now: float) -> tuple[str, str] | None:

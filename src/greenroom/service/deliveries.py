@@ -23,7 +23,7 @@ from greenroom.ports.deliveries import Answer, Delivery, DeliveryStore, Sender, 
 from greenroom.ports.hub import Hub
 from greenroom.service.events import as_event
 from greenroom.service.metrics import Metrics
-from greenroom.wire.webhooks import Endpoint, message_id
+from greenroom.wire.webhooks import DeliveredEvent, Endpoint, message_id
 
 log = structlog.get_logger("greenroom.deliveries")
 
@@ -148,7 +148,7 @@ class Deliverer:
         self, endpoint: Endpoint, delivery: Delivery
     ) -> tuple[Answer | None, str | None]:
         """The answer, if there was one, and what was wrong, if anything."""
-        body = as_event(delivery.event).to_json()
+        body = _body(delivery)
         try:
             headers = self._headers(endpoint, delivery, body)
             answer = await self._sender.send(endpoint, headers, body.encode())
@@ -220,6 +220,12 @@ class Deliverer:
             gauges.deliveries_waiting.labels(endpoint=name).set(standing.waiting if standing else 0)
             gauges.deliveries_dead.labels(endpoint=name).set(standing.dead if standing else 0)
             gauges.delivery_oldest_seconds.labels(endpoint=name).set(age_s)
+
+
+def _body(delivery: Delivery) -> str:
+    """The event as browsers see it; an application has many users, so it is told whose it is."""
+    event = as_event(delivery.event)
+    return DeliveredEvent(**dict(event), user=delivery.user_id).to_json()
 
 
 def _ids(delivery: Delivery) -> dict[str, object]:

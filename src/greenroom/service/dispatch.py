@@ -8,6 +8,7 @@ not listen cannot keep its own end waiting. A command waits for the bot's link, 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
@@ -32,6 +33,8 @@ from greenroom.wire.link import Command, CommandKind
 log = structlog.get_logger("greenroom.dispatch")
 
 POLL_S = 1.0
+# What was to be told to bots that never link is looked at so often: their sessions may have ended.
+UNLINKED_AGAIN_S = 15.0
 
 
 class Lane(StrEnum):
@@ -84,12 +87,19 @@ class Dispatcher:
         self._link_url = link_url
         self._memory_limit_bytes = memory_limit_bytes
         self._busy: set[tuple[str, Lane]] = set()
+        # By session, the launch whose bot could not be told anything: until it links there is no
+        # use in looking at it whenever anybody else has an effect.
+        self._unlinked: dict[str, str] = {}
 
     async def run(self) -> None:
         """Dispatch until cancelled; what is under way is cancelled with it and done again later."""
         self._busy.clear()  # lanes that were cancelled before their first step have left no trace
         async with asyncio.TaskGroup() as group, self._hub.subscribe(EFFECTS_TOPIC) as waiter:
+            looked_at_s = time.monotonic()
             while True:
+                if time.monotonic() - looked_at_s >= UNLINKED_AGAIN_S:
+                    looked_at_s = time.monotonic()
+                    self._unlinked.clear()
                 await self._begin_lanes(group)
                 await waiter.wait(POLL_S)
 
@@ -101,8 +111,14 @@ class Dispatcher:
             return
         lanes = {(session_id, _lane(kind)) for session_id, kind in due}
         for session_id, lane in sorted(lanes - self._busy):
+            if lane is Lane.BOT and self._waits_for_its_link(session_id):
+                continue
             self._busy.add((session_id, lane))
             group.create_task(self._run_lane(session_id, lane))
+
+    def _waits_for_its_link(self, session_id: str) -> bool:
+        launch_id = self._unlinked.get(session_id)
+        return launch_id is not None and self._links.get(launch_id) is None
 
     async def _run_lane(self, session_id: str, lane: Lane) -> None:
         """Carry out a lane's effects, oldest first, until one must wait or none is left."""
@@ -212,7 +228,8 @@ class Dispatcher:
             return True
         link = self._links.get(effect.payload["launch_id"])
         if link is None:
-            return False  # told when it links again; see `Sessions` and the link's door
+            self._unlinked[session.id] = effect.payload["launch_id"]
+            return False  # told when it links again; see the link's door
         kind = CommandKind(effect.payload["kind"])
         # Not the effect's own id: SQLite gives that of a settled effect to the next one.
         name = effect.payload["command"]

@@ -2,7 +2,8 @@
 
 Three doors are shut, each for what the others cannot know: the launcher's brake (the last door,
 which holds when nobody else lives), the database (asked within the transaction that creates a
-session), and every session's own end. The brake may also have been pulled from outside, by
+session), and every session's own end. All pages are told at once, by one ephemeral event; the
+ends follow, each in its own transaction. The brake may also have been pulled from outside, by
 ``greenroom stop-all --force``; then the record follows it.
 """
 
@@ -16,13 +17,20 @@ from dataclasses import dataclass
 import structlog
 
 from greenroom.errors import GreenroomError, Unavailable
+from greenroom.ports.audit import Act, Actor, ActorKind
 from greenroom.ports.clock import Clock
+from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import BotProcess, Launcher
 from greenroom.ports.store import Halt, Store
+from greenroom.service.audit import Audit
+from greenroom.service.events import ephemeral_word
+from greenroom.service.feeds import HOUSE_TOPIC
 from greenroom.service.metrics import Metrics
 from greenroom.service.policies import Outside, outside
 from greenroom.service.sessions import Sessions
 from greenroom.session.model import EndReason, Session
+from greenroom.wire.events import EmergencyData, EphemeralType
+from greenroom.wire.messages import sentence_for
 
 log = structlog.get_logger("greenroom.emergency")
 
@@ -30,8 +38,11 @@ log = structlog.get_logger("greenroom.emergency")
 LOOK_EVERY_S = 1.0
 # Polite end, SIGTERM and SIGKILL take 1.1 s; a session's own bound is 5 s.
 QUIET_WITHIN_S = 6.0
+LOOK_AGAIN_S = 0.05
 AT_ONCE = 32
 POLITE_S, TERM_S = 0.6, 0.5
+# Who pulled it had neither server nor database to say so.
+_BRAKE = Actor(ActorKind.COMMAND, "stop-all --force")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +64,22 @@ class Emergency:
     """The stop button, and the record of it."""
 
     def __init__(
-        self, store: Store, clock: Clock, launcher: Launcher, sessions: Sessions, metrics: Metrics
+        self,
+        store: Store,
+        hub: Hub,
+        clock: Clock,
+        launcher: Launcher,
+        sessions: Sessions,
+        metrics: Metrics,
+        audit: Audit,
     ) -> None:
         self._store = store
+        self._hub = hub
         self._clock = clock
         self._launcher = launcher
         self._sessions = sessions
         self._metrics = metrics
+        self._audit = audit
         self._changing = asyncio.Lock()
 
     async def stop(self, reason: str) -> Stopped:
@@ -77,6 +97,7 @@ class Emergency:
             await outside(Outside.HALT, lambda: self._launcher.halt(reason))
         except GreenroomError as error:  # one door less; the others still shut
             log.error("emergency.no_brake", error=error.message)
+        self._tell_pages(reason)
         try:
             halt = await self._store.halt(reason, self._clock.now())
             ended = await self._end_sessions(reason)
@@ -114,9 +135,16 @@ class Emergency:
             brake = await outside(Outside.HALTED, self._launcher.halted)
             halt = await self._store.halted()
             if brake is not None and halt is None:
-                await self._stop(brake.reason)
+                async with self._audit.of(_BRAKE, Act.STOP_ALL, reason=brake.reason):
+                    await self._stop(brake.reason)
             elif halt is not None and await self._store.unended():
                 await self._end_sessions(halt.reason)
+
+    def _tell_pages(self, reason: str) -> None:
+        why = sentence_for(EndReason.EMERGENCY, reason or None)
+        data = EmergencyData(message=why).model_dump(mode="json", by_alias=True)
+        word = ephemeral_word(None, self._clock.now(), EphemeralType.EMERGENCY, data)
+        self._hub.publish(HOUSE_TOPIC, [word])
 
     # ---- ending
 
@@ -164,7 +192,9 @@ class Emergency:
         try:
             async with asyncio.timeout(QUIET_WITHIN_S):
                 while left := await self._left():
-                    await asyncio.sleep(0.05)  # processes announce their end to the record
+                    # Processes announce their end to the record. With a thousand of them a look
+                    # takes so long that it must not keep the ends from being recorded.
+                    await asyncio.sleep(LOOK_AGAIN_S * (1 + left / 10))
         except TimeoutError:
             pass
         return left

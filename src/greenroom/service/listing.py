@@ -1,14 +1,24 @@
-"""Who talks: every session that has not ended, with its next end and its process."""
+"""What operators are shown: who talks, until when and by which process; which deliveries wait."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from greenroom.ports.deliveries import Delivery, Standing
 from greenroom.ports.launcher import BotProcess
 from greenroom.ports.store import Halt
 from greenroom.session.cost import cost_of
 from greenroom.session.deadlines import deadlines
 from greenroom.session.model import DeadlineKind, Limits, Session
 from greenroom.session.prices import usd
-from greenroom.wire.operators import BotLine, SessionLine, SessionLines
+from greenroom.wire.operators import (
+    BotLine,
+    DeliveryLine,
+    DeliveryLines,
+    EndpointLine,
+    SessionLine,
+    SessionLines,
+)
 from greenroom.wire.status import shown_status
 from greenroom.wire.translate import rfc3339
 
@@ -81,3 +91,33 @@ def _length_s(limits: Limits, kind: DeadlineKind) -> float | None:
         DeadlineKind.ENDING: limits.ending_s,
     }
     return lengths.get(kind)
+
+
+def deliveries_of(found: Sequence[Delivery], standings: Sequence[Standing]) -> DeliveryLines:
+    """The list of deliveries as operators see it."""
+    endpoints = [
+        EndpointLine(
+            endpoint=standing.endpoint,
+            waiting=standing.waiting,
+            dead=standing.dead,
+            oldest=rfc3339(standing.oldest_at) if standing.oldest_at is not None else None,
+        )
+        for standing in standings
+    ]
+    return DeliveryLines(endpoints=endpoints, deliveries=[_delivery(one) for one in found])
+
+
+def _delivery(delivery: Delivery) -> DeliveryLine:
+    event = delivery.event
+    return DeliveryLine(
+        id=delivery.id,
+        event=f"{event.session_id}.{event.seq}",
+        session=event.session_id,
+        type=event.type,
+        time=rfc3339(event.at),
+        endpoint=delivery.endpoint,
+        state=delivery.state.value,
+        attempts=delivery.attempts,
+        next_try=rfc3339(delivery.due_at) if delivery.due_at is not None else None,
+        error=delivery.error,
+    )

@@ -69,7 +69,16 @@ class Metrics:
             registry=self.registry,
         )
         self.reports = Counter(
-            "greenroom_reports", "Reports of bots, by outcome.", ["outcome"], registry=self.registry
+            "greenroom_reports",
+            "Reports of bots, by outcome, and by the way they came.",
+            ["outcome", "way"],
+            registry=self.registry,
+        )
+        self.webhooks_refused = Counter(
+            "greenroom_webhooks_refused",
+            "Webhooks of bots of which nothing, or not all, was taken, by error code.",
+            ["code"],
+            registry=self.registry,
         )
         self.commands_ignored = Counter(
             "greenroom_commands_ignored",
@@ -89,6 +98,18 @@ class Metrics:
         self.links = Gauge("greenroom_links", "Bots that are linked now.", registry=self.registry)
         self.sockets = Gauge(
             "greenroom_event_sockets", "Browsers that follow events now.", registry=self.registry
+        )
+        self.sockets_closed = Counter(
+            "greenroom_event_sockets_closed",
+            "Event sockets that were closed, by code: 1000 by the browser itself.",
+            ["code"],
+            registry=self.registry,
+        )
+        self.ephemeral = Counter(
+            "greenroom_ephemeral_events",
+            "Ephemeral events of bots, by outcome.",
+            ["outcome"],
+            registry=self.registry,
         )
         self.bot_exits = Counter(
             "greenroom_bot_exits",

@@ -7,6 +7,9 @@ import hmac
 import re
 import secrets
 
+from greenroom.session.model import DEFAULT_TENANT
+from greenroom.wire.reports import webhook_secret
+
 _ROOM_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 # Daily's room names are at most 128 of [A-Za-z0-9-_]; ours keep to that everywhere.
 _ROOM_USER_CHARS = 96
@@ -27,10 +30,12 @@ class Keyring:
     def __init__(self, secret: str) -> None:
         self._key = secret.encode()
 
-    def room_for(self, user_id: str, assistant: str) -> str:
+    def room_for(self, user_id: str, assistant: str, tenant: str = DEFAULT_TENANT) -> str:
         """``voice-{user}-{12 hex}``: always the same for one user, guessed by nobody else."""
         user = _ROOM_UNSAFE.sub("-", user_id)[:_ROOM_USER_CHARS]
-        return f"voice-{user}-{self._digest('room', user_id, assistant)[:12]}"
+        # Where there is only one tenant, rooms are called as they were before there were several.
+        whose = ("room",) if tenant == DEFAULT_TENANT else ("room of", tenant)
+        return f"voice-{user}-{self._digest(*whose, user_id, assistant)[:12]}"
 
     def launch_secret(self, launch_id: str) -> str:
         """The secret of one launch; derived, so that it need not be kept."""
@@ -40,6 +45,10 @@ class Keyring:
         """Whether this is the launch's secret, compared in constant time."""
         # As bytes: of text it compares only ASCII, and what is offered may be anything.
         return hmac.compare_digest(self.launch_secret(launch_id).encode(), offered.encode())
+
+    def webhook_secret(self, launch_id: str) -> str:
+        """What the bot of this launch signs its webhooks with."""
+        return webhook_secret(self.launch_secret(launch_id))
 
     def _digest(self, *parts: str) -> str:
         message = "\0".join(parts).encode()

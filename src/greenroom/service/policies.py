@@ -51,6 +51,7 @@ class Outside(StrEnum):
     HALT = "launcher.halt"
     RESUME = "launcher.resume"
     HALTED = "launcher.halted"
+    KEY_SET = "keyset.read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,8 @@ POLICIES: dict[Outside, Policy] = {
     Outside.HALT: Policy(2.0, attempts=2),
     Outside.RESUME: Policy(2.0, attempts=2),
     Outside.HALTED: Policy(2.0),
+    # A user waits for it who has a token already; with the keys of before it is not missed.
+    Outside.KEY_SET: Policy(4.0, attempts=2),
 }
 
 EFFECT_CALLS: dict[EffectKind, Outside] = {

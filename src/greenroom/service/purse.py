@@ -122,7 +122,7 @@ class Purse:
     async def _spent(self, kind: BudgetKind, day: str, user_id: str, tenant: str) -> int:
         match kind:
             case BudgetKind.USER_DAY:
-                return await self._store.spent(day, user_id=user_id)
+                return await self._store.spent(day, user_id=user_id, tenant=tenant)
             case BudgetKind.TENANT_DAY:
                 return await self._store.spent(day, tenant=tenant)
             case _:
@@ -130,9 +130,10 @@ class Purse:
 
     # ---- afterwards
 
-    async def of_user(self, user_id: str, days: int) -> list[Total]:
+    async def of_user(self, user_id: str, tenant: str, days: int) -> list[Total]:
         """What a user has spent by day: today and the days before, at most ``days``."""
-        return await self._store.totals(SpendBy.DAY, *self._span(days), user_id=user_id)
+        span = self._span(days)
+        return await self._store.totals(SpendBy.DAY, *span, user_id=user_id, tenant=tenant)
 
     async def of_everybody(self, by: SpendBy, days: int) -> list[Total]:
         """What all have spent: today and the days before, at most ``days``."""

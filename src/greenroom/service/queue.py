@@ -85,7 +85,7 @@ class WaitingRoom:
             self._hub.publish(QUEUE_TOPIC)  # somebody left at this moment: look again at once
             return 0
         for step in steps:
-            self._sessions.announce(step.before, step.change)
+            self._sessions.announce(step.before, step.change, now)
         return sum(step.change.session.admitted_at is not None for step in steps)
 
     def _steps(self, occupancy: Occupancy, waiting: Sequence[Session], now: float) -> list[_Step]:

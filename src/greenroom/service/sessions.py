@@ -1,4 +1,4 @@
-"""The use cases: commands from people and reports from bots. The one writer carries them out."""
+"""The use cases: commands from people. The one writer carries them out."""
 
 from __future__ import annotations
 
@@ -43,9 +43,8 @@ from greenroom.session.facts import Change, Outcome
 from greenroom.session.lifecycle import CLOCK_SLACK_S
 from greenroom.session.model import DEFAULT_TENANT, EndReason, PauseCause, Session, Stage
 from greenroom.wire.http import TICKET_LIFETIME_S
-from greenroom.wire.link import Answer, Candidates, Offer, Report
+from greenroom.wire.link import Answer, Candidates, Offer
 from greenroom.wire.messages import sentence_for
-from greenroom.wire.translate import report_of
 
 __all__ = [
     "DEADLINES_TOPIC",
@@ -61,12 +60,11 @@ log = structlog.get_logger("greenroom.sessions")
 
 # A reader that waits for a link looks again this often even if nothing woke it.
 _LOOK_AGAIN_S = 1.0
-_NOT_NEW = (Outcome.DUPLICATE, Outcome.FENCED, Outcome.GAP)
 _BEFORE_ANY_SESSION = (ExitCause.IMPORT_FAILED, ExitCause.IMPORT_HUNG)
 
 
 class Sessions:
-    """Commands from people, reports from bots, and the transaction that each becomes.
+    """Commands from people; what bots report comes in by `greenroom.service.reports`.
 
     Args:
         store: The truth.
@@ -168,22 +166,28 @@ class Sessions:
         except KeyError:
             raise NotFound(f"There is no assistant called “{name[:64]}”.") from None
 
-    async def get(self, session_id: str, user_id: str | None = None) -> Session:
-        """A session; with ``user_id`` only if it is theirs.
+    async def get(
+        self, session_id: str, user_id: str | None = None, *, tenant: str = DEFAULT_TENANT
+    ) -> Session:
+        """A session; with ``user_id`` only if it is that user's, in that tenant.
 
         Raises:
             NotFound: There is none, or it is somebody else's.
         """
         session = await self._store.get(session_id)
-        if user_id is not None and session.user_id != user_id:
+        if user_id is not None and not session.is_of(user_id, tenant):
             raise NotFound("There is no such session.")
         return session
 
-    async def current(self, user_id: str, assistant_name: str | None) -> Session | None:
+    async def current(
+        self, user_id: str, assistant_name: str | None, *, tenant: str = DEFAULT_TENANT
+    ) -> Session | None:
         """The user's live session with this assistant, for a page that was reloaded."""
-        return await self._store.live_of(user_id, self.assistant(assistant_name).name)
+        return await self._store.live_of(user_id, self.assistant(assistant_name).name, tenant)
 
-    async def connect(self, session_id: str, user_id: str, offer: Offer) -> Answer:
+    async def connect(
+        self, session_id: str, user_id: str, offer: Offer, *, tenant: str = DEFAULT_TENANT
+    ) -> Answer:
         """Bring a page's media into the room: its offer goes to the bot, the answer comes back.
 
         Waits until the bot is linked, at most until the session's join deadline.
@@ -196,7 +200,7 @@ class Sessions:
             BadOffer: The bot cannot use the offer.
         """
         session = await self._store.get(session_id)
-        if session.user_id != user_id:
+        if not session.is_of(user_id, tenant):
             raise OfferConflict("This session belongs to somebody else.")
         began = self._clock.now()
         session = await self.apply(session_id, i.Offer(offer.participant))
@@ -205,9 +209,16 @@ class Sessions:
         self._metrics.answer_seconds.observe(max(0.0, self._clock.now() - began))
         return answer
 
-    async def trickle(self, session_id: str, user_id: str, candidates: Candidates) -> None:
+    async def trickle(
+        self,
+        session_id: str,
+        user_id: str,
+        candidates: Candidates,
+        *,
+        tenant: str = DEFAULT_TENANT,
+    ) -> None:
         """Pass further ICE candidates on to the bot."""
-        session = await self.get(session_id, user_id)
+        session = await self.get(session_id, user_id, tenant=tenant)
         if session.stage is Stage.QUEUED:
             raise StillQueued("You are still waiting for a place.", session=session_id)
         if not session.stage.is_live:
@@ -235,6 +246,8 @@ class Sessions:
         user_id: str | None,
         reason: EndReason = EndReason.USER,
         note: str | None = None,
+        *,
+        tenant: str = DEFAULT_TENANT,
     ) -> Session:
         """End a session; said again while it ends, it hurries, and then nothing more happens.
 
@@ -243,37 +256,53 @@ class Sessions:
             user_id: Whose it must be; None: whoever's.
             reason: Why.
             note: Further words for people.
+            tenant: The user's.
         """
-        await self.get(session_id, user_id)
+        if user_id is not None:
+            await self.get(session_id, user_id, tenant=tenant)
         return await self._obey(session_id, i.Stop(reason, note))
 
     async def mute(
-        self, session_id: str, user_id: str, *, muted: bool, timestamp_ms: int
+        self,
+        session_id: str,
+        user_id: str,
+        *,
+        muted: bool,
+        timestamp_ms: int,
+        tenant: str = DEFAULT_TENANT,
     ) -> Session:
         """Switch the user's microphone; of two calls the later ``timestamp_ms`` holds."""
-        session = await self.get(session_id, user_id)
+        session = await self.get(session_id, user_id, tenant=tenant)
         ahead_s = timestamp_ms / 1000 - self._clock.now()
         if ahead_s > CLOCK_SLACK_S:
             log.warning("mute.from_the_future", **ids_of(session), ahead_s=round(ahead_s, 1))
         return await self._obey(session_id, i.Mute(muted, timestamp_ms))
 
     async def pause(
-        self, session_id: str, user_id: str, cause: PauseCause, *, paused: bool
+        self,
+        session_id: str,
+        user_id: str,
+        cause: PauseCause,
+        *,
+        paused: bool,
+        tenant: str = DEFAULT_TENANT,
     ) -> Session:
         """Let a cause to pause appear, or lift it; the others stay as they are."""
-        await self.get(session_id, user_id)
+        await self.get(session_id, user_id, tenant=tenant)
         if paused:
             self._metrics.pauses.labels(cause=cause.value).inc()
         return await self._obey(session_id, i.Pause(cause) if paused else i.Resume(cause))
 
-    async def message(self, session_id: str, user_id: str, text: str) -> Session:
+    async def message(
+        self, session_id: str, user_id: str, text: str, *, tenant: str = DEFAULT_TENANT
+    ) -> Session:
         """Tell the bot what the user typed instead of speaking.
 
         Raises:
             NotActive: Nobody is in conversation right now.
             SessionEnded: The session is over.
         """
-        await self.get(session_id, user_id)
+        await self.get(session_id, user_id, tenant=tenant)
         return await self._obey(session_id, i.Message(text))
 
     async def _obey(self, session_id: str, command: i.Command) -> Session:
@@ -288,8 +317,9 @@ class Sessions:
     async def ticket(self, session: Session) -> str:
         """A new one-time ticket for ``WS /ws``; only its digest is kept."""
         ticket = secrets.token_urlsafe(24)
-        until = self._clock.now() + TICKET_LIFETIME_S
-        await self._store.put_ticket(digest_of(ticket), session.id, session.user_id, until)
+        now = self._clock.now()
+        until = now + TICKET_LIFETIME_S
+        await self._store.put_ticket(digest_of(ticket), session.id, session.user_id, until, now)
         self._metrics.tickets.inc()
         return ticket
 
@@ -303,8 +333,8 @@ class Sessions:
         if taken is None:
             self._metrics.tokens_refused.labels(kind="ticket").inc()
             raise Forbidden("This ticket is unknown, used or expired. Ask for a new one.")
-        session_id, user_id = taken
-        return await self.get(session_id, user_id)
+        session_id, _ = taken
+        return await self._store.get(session_id)
 
     def refuse_new(self) -> None:
         """From now on no new session is begun; running ones are still found."""
@@ -315,27 +345,7 @@ class Sessions:
         """Whether anybody may come in now."""
         return self._starting.takes_new
 
-    # ---- reports
-
-    async def report(self, launch_id: str, session_id: str, report: Report) -> Outcome:
-        """Record a bot's report. Returns what became of it."""
-        event = i.Reported(launch_id, report.seq, report_of(report))
-        before, change = await self.change(session_id, event)
-        self._metrics.reports.labels(outcome=change.outcome.value).inc()
-        if before.stage is Stage.CONNECTING and change.session.stage is Stage.ACTIVE:
-            joined_s = max(0.0, self._clock.now() - (before.admitted_at or before.created_at))
-            self._metrics.bot_join_seconds.observe(joined_s)
-        if change.outcome not in _NOT_NEW:
-            self._metrics.note_report(report)
-        return change.outcome
-
-    async def skip_report(self, launch_id: str, session_id: str, seq: int) -> Outcome:
-        """Count a report that cannot be understood, so that it does not stop those behind it."""
-        change = (
-            await self._writer.change(session_id, i.Reported(launch_id, seq, i.Unreadable()))
-        )[1]
-        self._metrics.reports.labels(outcome="malformed").inc()
-        return change.outcome
+    # ---- bots
 
     async def by_launch(self, launch_id: str) -> Session:
         """The session of a launch. Raises `NotFound`."""
@@ -364,12 +374,12 @@ class Sessions:
         return await self._writer.apply(session_id, event)
 
     async def change(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
-        """As `apply`; returns the session as it was, and what became of it."""
+        """As `apply`, and what it was before; see `Writer.change`."""
         return await self._writer.change(session_id, event)
 
-    def announce(self, before: Session, change: Change) -> None:
+    def announce(self, before: Session, change: Change, at: float) -> None:
         """Tell of a change that somebody else committed; see `Writer.announce`."""
-        self._writer.announce(before, change)
+        self._writer.announce(before, change, at)
 
 
 def _why_it_failed(session: Session) -> LaunchFailed | SessionEnded:

@@ -102,7 +102,7 @@ class Starting:
         self._purse = purse
         self._writer = writer
         self.takes_new = True
-        self._pressed: WeakValueDictionary[tuple[str, str], Lock] = WeakValueDictionary()
+        self._pressed: WeakValueDictionary[tuple[str, str, str], Lock] = WeakValueDictionary()
 
     async def find_or_open(self, wish: Wish, assistant: Assistant) -> Started:
         """The user's running session, or a new one; `Sessions.start` says what is promised.
@@ -112,7 +112,7 @@ class Starting:
         """
         _check_body(wish.body)
         # Somebody who presses again and again waits here, and not where admission is decided.
-        async with self._pressed.setdefault((wish.user_id, assistant.name), Lock()):
+        async with self._pressed.setdefault((wish.tenant, wish.user_id, assistant.name), Lock()):
             try:
                 return await self._find_or_open(wish, assistant)
             except _REFUSALS as refusal:
@@ -127,7 +127,7 @@ class Starting:
 
     async def _find_or_open(self, wish: Wish, assistant: Assistant) -> Started:
         for _ in range(MOST_ROUNDS):
-            live = await self._store.live_of(wish.user_id, assistant.name)
+            live = await self._store.live_of(wish.user_id, assistant.name, wish.tenant)
             if live is not None:
                 self._metrics.sessions_reused.inc()
                 return Started(live, reused=True)
@@ -155,7 +155,7 @@ class Starting:
             return as_new(change)
 
         session = await self._store.admit(place, quotas, now, decide)
-        self._writer.begun(replace(opened[0], session=session))
+        self._writer.begun(replace(opened[0], session=session), now)
         return session
 
     def _opening(
@@ -168,7 +168,7 @@ class Starting:
             trace_id=wish.trace_id,
             assistant=assistant.name,
             bot=assistant.bot,
-            room=self._keyring.room_for(wish.user_id, assistant.name),
+            room=self._keyring.room_for(wish.user_id, assistant.name, wish.tenant),
             launch_id=new_id("lau"),
             limits=wish.limits,
             body=wish.body,

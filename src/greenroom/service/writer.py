@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from asyncio import Lock
 from dataclasses import replace
 from weakref import WeakValueDictionary
@@ -13,10 +14,12 @@ from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
 from greenroom.ports.store import Move, New, NewEffect, NewEvent, StaleWrite, Store
 from greenroom.service.deliveries import DELIVERIES_TOPIC
+from greenroom.service.events import words_of
 from greenroom.service.metrics import Metrics
 from greenroom.service.purse import Purse
 from greenroom.service.tracing import ids_of, span
 from greenroom.session import inputs as i
+from greenroom.session.deadlines import deadlines
 from greenroom.session.facts import Change
 from greenroom.session.lifecycle import transition
 from greenroom.session.model import Session, Stage
@@ -100,25 +103,28 @@ class Writer:
                     )
             except StaleWrite:
                 continue
-            self.announce(before, change)
+            self.announce(before, change, now)
             return before, Change(after, change.facts, change.effects, change.outcome)
         raise Conflict("The session is changing too fast. Try again.")
 
-    def announce(self, before: Session, change: Change) -> None:
-        """Count and log what was committed, and wake whoever waits for it."""
+    def announce(self, before: Session, change: Change, at: float) -> None:
+        """Count and log what was committed at this time, and tell whoever waits for it."""
         after = change.session
         self._purse.note(before, after)
         if before.stage is Stage.QUEUED and after.stage is Stage.CONNECTING:
             self._note_start(after)
         self._note_end(before, after)
-        self._wake(after.id, change)
+        self._wake(before.last_seq, change, at)
+        if _first_due_at(after) < _first_due_at(before):
+            self._hub.publish(DEADLINES_TOPIC)  # those who keep time know of the later ones
         if Stage.QUEUED is before.stage is not after.stage or after.stage is Stage.ENDED:
             self._hub.publish(QUEUE_TOPIC)
 
-    def begun(self, change: Change) -> None:
-        """Count and log a session that was stored for the first time, and wake whoever waits."""
+    def begun(self, change: Change, at: float) -> None:
+        """As `announce`, of a session that was stored for the first time."""
         self._note_start(change.session)
-        self._wake(change.session.id, change)
+        self._wake(0, change, at)
+        self._hub.publish(DEADLINES_TOPIC)
 
     def _note_start(self, session: Session) -> None:
         queued = session.stage is Stage.QUEUED
@@ -141,13 +147,18 @@ class Writer:
             duration_s=round(duration_s, 1),
         )
 
-    def _wake(self, session_id: str, change: Change) -> None:
-        self._hub.publish(session_topic(session_id))
-        self._hub.publish(DEADLINES_TOPIC)
+    def _wake(self, last_seq: int, change: Change, at: float) -> None:
+        session_id = change.session.id
+        words = words_of(session_id, last_seq, at, _events(change))
+        self._hub.publish(session_topic(session_id), words)
         if change.facts:
             self._hub.publish(DELIVERIES_TOPIC)
         if change.effects:
             self._hub.publish(EFFECTS_TOPIC)
+
+
+def _first_due_at(session: Session) -> float:
+    return min(deadlines(session).values(), default=math.inf)
 
 
 def as_new(change: Change) -> New:

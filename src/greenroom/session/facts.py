@@ -92,6 +92,14 @@ class AppHappened:
 
 
 @dataclass(frozen=True, slots=True)
+class UnknownHappened:
+    """A newer bot told of something that nobody here knows; ``data`` None: it was too large."""
+
+    kind: str
+    data: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Something went wrong that the page should say."""
 
@@ -136,6 +144,7 @@ Fact = (
     | BotSpoke
     | Said
     | AppHappened
+    | UnknownHappened
     | Failed
     | Costed
     | BudgetWarned
@@ -170,6 +179,7 @@ class Outcome(StrEnum):
     APPLIED = "applied"
     IGNORED = "ignored"  # the stage has no use for it
     MUTED = "muted"  # it tells of a microphone that is switched off
+    MALFORMED = "malformed"  # a report whose data nobody understands
     DUPLICATE = "duplicate"  # a report that is on record already
     FENCED = "fenced"  # from a launch that is not this session's (any more)
     GAP = "gap"  # a report whose predecessor never came: send again from the last one

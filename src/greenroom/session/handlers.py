@@ -136,6 +136,10 @@ def _app_report(draft: Draft, report: i.AppReport, now: float) -> None:
     draft.tell(f.AppHappened(report.type, report.data))
 
 
+def _unknown(draft: Draft, report: i.Unknown, now: float) -> None:
+    draft.tell(f.UnknownHappened(report.kind, report.data))
+
+
 def _usage(draft: Draft, report: i.Usage, now: float) -> None:
     meter = used(draft.session.meter, report.component, report.unit, report.quantity)
     draft.set(meter=meter)
@@ -281,6 +285,7 @@ HANDLERS: dict[type, Callable[[Draft, Any, float], None]] = {
     i.Usage: _usage,
     i.BotError: _bot_error,
     i.Farewell: _farewell,
+    i.Unknown: _unknown,
     i.BudgetNear: _budget_near,
     i.BudgetSpent: _budget_spent,
     i.BotExited: _bot_exited,

@@ -146,6 +146,17 @@ class Farewell:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """A report of a kind that only a newer bot knows: passed on, and otherwise without effect.
+
+    ``data`` is None if it was too large to be passed on.
+    """
+
+    kind: str
+    data: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
     """A report that nobody understands: counted, and otherwise without effect."""
 
@@ -163,6 +174,7 @@ BotReport = (
     | Quality
     | BotError
     | Farewell
+    | Unknown
     | Unreadable
 )
 

@@ -11,7 +11,7 @@ from greenroom.session import inputs as i
 from greenroom.session.cost import metered, time_price_changed
 from greenroom.session.draft import Draft, launch, tell_cost, tell_place
 from greenroom.session.handlers import HANDLERS
-from greenroom.session.matrix import IGNORED_WHILE_MUTED, RESPONSES, Response
+from greenroom.session.matrix import RESPONSES, Response, is_of_the_microphone
 from greenroom.session.model import (
     DEFAULT_TENANT,
     Limits,
@@ -100,10 +100,10 @@ def transition(session: Session, event: i.Input, now: float) -> f.Change:
         case Response.REFUSE:
             raise _refusal(session)
         case Response.IGNORE:
-            return f.Change(_counted(session, event), outcome=f.Outcome.IGNORED)
+            return f.Change(_counted(session, event), outcome=_why_ignored(content))
         case Response.ACT:
             pass
-    if session.muted and _is_of_the_microphone(content):
+    if session.muted and is_of_the_microphone(content):
         return f.Change(_counted(session, event), outcome=f.Outcome.MUTED)
     draft = Draft(_counted(session, event))
     HANDLERS[type(content)](draft, content, now)
@@ -147,10 +147,8 @@ def _by_our_clock(session: Session, mute: i.Mute, now: float) -> i.Mute:
     return replace(mute, timestamp_ms=min(mute.timestamp_ms, latest_ms))
 
 
-def _is_of_the_microphone(content: object) -> bool:
-    """Whether it tells of what the user's microphone heard."""
-    said_by_user = isinstance(content, i.Transcript) and content.role == "user"
-    return type(content) in IGNORED_WHILE_MUTED or said_by_user
+def _why_ignored(content: object) -> f.Outcome:
+    return f.Outcome.MALFORMED if isinstance(content, i.Unreadable) else f.Outcome.IGNORED
 
 
 def _counted(session: Session, event: i.Input) -> Session:

@@ -46,6 +46,7 @@ _ROWS: dict[type, tuple[Response, ...]] = {
     i.Quality: (_I, _I, _I, _I, _I, _I),
     i.BotError: (_I, _A, _A, _A, _I, _I),
     i.Farewell: (_I, _I, _A, _A, _I, _I),
+    i.Unknown: (_I, _A, _A, _A, _A, _I),
     i.Unreadable: (_I, _I, _I, _I, _I, _I),
     i.BudgetNear: (_I, _A, _A, _A, _I, _I),
     i.BudgetSpent: (_I, _A, _A, _A, _I, _I),
@@ -61,8 +62,15 @@ RESPONSES: dict[tuple[Stage, type], Response] = {
     for column, stage in enumerate(_STAGES)
 }
 
-# What the user says while muted is nobody's business: such reports change nothing.
-IGNORED_WHILE_MUTED: frozenset[type] = frozenset({i.UserSpeech})
+# What the user says while muted is nobody's business: such reports are counted and change nothing.
+# Of a kind that nobody knows, nobody knows whether it tells of that.
+IGNORED_WHILE_MUTED: frozenset[type] = frozenset({i.UserSpeech, i.Unknown})
+
+
+def is_of_the_microphone(content: object) -> bool:
+    """Whether an input tells, or may tell, of what the user's microphone heard."""
+    said_by_user = isinstance(content, i.Transcript) and content.role == "user"
+    return said_by_user or type(content) in IGNORED_WHILE_MUTED
 
 
 def running_deadlines(stage: Stage, *, paused: bool) -> frozenset[DeadlineKind]:
@@ -121,6 +129,13 @@ def _response_table() -> Iterator[str]:
         yield f"| {kind.__name__} | " + " | ".join(marks[r] for r in responses) + " |"
 
 
+def _muted_rule() -> Iterator[str]:
+    names = sorted(kind.__name__ for kind in IGNORED_WHILE_MUTED)
+    yield f"While the user is muted, “·” holds for {', '.join(names)} and the user's Transcript,"
+    yield "too: what may tell of the microphone is counted, not obeyed. What the assistant does of"
+    yield "its own accord, or about typed text, goes on."
+
+
 def _state_table() -> Iterator[str]:
     yield "| stage | paused | user | deadlines | billed | may speak |"
     yield "| --- | --- | --- | --- | --- | --- |"
@@ -158,8 +173,8 @@ def _presences(stage: Stage) -> tuple[Presence, ...]:
 
 
 def as_markdown() -> str:
-    """Both tables, as ARCHITECTURE.md shows them."""
-    return "\n".join([*_response_table(), "", *_state_table()])
+    """Both tables and the rule between them, as ARCHITECTURE.md shows them."""
+    return "\n".join([*_response_table(), "", *_muted_rule(), "", *_state_table()])
 
 
 if __name__ == "__main__":

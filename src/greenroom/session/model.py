@@ -176,6 +176,10 @@ class Session:
     last_seq: int = 0
     version: int = 0
 
+    def is_of(self, user_id: str, tenant: str) -> bool:
+        """Whether it is this user's: two tenants may each have an “ada”."""
+        return self.user_id == user_id and self.tenant == tenant
+
     @property
     def is_paused(self) -> bool:
         """Whether any cause pauses the session."""

@@ -252,7 +252,7 @@ def _tallies(
     asked: Place, occupancy: Occupancy, quotas: Quotas
 ) -> Iterator[tuple[Limit, int, int | None, float]]:
     waiting = occupancy.waiting
-    of_user = sum(place.user_id == asked.user_id for place in waiting)
+    of_user = sum(p.user_id == asked.user_id and p.tenant == asked.tenant for p in waiting)
     of_tenant = sum(place.tenant == asked.tenant for place in waiting)
     tomorrow_s = min(occupancy.day_left_s, LONGEST_RETRY_S)
     yield Limit.DAY, occupancy.today + len(waiting), quotas.day, tomorrow_s

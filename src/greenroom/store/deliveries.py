@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, case, delete, exists, func, select, update
+from sqlalchemy import Insert, Select, and_, case, delete, exists, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from greenroom.ports.deliveries import Delivery, DeliveryState, Standing
 from greenroom.ports.store import StoredEvent
 from greenroom.store import tables as t
-from greenroom.store.upserts import upsert
+from greenroom.store.database import Connections
 from greenroom.wire.webhooks import Endpoint
-
-_Connections = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 _d, _lanes = t.deliveries.c, t.delivery_lanes.c
 _IS_WAITING = _d.state == DeliveryState.WAITING.value
@@ -29,7 +27,7 @@ class SqlDeliveries:
         read: Gives a connection for what only reads.
     """
 
-    def __init__(self, write: _Connections, read: _Connections) -> None:
+    def __init__(self, write: Connections, read: Connections) -> None:
         self._write = write
         self._read = read
         self._endpoints: Sequence[Endpoint] = ()
@@ -149,11 +147,13 @@ _DELIVERIES = (
         t.events.c.at,
         t.events.c.type,
         t.events.c.data,
+        t.sessions.c.user_id,
     )
     .join(
         t.events,
         and_(t.events.c.session_id == _d.session_id, t.events.c.seq == _d.seq),
     )
+    .join(t.sessions, t.sessions.c.id == _d.session_id)
     .outerjoin(
         t.delivery_lanes,
         and_(_lanes.endpoint == _d.endpoint, _lanes.session_id == _d.session_id),
@@ -178,13 +178,20 @@ async def _open_lanes(
     """Open the lanes of these rows. A lane that is open keeps its time, unless in a hurry."""
     lanes = sorted({(row["endpoint"], row["session_id"]) for row in rows})
     values = [{"endpoint": e, "session_id": s, "due_at": due_at} for e, s in lanes]
-    new = upsert(db, t.delivery_lanes)
+    await db.execute(_lane_upsert(db.dialect.name, hurry=hurry), values)
+
+
+def _lane_upsert(dialect: str, *, hurry: bool) -> Insert:
+    # One and the same clause of both databases, which SQLAlchemy offers in two places.
     # Even where nothing changes the row is written, that is locked: see `finish_lane`.
-    opened = new.on_conflict_do_update(
-        index_elements=[_lanes.endpoint, _lanes.session_id],
-        set_={"due_at": new.excluded.due_at if hurry else _lanes.due_at},
-    )
-    await db.execute(opened, values)
+    key = [_lanes.endpoint, _lanes.session_id]
+    if dialect == "postgresql":
+        new = postgresql.insert(t.delivery_lanes)
+        due_at = new.excluded.due_at if hurry else _lanes.due_at
+        return new.on_conflict_do_update(index_elements=key, set_={"due_at": due_at})
+    new_ = sqlite.insert(t.delivery_lanes)
+    due_at = new_.excluded.due_at if hurry else _lanes.due_at
+    return new_.on_conflict_do_update(index_elements=key, set_={"due_at": due_at})
 
 
 def _failed(delivery_id: int, error: str, **more: Any) -> Any:
@@ -198,6 +205,7 @@ def _delivery(row: Any) -> Delivery:
         id=row["id"],
         endpoint=row["endpoint"],
         event=StoredEvent(row["session_id"], row["seq"], row["at"], row["type"], row["data"]),
+        user_id=row["user_id"],
         state=state,
         attempts=row["attempts"],
         queued_at=row["queued_at"],

@@ -133,7 +133,7 @@ async def _living(db: AsyncConnection, now: float) -> _Living:
 
 # ---- what was
 
-_THEIRS = _s.user_id == bindparam("user_id")
+_THEIRS = (_s.user_id == bindparam("user_id")) & (_s.tenant == bindparam("tenant"))
 _TODAY = _s.admitted_at >= bindparam("day_began_at")
 
 

@@ -9,8 +9,8 @@ from greenroom.ports.store import SpendBy, Total
 from greenroom.session import cost
 from greenroom.session.model import Session
 from greenroom.store import tables as t
-from greenroom.store.upserts import upsert
 
+_INSERTS = t.inserts_or_updates(t.spend)
 _SPEND_COLUMNS = {
     SpendBy.USER: t.spend.c.user_id,
     SpendBy.ASSISTANT: t.spend.c.assistant,
@@ -32,13 +32,13 @@ async def add(db: AsyncConnection, before: Session, after: Session, now: float) 
     ]
     if not rows:
         return
-    new = upsert(db, t.spend)
-    more = t.spend.c.micro_usd + new.excluded.micro_usd
-    added = new.on_conflict_do_update(
+    put = _INSERTS[db.dialect.name]
+    more = t.spend.c.micro_usd + put.excluded.micro_usd
+    upsert = put.on_conflict_do_update(
         index_elements=list(t.spend.primary_key), set_={"micro_usd": more}
     )
     # Always in the same order: whoever waits for a row holds none that the other wants.
-    await db.execute(added, sorted(rows, key=lambda row: (row["day"], row["component"])))
+    await db.execute(upsert, sorted(rows, key=lambda row: (row["day"], row["component"])))
 
 
 async def spent(
@@ -54,7 +54,13 @@ async def spent(
 
 
 async def totals(
-    db: AsyncConnection, by: SpendBy, since: str, until: str, *, user_id: str | None = None
+    db: AsyncConnection,
+    by: SpendBy,
+    since: str,
+    until: str,
+    *,
+    user_id: str | None = None,
+    tenant: str | None = None,
 ) -> list[Total]:
     """See `Store.totals`."""
     name, component = _SPEND_COLUMNS[by], t.spend.c.component
@@ -62,5 +68,7 @@ async def totals(
     wanted = wanted.where(t.spend.c.day >= since, t.spend.c.day <= until)
     if user_id is not None:
         wanted = wanted.where(t.spend.c.user_id == user_id)
+    if tenant is not None:
+        wanted = wanted.where(t.spend.c.tenant == tenant)
     found = await db.execute(wanted.group_by(name, component).order_by(name, component))
     return [Total(row[0], row[1], int(row[2])) for row in found]

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import TextClause, delete, func, insert, select, update
+from sqlalchemy import TextClause, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -29,15 +29,29 @@ from greenroom.ports.store import (
 )
 from greenroom.session.deadlines import deadlines as deadlines_of
 from greenroom.session.facts import EffectKind
-from greenroom.session.model import DeadlineKind, Session
+from greenroom.session.model import DEFAULT_TENANT, DeadlineKind, Session
 from greenroom.session.policy import Occupancy, Place, Quotas
 from greenroom.store import spend
 from greenroom.store import tables as t
+from greenroom.store.audit import SqlAudit
 from greenroom.store.deliveries import SqlDeliveries
+from greenroom.store.keys import SqlKeys
 from greenroom.store.occupancy import census, waiting_sessions
 from greenroom.store.reaching import reachable
 from greenroom.store.rows import from_row, to_row
 
+# Made once: a statement of so many columns takes half as long to make as to carry out.
+_BY_ID = select(t.sessions).where(t.sessions.c.id == bindparam("name"))
+_BY_LAUNCH = select(t.sessions).where(t.sessions.c.launch_id == bindparam("name"))
+_REPLACE = update(t.sessions).where(
+    t.sessions.c.id == bindparam("known_id"), t.sessions.c.version == bindparam("known_version")
+)
+_PUT_DEADLINES = {
+    dialect: put.on_conflict_do_update(
+        index_elements=list(t.deadlines.primary_key), set_={"due_at": put.excluded.due_at}
+    )
+    for dialect, put in t.inserts_or_updates(t.deadlines).items()
+}
 # A start waits no longer for those before it. A page gives up after 35 s.
 ADMISSION_WITHIN_S = 20.0
 
@@ -58,6 +72,8 @@ class SqlStore:
         self._writer = writer
         self._reader = reader
         self.deliveries = SqlDeliveries(self._write, self._read)
+        self.keys = SqlKeys(self._write, self._read)
+        self.audit = SqlAudit(self._write, self._read)
         self._admission_lock = admission_lock
         self._turn = asyncio.Lock()
 
@@ -119,8 +135,8 @@ class SqlStore:
         stored = replace(move.after, last_seq=last_seq, version=before.version + 1)
         row = to_row(stored)
         del row["id"], row["body"], row["tariff"]  # fixed at the start; the body may be long
-        same = (t.sessions.c.id == before.id) & (t.sessions.c.version == before.version)
-        result = await db.execute(update(t.sessions).where(same).values(row))
+        known = {"known_id": before.id, "known_version": before.version}
+        result = await db.execute(_REPLACE, {**row, **known})
         if result.rowcount != 1:
             raise StaleWrite(before.id)
         await self._add(db, stored, before.last_seq, move.events, move.effects, now)
@@ -156,39 +172,41 @@ class SqlStore:
         before: dict[DeadlineKind, float],
         after: dict[DeadlineKind, float],
     ) -> None:
-        changed = [kind for kind in {*before, *after} if before.get(kind) != after.get(kind)]
-        mine = t.deadlines.c.session_id == session.id
-        gone = [kind.value for kind in changed if kind in before]
+        gone = [kind.value for kind in before.keys() - after.keys()]
         if gone:
+            mine = t.deadlines.c.session_id == session.id
             await db.execute(delete(t.deadlines).where(mine, t.deadlines.c.kind.in_(gone)))
-        new = [kind for kind in changed if kind in after]
-        if new:
+        moved = [kind for kind, at in after.items() if before.get(kind) != at]
+        if moved:
             rows = [
                 {"session_id": session.id, "kind": kind.value, "due_at": after[kind]}
-                for kind in new
+                for kind in moved
             ]
-            await db.execute(insert(t.deadlines), rows)
+            await db.execute(_PUT_DEADLINES[db.dialect.name], rows)
 
     # ---- sessions and events
 
     async def get(self, session_id: str) -> Session:
         """See `Store.get`."""
-        return await self._one(t.sessions.c.id == session_id)
+        return await self._one(_BY_ID, session_id)
 
     async def by_launch(self, launch_id: str) -> Session:
         """See `Store.by_launch`."""
-        return await self._one(t.sessions.c.launch_id == launch_id)
+        return await self._one(_BY_LAUNCH, launch_id)
 
-    async def _one(self, condition: Any) -> Session:
+    async def _one(self, wanted: Any, name: str) -> Session:
         async with self._read() as db:
-            row = (await db.execute(select(t.sessions).where(condition))).mappings().first()
+            row = (await db.execute(wanted, {"name": name})).mappings().first()
         if row is None:
             raise NotFound("There is no such session.")
         return from_row(row)
 
-    async def live_of(self, user_id: str, assistant: str) -> Session | None:
+    async def live_of(
+        self, user_id: str, assistant: str, tenant: str = DEFAULT_TENANT
+    ) -> Session | None:
         """See `Store.live_of`."""
-        theirs = (t.sessions.c.user_id == user_id) & (t.sessions.c.assistant == assistant)
+        s = t.sessions.c
+        theirs = (s.user_id == user_id) & (s.assistant == assistant) & (s.tenant == tenant)
         async with self._read() as db:
             row = (await db.execute(select(t.sessions).where(theirs, t.LIVE))).mappings().first()
         return from_row(row) if row else None
@@ -205,6 +223,13 @@ class SqlStore:
         wanted = select(t.events).where(newer).order_by(t.events.c.seq).limit(limit)
         async with self._read() as db:
             return [StoredEvent(**row) for row in (await db.execute(wanted)).mappings()]
+
+    async def last_seqs(self, session_ids: Collection[str]) -> dict[str, int]:
+        """See `Store.last_seqs`."""
+        wanted = select(t.sessions.c.id, t.sessions.c.last_seq)
+        async with self._read() as db:
+            found = await db.execute(wanted.where(t.sessions.c.id.in_(session_ids)))
+            return {row.id: row.last_seq for row in found}
 
     # ---- effects
 
@@ -278,30 +303,36 @@ class SqlStore:
             return await spend.spent(db, day, user_id=user_id, tenant=tenant)
 
     async def totals(
-        self, by: SpendBy, since: str, until: str, *, user_id: str | None = None
+        self,
+        by: SpendBy,
+        since: str,
+        until: str,
+        *,
+        user_id: str | None = None,
+        tenant: str | None = None,
     ) -> list[Total]:
         """See `Store.totals`."""
         async with self._read() as db:
-            return await spend.totals(db, by, since, until, user_id=user_id)
+            return await spend.totals(db, by, since, until, user_id=user_id, tenant=tenant)
 
     # ---- tickets
 
-    async def put_ticket(self, digest: str, session_id: str, user_id: str, until: float) -> None:
+    async def put_ticket(
+        self, digest: str, session_id: str, user_id: str, until: float, now: float
+    ) -> None:
         """See `Store.put_ticket`."""
         row = {"digest": digest, "session_id": session_id, "user_id": user_id, "until": until}
         async with self._write() as db:
+            await db.execute(delete(t.tickets).where(t.tickets.c.until <= now))
             await db.execute(insert(t.tickets).values(row))
 
     async def take_ticket(self, digest: str, now: float) -> tuple[str, str] | None:
         """See `Store.take_ticket`."""
+        good = (t.tickets.c.digest == digest) & (t.tickets.c.until > now)
+        taken = delete(t.tickets).where(good)
         async with self._write() as db:
-            await db.execute(delete(t.tickets).where(t.tickets.c.until <= now))
-            taken = await db.execute(
-                delete(t.tickets)
-                .where(t.tickets.c.digest == digest)
-                .returning(t.tickets.c.session_id, t.tickets.c.user_id)
-            )
-            row = taken.first()
+            done = await db.execute(taken.returning(t.tickets.c.session_id, t.tickets.c.user_id))
+            row = done.first()
         return (row.session_id, row.user_id) if row else None
 
     # ---- everything

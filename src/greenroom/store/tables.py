@@ -5,6 +5,8 @@ Times (``…_at``) are seconds since the epoch, as everywhere in Greenroom.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 metadata = MetaData(
     naming_convention={
@@ -84,6 +87,7 @@ Index(
     "uq_sessions_live",
     sessions.c.user_id,
     sessions.c.assistant,
+    sessions.c.tenant,
     unique=True,
     sqlite_where=LIVE,
     postgresql_where=LIVE,
@@ -196,3 +200,44 @@ delivery_lanes = Table(
     Column("due_at", Float, nullable=False),
     Index(None, "endpoint", "due_at"),
 )
+
+# Keys of applications' servers. A key is 256 random bits: nobody finds it by trying, so that a
+# plain digest does, and a slow one (made for what people choose) would only slow down requests.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("begins", String(16), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),  # SHA-256, hexadecimal
+    Column("scopes", JSON, nullable=False),
+    Column("tenant", String(128)),
+    Column("created_at", Float, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", Float),
+    Column("revoked_at", Float),
+    Column("last_used_at", Float),
+)
+
+# Triggers that the migration makes refuse every UPDATE and DELETE, and an INSERT over a line.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("actor_kind", String(16), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("address", Text),
+    Column("act", String(32), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("detail", JSON, nullable=False),
+)
+
+
+def inserts_or_updates(table: Table) -> dict[str, Any]:
+    """An INSERT into this table by dialect, to be given an ON CONFLICT.
+
+    Both databases write it alike; SQLAlchemy has it in each dialect's own statement.
+    """
+    return {"sqlite": sqlite.insert(table), "postgresql": postgresql.insert(table)}

@@ -14,6 +14,8 @@ from decimal import Decimal
 import pytest
 
 from greenroom.errors import Halted, NotFound
+from greenroom.ports.audit import Act, Actor, ActorKind, Entry
+from greenroom.ports.keys import ApiKey
 from greenroom.ports.store import (
     AlreadyLive,
     Halt,
@@ -33,6 +35,7 @@ from greenroom.session.policy import UNLIMITED, Admit, Occupancy, Place, Quotas,
 from greenroom.session.policy import decide as decide_policy
 from greenroom.session.prices import Rate, Tariff
 from greenroom.session.usage import Meter, used
+from greenroom.wire.keys import Scope
 
 _NOW = 1_800_000_000.0
 _ADA = Place("ada", "default", "cards")
@@ -52,6 +55,17 @@ def a_session(number: int = 1, user_id: str = "ada", stage: Stage = Stage.CONNEC
         admitted_at=_NOW,
         limits=Limits(join_s=30, warning_share=0.5),
     )
+
+
+def a_key() -> ApiKey:
+    """A key to keep."""
+    scopes = frozenset({Scope.START, Scope.TOKENS})
+    return ApiKey("key_1", "web", "gr_abcdef", scopes, "acme", _NOW, "ada", expires_at=_NOW + 99)
+
+
+def an_entry(act: Act = Act.RESUME) -> Entry:
+    """A line for the audit log."""
+    return Entry(_NOW, Actor(ActorKind.COMMAND, "ada"), act, "key_1", detail={"why": "“so”"})
 
 
 _DAY = "2027-01-15"
@@ -181,6 +195,72 @@ class StoreContract:
         await store.commit(first, ending, [], [], _NOW)
         assert await store.live_of("ada", "cards") is None
         await create(store, a_session(3), [], [])
+
+    async def test_two_tenants_may_each_have_a_user_of_the_same_id(self, store: Store) -> None:
+        ours = await create(store, replace(a_session(1), tariff=_TARIFF))
+        theirs = replace(a_session(2), tenant="acme", tariff=_TARIFF)
+        quotas = Quotas(user_day=1, day=None)
+        told: list[Occupancy] = []
+
+        def decide(occupancy: Occupancy) -> New:
+            told.append(occupancy)
+            return New(theirs, [], [])
+
+        await store.admit(Place("ada", "acme", "cards"), quotas, _NOW, decide)
+        assert (told[0].user_live, told[0].user_today, told[0].live) == (0, 0, 1)
+        assert await store.live_of("ada", "cards") == ours
+        found = await store.live_of("ada", "cards", "acme")
+        assert found is not None
+        assert found.id == theirs.id
+        await _say(store, theirs.id, 1000)
+        assert await store.spent(_DAY, user_id="ada", tenant="acme") == 15_000
+        assert await store.spent(_DAY, user_id="ada", tenant="default") == 0
+        mine = await store.totals(SpendBy.DAY, _DAY, _DAY, user_id="ada", tenant="default")
+        assert mine == []
+
+    async def test_a_key_is_found_by_its_digest_and_no_more_once_it_is_revoked(
+        self, store: Store
+    ) -> None:
+        key = a_key()
+        await store.keys.add(key, "d" * 64, an_entry(Act.CREATE_KEY))
+        await store.keys.add(replace(key, id="key_2", created_at=_NOW + 1), "e" * 64, an_entry())
+        assert await store.keys.by_digest("d" * 64) == key
+        assert await store.keys.by_digest("D" * 64) is None
+        assert [found.id for found in await store.keys.listed()] == ["key_2", "key_1"]
+        assert await store.keys.revoke("key_1", _NOW + 5, an_entry(Act.REVOKE_KEY))
+        assert not await store.keys.revoke("key_1", _NOW + 9, an_entry(Act.REVOKE_KEY))
+        assert not await store.keys.revoke("key_none", _NOW + 9, an_entry(Act.REVOKE_KEY))
+        found = await store.keys.by_digest("d" * 64)
+        assert found == replace(key, revoked_at=_NOW + 5)
+        # Only what was done is on the log.
+        acts = [entry.act for entry in await store.audit.listed(limit=10)]
+        assert acts == [Act.REVOKE_KEY, Act.RESUME, Act.CREATE_KEY]
+
+    async def test_the_last_use_of_a_key_is_written_now_and_then(self, store: Store) -> None:
+        await store.keys.add(a_key(), "d" * 64, an_entry())
+        for at, noted in ((10.0, 10.0), (40.0, 10.0), (71.0, 71.0)):
+            await store.keys.note_use("key_1", _NOW + at, _NOW + at - 60)
+            (key,) = await store.keys.listed()
+            assert key.last_used_at == _NOW + noted
+
+    async def test_the_audit_log_tells_the_newest_first_and_reads_on(self, store: Store) -> None:
+        told = [
+            replace(an_entry(act), at=_NOW + n, actor=Actor(ActorKind.OPERATOR, name, "::1"))
+            for n, (act, name) in enumerate(
+                [(Act.STOP_ALL, "ada"), (Act.RESUME, "bob"), (Act.END_SESSION, "ada")]
+            )
+        ]
+        for entry in told:
+            await store.audit.add(entry)
+        found = await store.audit.listed(limit=10)
+        assert [replace(entry, id=0) for entry in found] == told[::-1]
+        assert found[0].id > found[1].id > found[2].id
+        newest = (await store.audit.listed(limit=1))[0]
+        older = await store.audit.listed(limit=10, before=newest.id)
+        assert [entry.act for entry in older] == [Act.RESUME, Act.STOP_ALL]
+        of_ada = await store.audit.listed(limit=10, actor="ada", since=_NOW + 1)
+        assert [entry.act for entry in of_ada] == [Act.END_SESSION]
+        assert len(await store.audit.listed(limit=10, act=Act.RESUME)) == 1
 
     async def test_of_many_starts_at_once_one_is_admitted(self, store: Store) -> None:
         async def start(number: int) -> bool:
@@ -485,13 +565,19 @@ class StoreContract:
 
     async def test_a_ticket_is_good_once(self, store: Store) -> None:
         await create(store, a_session(), [], [])
-        await store.put_ticket("digest", "ses_1", "ada", _NOW + 30)
+        await store.put_ticket("digest", "ses_1", "ada", _NOW + 30, _NOW)
         taken = await asyncio.gather(*(store.take_ticket("digest", _NOW) for _ in range(5)))
         assert sorted(taken, key=str) == [("ses_1", "ada"), None, None, None, None]
 
+    async def test_the_last_numbers_of_many_sessions(self, store: Store) -> None:
+        await create(store, a_session(1, "ada"), [_event(1), _event(2)], [])
+        await create(store, a_session(2, "bob"), [], [])
+        assert await store.last_seqs(["ses_1", "ses_2", "ses_3"]) == {"ses_1": 2, "ses_2": 0}
+        assert await store.last_seqs([]) == {}
+
     async def test_an_old_ticket_is_no_good(self, store: Store) -> None:
         await create(store, a_session(), [], [])
-        await store.put_ticket("digest", "ses_1", "ada", _NOW + 30)
+        await store.put_ticket("digest", "ses_1", "ada", _NOW + 30, _NOW)
         assert await store.take_ticket("digest", _NOW + 30) is None
 
     async def test_the_oldest_effect_of_a_kind_is_next(self, store: Store) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticSerializationError
 
 WIRE_VERSION = 1
 
@@ -20,4 +23,10 @@ class WireModel(BaseModel):
 
     def to_json(self) -> str:
         """This message as compact JSON text with the names of the wire."""
-        return self.model_dump_json(by_alias=True, exclude_none=True)
+        try:
+            return self.model_dump_json(by_alias=True, exclude_none=True)
+        except PydanticSerializationError:
+            # Half a character ("\ud800"), which JSON can carry and UTF-8 cannot: what is on record
+            # must be tellable, or whoever follows would be stopped there for ever.
+            whole = self.model_dump(by_alias=True, exclude_none=True)
+            return json.dumps(whole, separators=(",", ":"))

@@ -1,5 +1,8 @@
 """Events to browsers and applications: numbered per session, gapless, each seen exactly once.
 
+Beside them there are ephemeral ones, to browsers only: worthless when old, so they have no number,
+are stored nowhere and come again to nobody.
+
 JSON Schema and the TypeScript types of the client are generated from this module
 (``make wire``); a test compares what is committed with what this module says.
 """
@@ -27,10 +30,18 @@ class EventType(StrEnum):
     SPEECH_START = "voice.speech.start"
     SPEECH_END = "voice.speech.end"
     BOT_SPEAKING = "voice.bot.speaking"
+    BOT_UNKNOWN = "voice.bot.unknown"
     TRANSCRIPT = "voice.transcript"
     COST = "voice.cost"
     COST_WARNING = "voice.cost.warning"
     ERROR = "voice.error"
+
+
+class EphemeralType(StrEnum):
+    """The names of our own ephemeral events. Applications add ``app.*`` and ``ui.*``."""
+
+    AUDIO_LEVEL = "voice.audio.level"
+    EMERGENCY = "voice.emergency"
 
 
 class SessionStatus(StrEnum):
@@ -105,6 +116,16 @@ class BotSpeakingData(WireModel):
     interrupted: bool = False
 
 
+class BotUnknownData(WireModel):
+    """A newer bot told of something that this server does not know: passed on as it is.
+
+    ``kind``: what the bot calls it; ``data``: absent if it was larger than 16 KiB.
+    """
+
+    kind: str
+    data: dict[str, Any] | None = None
+
+
 class TranscriptData(WireModel):
     """What was said. ``turn`` groups the parts of one utterance; ``final``: no more to come."""
 
@@ -163,6 +184,22 @@ class AnswerData(WireModel):
     asked: int
 
 
+class AudioLevelData(WireModel):
+    """How loud somebody is at this moment, 0 … 1, as the bot measures it."""
+
+    role: Literal["user", "assistant"]
+    level: float = Field(ge=0, le=1)
+
+
+class EmergencyData(WireModel):
+    """Everything is being stopped. ``message`` is a sentence for people.
+
+    The session's own end follows as `SessionEndData`, stored and numbered.
+    """
+
+    message: str
+
+
 EVENT_DATA: dict[str, type[WireModel]] = {
     EventType.SESSION_START: SessionStartData,
     EventType.SESSION_QUEUED: SessionQueuedData,
@@ -174,12 +211,18 @@ EVENT_DATA: dict[str, type[WireModel]] = {
     EventType.SPEECH_START: SpeechData,
     EventType.SPEECH_END: SpeechData,
     EventType.BOT_SPEAKING: BotSpeakingData,
+    EventType.BOT_UNKNOWN: BotUnknownData,
     EventType.TRANSCRIPT: TranscriptData,
     EventType.COST: CostData,
     EventType.COST_WARNING: CostWarningData,
     EventType.ERROR: ErrorData,
     "app.question": QuestionData,
     "app.answer": AnswerData,
+}
+
+EPHEMERAL_DATA: dict[str, type[WireModel]] = {
+    EphemeralType.AUDIO_LEVEL: AudioLevelData,
+    EphemeralType.EMERGENCY: EmergencyData,
 }
 
 
@@ -202,3 +245,22 @@ class Event(WireModel):
     time: str
     type: str
     data: dict[str, Any]
+
+
+class EphemeralEvent(WireModel):
+    """What is true of this moment only: never stored, never sent again, never delivered.
+
+    Attributes:
+        session: The session's id; absent: it concerns every session.
+        time: RFC 3339, UTC, milliseconds.
+        type: One of `EphemeralType`, or an application's own ``app.*`` / ``ui.*``.
+        data: Its shape is given by `EPHEMERAL_DATA`.
+        ephemeral: What tells it from an `Event`.
+    """
+
+    v: int = WIRE_VERSION
+    session: str | None = None
+    time: str
+    type: str
+    data: dict[str, Any]
+    ephemeral: Literal[True] = True

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from greenroom.wire.base import WireModel
-from greenroom.wire.events import CostData, Event, SessionStatus
+from greenroom.wire.events import CostData, EphemeralEvent, Event, SessionStatus
 from greenroom.wire.link import Candidate, IceServer
 
 MAX_SDP_CHARS = 64 * 1024
@@ -215,6 +215,16 @@ class EventMessage(WireModel):
     event: Event
 
 
+class EphemeralMessage(WireModel):
+    """Server → page: something of this moment, to whoever is there and keeps up.
+
+    Of one type a page that is behind gets the newest only, and after the events that are stored.
+    """
+
+    type: Literal["ephemeral"] = "ephemeral"
+    event: EphemeralEvent
+
+
 class Heartbeat(WireModel):
     """Server → page every `HEARTBEAT_S` seconds: the connection is alive."""
 
@@ -231,7 +241,11 @@ class Refused(WireModel):
 
 HEARTBEAT_S = 5.0
 TICKET_LIFETIME_S = 30.0
-# Close codes of WS /ws. A page must not reconnect with the same ticket after any of them.
+# The most that a page has to say is a ticket and a number.
+MAX_SUBSCRIBE_CHARS = 4_096
+# Close codes of WS /ws, beside those of RFC 6455 (1002 no message of ours, 1003 binary, 1009 too
+# long, 1013 try again). A page must not reconnect with the same ticket after any of them.
 WS_BAD_TICKET = 4401
 WS_BAD_ORIGIN = 4403
-WS_TOO_SLOW = 4408
+WS_TOO_SLOW = 4408  # it says nothing at first, or reads too slowly; it may come back
+WS_TOO_MANY = 4429  # messages in a short time, or sockets on one session: the oldest goes

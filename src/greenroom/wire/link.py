@@ -6,9 +6,11 @@ From then on
 
 * the bot's `Report`s are numbered from 1 without a gap, kept until acknowledged by a
   `ReportAck` (which covers every number up to its own) and sent again after a reconnect;
-  a number at or below ``Welcome.report_seq`` is already recorded and may be forgotten;
+  a number at or below ``Welcome.report_seq`` is already recorded and may be forgotten
+  (they may come by webhook as well, with the same numbers: `greenroom.wire.reports`);
 * Greenroom's `Command`s carry an id, may arrive twice, and are answered by `CommandDone`
   once carried out; the bot remembers the ids it has done;
+* an `Ephemeral` has no number, is acknowledged by nobody and is sent once or not at all;
 * an `Offer` is answered by `Answer` or `OfferRefused` with the same ``offer_id``;
   the same offer twice gets the same answer twice.
 
@@ -29,6 +31,9 @@ LINK_FENCED = 4001
 MAX_LINK_MESSAGE_BYTES = 256 * 1024
 # What a bot is told by whoever started its session; fits into one `Welcome` with room to spare.
 MAX_SESSION_BODY_BYTES = 192 * 1024
+# What is worthless when old is small, and no more than so often does anybody look at it.
+MAX_EPHEMERAL_BYTES = 4 * 1024
+MOST_EPHEMERAL_PER_S = 50
 
 
 class BotLevel(StrEnum):
@@ -115,12 +120,26 @@ class Hello(WireModel):
 
 
 class Report(WireModel):
-    """Something happened in the bot. ``at_ms``: epoch milliseconds by the bot's clock."""
+    """Something happened in the bot. ``at_ms``: epoch milliseconds by the bot's clock.
+
+    A ``kind`` that is none of `ReportKind` is a newer bot's: kept and passed on, never fatal.
+    """
 
     type: Literal["report"] = "report"
     seq: int = Field(ge=1)
     at_ms: int
-    kind: ReportKind
+    kind: ReportKind | str = Field(union_mode="left_to_right")
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class Ephemeral(WireModel):
+    """Something of this moment, for whoever follows the session just now; never stored.
+
+    ``event``: ``voice.audio.level``, or the application's own ``app.…`` / ``ui.…``.
+    """
+
+    type: Literal["ephemeral"] = "ephemeral"
+    event: str = Field(max_length=128)
     data: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -207,9 +226,11 @@ class Candidates(WireModel):
 
 
 FromBot = Annotated[
-    Hello | Report | Answer | OfferRefused | CommandDone, Field(discriminator="type")
+    Hello | Report | Ephemeral | Answer | OfferRefused | CommandDone, Field(discriminator="type")
 ]
 ToBot = Annotated[Welcome | ReportAck | Command | Offer | Candidates, Field(discriminator="type")]
 
-from_bot: TypeAdapter[Hello | Report | Answer | OfferRefused | CommandDone] = TypeAdapter(FromBot)
+from_bot: TypeAdapter[Hello | Report | Ephemeral | Answer | OfferRefused | CommandDone] = (
+    TypeAdapter(FromBot)
+)
 to_bot: TypeAdapter[Welcome | ReportAck | Command | Offer | Candidates] = TypeAdapter(ToBot)

@@ -1,9 +1,11 @@
-"""Bodies of what operators ask: who talks, ending a session, stopping everything.
+"""Bodies of what operators ask: who talks, stopping that, what was delivered, and who did what.
 
 Not part of the schema that browsers are built from: no page asks any of this.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from pydantic import Field
 
@@ -100,3 +102,78 @@ class SpendAnswer(WireModel):
     by: str
     cost: CostData
     rows: list[SpendRow]
+
+
+class DeliveryLine(WireModel):
+    """One event for one endpoint, without what was said: its data.
+
+    ``nextTry``: when its turn comes, or that of those before it; absent for one that is dead.
+    """
+
+    id: int
+    event: str
+    session: str
+    type: str
+    time: str
+    endpoint: str
+    state: str
+    attempts: int
+    next_try: str | None = None
+    error: str | None = None
+
+
+class EndpointLine(WireModel):
+    """How the deliveries of one endpoint stand. ``oldest``: since when the first of them waits."""
+
+    endpoint: str
+    waiting: int
+    dead: int
+    oldest: str | None = None
+
+
+class DeliveryLines(WireModel):
+    """What has not reached the application, the oldest first."""
+
+    endpoints: list[EndpointLine]
+    deliveries: list[DeliveryLine]
+
+
+MAX_REPLAYED_IDS = 1_000
+
+
+class ReplayBody(WireModel):
+    """Which deliveries to try again: those of ``ids``, or ``all`` (of an ``endpoint``)."""
+
+    ids: list[int] = Field(default_factory=list, max_length=MAX_REPLAYED_IDS)
+    all: bool = False
+    endpoint: str | None = Field(default=None, max_length=64)
+
+
+class ReplayAnswer(WireModel):
+    """How many will be tried again."""
+
+    replayed: int
+
+
+class AuditLine(WireModel):
+    """Who did what, on what, when, from where, and what came of it. ``at``: RFC 3339, UTC.
+
+    ``outcome``: ``done``, or the code of the error that it ended with.
+    """
+
+    id: int
+    at: str
+    actor_kind: str
+    actor: str
+    address: str | None = None
+    act: str
+    target: str
+    outcome: str
+    detail: dict[str, Any]
+
+
+class AuditLines(WireModel):
+    """``GET /api/operator/audit``, newest first. ``nextBefore``: where to read on, if anywhere."""
+
+    lines: list[AuditLine]
+    next_before: int | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -17,7 +18,14 @@ from pydantic.json_schema import models_json_schema
 
 from greenroom.wire import events, http
 from greenroom.wire.base import WIRE_VERSION, WireModel
-from greenroom.wire.events import EVENT_DATA, Event, EventType
+from greenroom.wire.events import (
+    EPHEMERAL_DATA,
+    EVENT_DATA,
+    EphemeralEvent,
+    EphemeralType,
+    Event,
+    EventType,
+)
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 CONSTANTS: dict[str, int | float] = {
@@ -28,6 +36,7 @@ CONSTANTS: dict[str, int | float] = {
     "WS_BAD_TICKET": http.WS_BAD_TICKET,
     "WS_BAD_ORIGIN": http.WS_BAD_ORIGIN,
     "WS_TOO_SLOW": http.WS_TOO_SLOW,
+    "WS_TOO_MANY": http.WS_TOO_MANY,
 }
 
 
@@ -46,12 +55,14 @@ def document() -> dict[str, Any]:
     for name, definition in definitions.items():
         if name in by_name:
             definition["required"] = _always_present(by_name[name])
-    definitions["EventType"] = {
-        "description": inspect.getdoc(EventType),
-        "type": "string",
-        "enum": [member.value for member in EventType],
-    }
-    definitions |= _typed_events(definitions["Event"])
+    for names in (EventType, EphemeralType):
+        definitions[names.__name__] = {
+            "description": inspect.getdoc(names),
+            "type": "string",
+            "enum": [member.value for member in names],
+        }
+    definitions |= _typed(Event, EVENT_DATA, definitions)
+    definitions |= _typed(EphemeralEvent, EPHEMERAL_DATA, definitions)
     return {
         "$schema": DIALECT,
         "title": "Wire",
@@ -105,8 +116,11 @@ def _without_titles(schema: Any) -> Any:
     return schema
 
 
-def _typed_events(event: dict[str, Any]) -> dict[str, Any]:
-    """One definition per known event, and their discriminated union ``TypedEvent``."""
+def _typed(
+    model: type[WireModel], shapes: Mapping[str, type[WireModel]], definitions: dict[str, Any]
+) -> dict[str, Any]:
+    """One definition per known event, and their discriminated union (``TypedEvent``)."""
+    event = definitions[model.__name__]
     named = {
         _event_name(kind): {
             **event,
@@ -117,13 +131,13 @@ def _typed_events(event: dict[str, Any]) -> dict[str, Any]:
                 "data": {"$ref": f"#/$defs/{data.__name__}"},
             },
         }
-        for kind, data in EVENT_DATA.items()
+        for kind, data in shapes.items()
     }
     union = {
-        "description": f"An {Event.__name__} whose type tells the shape of its data.",
+        "description": f"An {model.__name__} whose type tells the shape of its data.",
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in named],
     }
-    return {**named, "TypedEvent": union}
+    return {**named, f"Typed{model.__name__}": union}
 
 
 def _event_name(kind: str) -> str:

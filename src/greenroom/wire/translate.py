@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,6 +26,9 @@ from greenroom.wire.status import shown_status
 # A bot may call its own events these; everything else is Greenroom's to say.
 APP_PREFIXES = ("app.", "ui.")
 MAX_TEXT_CHARS = 10_000
+# What is kept of a report that only a newer bot understands.
+MAX_KIND_CHARS = 128
+MAX_UNKNOWN_DATA_BYTES = 16 * 1024
 # What a bot may call a component and a unit, and the most that one report can mean: ten million
 # tokens, characters or seconds are a mistake, and somebody would have to pay for it.
 _USAGE_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -32,8 +37,15 @@ MOST_USAGE = 10_000_000
 
 def rfc3339(at_s: float) -> str:
     """Seconds since the epoch as RFC 3339 in UTC, with milliseconds."""
-    moment = datetime.fromtimestamp(at_s, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second_s = math.floor(at_s)
+    more_s, us = divmod(round((at_s - second_s) * 1_000_000), 1_000_000)
+    return f"{_rfc3339_second(second_s + more_s)}.{us // 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _rfc3339_second(at_s: int) -> str:
+    """Most events are of this very second, and to write a date costs more than all the rest."""
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def event_of(fact: f.Fact) -> tuple[str, dict[str, Any]]:
@@ -69,6 +81,8 @@ def _typed(fact: f.Fact) -> tuple[e.EventType, WireModel]:
             return kind.BOT_SPEAKING, e.BotSpeakingData(speaking=speaking, interrupted=interrupted)
         case f.Said(role, text, final, turn):
             return kind.TRANSCRIPT, e.TranscriptData(role=role, text=text, final=final, turn=turn)
+        case f.UnknownHappened(of_kind, told):
+            return kind.BOT_UNKNOWN, e.BotUnknownData(kind=of_kind, data=told)
         case f.Failed(code, message, retryable):
             return kind.ERROR, e.ErrorData(code=code, message=message, retryable=retryable)
         case f.Costed(cost):
@@ -101,16 +115,30 @@ def report_of(report: Report) -> i.BotReport:
         BadRequest: The report's data has not the shape that its kind asks for.
     """
     try:
-        return _READERS[report.kind](report.data)
+        if isinstance(report.kind, ReportKind):
+            return _READERS[report.kind](report.data)
+        return _unknown(report.kind, report.data)
     except (KeyError, TypeError, ValueError, OverflowError, ValidationError) as error:
-        raise BadRequest(f"A report of kind {report.kind.value} is malformed.") from error
+        raise BadRequest(f"A report of kind {shown_kind(report)} is malformed.") from error
+
+
+def shown_kind(report: Report) -> str:
+    """What may be logged and counted of a report's kind: strangers' words are not."""
+    return report.kind.value if isinstance(report.kind, ReportKind) else "unknown"
+
+
+def _unknown(kind: str, data: dict[str, Any]) -> i.Unknown:
+    small_enough = _size_bytes(data) <= MAX_UNKNOWN_DATA_BYTES
+    return i.Unknown(kind[:MAX_KIND_CHARS], data if small_enough else None)
 
 
 def _app(data: dict[str, Any]) -> i.AppReport:
-    kind = _text(data, "type", 128)
+    kind = _name(data, "type", 128)
     if not kind.startswith(APP_PREFIXES):
         raise ValueError(kind)
-    return i.AppReport(type=kind, data=dict(data.get("data") or {}))
+    told = dict(data.get("data") or {})
+    _size_bytes(told)
+    return i.AppReport(type=kind, data=told)
 
 
 def _transcript(data: dict[str, Any]) -> i.Transcript:
@@ -143,6 +171,19 @@ def _usage(data: dict[str, Any]) -> i.Usage:
     return i.Usage(component, float(quantity), unit)
 
 
+def _size_bytes(data: dict[str, Any]) -> int:
+    """How long it is as JSON; raises `ValueError` if it cannot be: infinity, half a character."""
+    return len(json.dumps(data, ensure_ascii=False, allow_nan=False).encode())
+
+
+def _name(data: dict[str, Any], name: str, most_chars: int) -> str:
+    """A text that has a column of its own: PostgreSQL has no zero byte there."""
+    value = _text(data, name, most_chars)
+    if "\0" in value:
+        raise ValueError(name)
+    return value
+
+
 def _text(data: dict[str, Any], name: str, most_chars: int) -> str:
     value = data[name]
     if not isinstance(value, str):
@@ -152,9 +193,9 @@ def _text(data: dict[str, Any], name: str, most_chars: int) -> str:
 
 _READERS: dict[ReportKind, Callable[[dict[str, Any]], i.BotReport]] = {
     ReportKind.BOT_JOINED: lambda d: i.BotJoined(),
-    ReportKind.USER_JOINED: lambda d: i.UserJoined(_text(d, "participant", 64)),
+    ReportKind.USER_JOINED: lambda d: i.UserJoined(_name(d, "participant", 64)),
     ReportKind.USER_LEFT: lambda d: i.UserLeft(
-        _text(d, "participant", 64), moved=d.get("why") in ("moved", "replaced")
+        _name(d, "participant", 64), moved=d.get("why") in ("moved", "replaced")
     ),
     ReportKind.USER_ENDED: lambda d: i.UserEnded(),
     ReportKind.USER_SPEECH: lambda d: i.UserSpeech(bool(d["speaking"])),

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from greenroom.wire.events import Event
+
 SECRET_PREFIX = "whsec_"  # noqa: S105 - how Standard Webhooks marks a secret
 # Standard Webhooks asks for 24 to 64 bytes.
 MIN_SECRET_BYTES = 24
@@ -104,6 +106,16 @@ def _check_secret(value: str) -> None:
             f"a secret is {SECRET_PREFIX} and {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes in "
             f"base64. Make one: {MAKE_SECRET}"
         )
+
+
+class DeliveredEvent(Event):
+    """An event as an application receives it: the browser's, and whose session it is of.
+
+    Attributes:
+        user: The user's id, as the application's own token named it.
+    """
+
+    user: str
 
 
 def message_id(session_id: str, seq: int) -> str:

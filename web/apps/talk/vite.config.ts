@@ -1,5 +1,6 @@
-// Builds the page (and what /docs shows the API with) into the Python package, which serves it and whose wheel carries it.
-import { readFileSync } from 'node:fs';
+// Builds the page into the Python package, which serves it and whose wheel carries it; with it what /docs
+// shows the API with, and the client for pages that have no build of their own.
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 import react from '@vitejs/plugin-react';
@@ -21,8 +22,21 @@ function docsAssets(): Plugin {
   };
 }
 
+/** The built client, for `import … from 'https://your.greenroom/client/index.js'`. React's part needs a build, tests are none. */
+function clientFiles(): Plugin {
+  const built = new URL('../../packages/client/dist/', import.meta.url);
+  const isServed = (name: string) => name.endsWith('.js') && name !== 'react.js' && name !== 'testing.js';
+  return {
+    name: 'client-files',
+    generateBundle() {
+      for (const file of readdirSync(built).filter(isServed))
+        this.emitFile({ type: 'asset', fileName: `client/${file}`, source: readFileSync(new URL(file, built)) });
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [react(), docsAssets()],
+  plugins: [react(), docsAssets(), clientFiles()],
   resolve: { conditions: ['source', ...defaultClientConditions] },
   build: {
     outDir: '../../../src/greenroom/page',

@@ -13,7 +13,11 @@ export default defineConfig({
       },
       formats: ['es'],
     },
-    rollupOptions: { external: [/^react($|\/)/] },
+    rollupOptions: {
+      external: [/^react($|\/)/],
+      // Hooks run in a browser: with this, a page that is rendered on a server may import them too.
+      output: { banner: ({ name }) => (name === 'react' ? "'use client';" : '') },
+    },
     minify: true,
     emptyOutDir: true,
   },

@@ -8,7 +8,7 @@ import type { OpenSpeaker, Speaker } from './speaker.ts';
 import type { Action, VoiceState } from './state.ts';
 import { EventStream, type OnWake, type OpenSocket } from './stream.ts';
 import { Aborted, backoffMs, pause, within } from './wait.ts';
-import type { AnswerBody, Event, IceServer, OfferBody, SessionBody, StartBody } from './wire.ts';
+import type { AnswerBody, EphemeralEvent, Event, IceServer, OfferBody, SessionBody, StartBody } from './wire.ts';
 import { VoiceError, problem, problemOf } from './words.ts';
 
 /** ICE and DTLS need a quarter of a second; a network that needs this long has lost them. */
@@ -41,6 +41,7 @@ export interface CallOptions {
   getState: () => VoiceState;
   dispatch: (action: Action) => void;
   onEvent: (event: Event) => void;
+  onEphemeral: (event: EphemeralEvent) => void;
   onLevel: (level: number) => void;
   /** Nothing of this call runs any more. */
   onOver: () => void;
@@ -149,10 +150,11 @@ export class Call {
     await this.#options.api.pause(this.#sessionId, cause, paused);
   }
 
-  /** Sends typed words to the assistant. Rejects with `ApiError`. */
+  /** Sends typed words to the assistant. Rejects with `VoiceError`. */
   async say(text: string): Promise<void> {
     await this.#known;
-    if (this.#sessionId) await this.#options.api.message(this.#sessionId, text);
+    if (!this.#sessionId || this.isOver || this.#stopping) throw new VoiceError(problem('no_session'));
+    await this.#options.api.message(this.#sessionId, text);
   }
 
   /** Makes a refused sound heard; call from a click. */
@@ -220,6 +222,10 @@ export class Call {
         return first ?? (await api.ticket(session.sessionId)).ticket;
       },
       onEvent: (event) => this.#takeEvent(event),
+      onEphemeral: (event) => {
+        dispatch({ type: 'ephemeral', event });
+        this.#options.onEphemeral(event);
+      },
       onConnection: (connection) => dispatch({ type: 'connection', connection }),
       onGone: (error) => void this.#gone(error),
     });

@@ -12,18 +12,31 @@ import { createReconnectWindow, RECONNECT_WINDOW_S } from './reconnect.ts';
 import { Sound } from './sound.ts';
 import { INITIAL_STATE, reduce, type Action, type VoiceState } from './state.ts';
 import { withToken, type TokenProvider } from './token.ts';
-import type { ConfigAnswer, Event, EventType, LimitsBody, TypedEvent } from './wire.ts';
+import { VoiceError, problem } from './words.ts';
+import type {
+  ConfigAnswer,
+  EphemeralEvent,
+  EphemeralType,
+  Event,
+  EventType,
+  LimitsBody,
+  TypedEphemeralEvent,
+  TypedEvent,
+} from './wire.ts';
 
-/** The event of this type: with its own data where the type is known, `Event` where it is not. */
-export type EventOf<Type extends string> = Type extends TypedEvent['type']
-  ? Extract<TypedEvent, { type: Type }>
+/**
+ * The event of this type: with its own data where the type is known, `Event` where it is not. An
+ * application's own ephemeral event has `ephemeral: true` instead of `id` and `seq`.
+ */
+export type EventOf<Type extends string> = Type extends (TypedEvent | TypedEphemeralEvent)['type']
+  ? Extract<TypedEvent | TypedEphemeralEvent, { type: Type }>
   : Event;
 
 /** A known type, an application's own, or `*` for all. */
-export type EventName = EventType | TypedEvent['type'] | '*' | (string & {});
+export type EventName = EventType | EphemeralType | TypedEvent['type'] | '*' | (string & {});
 
 export interface VoiceClientOptions {
-  /** Where Greenroom is, without a slash at the end. Left out: where this page comes from. */
+  /** Where Greenroom is. Left out: where this page comes from. */
   baseUrl?: string;
   /** Which assistant to talk with. Left out: the server's own. */
   assistant?: string;
@@ -61,7 +74,8 @@ export interface VoiceClient {
   /**
    * Calls back for every event of the session of this type, each once and in order. A handler that
    * is new gets them from the first again when the page returns to a running session (a reload,
-   * another tab); one that has seen them does not. Returns how to stop.
+   * another tab); one that has seen them does not. Returns how to stop. Ephemeral events come to
+   * handlers of their own type, while they are true, and never again; `*` does not include them.
    */
   on<Type extends EventName>(type: Type, handler: (event: EventOf<Type>) => void): () => void;
   /**
@@ -88,7 +102,7 @@ export interface VoiceClient {
   pause(cause?: PauseCause): Promise<void>;
   /** Lifts one cause of a pause, and no other. Never rejects. */
   resume(cause?: PauseCause): Promise<void>;
-  /** Sends typed words to the assistant. Rejects with `ApiError`. */
+  /** Sends typed words to the assistant. Rejects with `VoiceError` when they did not get there. */
   sendMessage(text: string): Promise<void>;
   /**
    * Looks for a session of this visitor that a reload interrupted. Returns to it when the
@@ -121,7 +135,7 @@ class Client implements VoiceClient {
   readonly #participant = randomId();
   readonly #listeners = new Set<() => void>();
   readonly #levelListeners = new Set<() => void>();
-  readonly #handlers = new Map<string, Set<(event: Event) => void>>();
+  readonly #handlers = new Map<string, Set<(event: Event | EphemeralEvent) => void>>();
   readonly #sound: Sound;
   readonly #pauses: Pauses;
   readonly #watchMedia: (media: VoiceState['media']) => void;
@@ -141,7 +155,9 @@ class Client implements VoiceClient {
     this.#ports = { ...browserPorts(), ...options.ports };
     const fetch: typeof globalThis.fetch = (...args) => this.#ports.fetch(...args);
     this.#prepared = createPrepared((...args) => this.#ports.openMedia(...args));
-    this.#api = createApi(options.baseUrl ?? '', options.token ? withToken(fetch, options.token) : fetch);
+    // Who says who is asking is looked up each time: a component that renders anew may name another.
+    const signed = withToken(fetch, () => options.token?.() ?? '');
+    this.#api = createApi(baseUrlOf(options), (...args) => (options.token ? signed : fetch)(...args));
     this.#sound = new Sound(this.#ports);
     this.#pauses = new Pauses({
       getState: this.getState,
@@ -170,7 +186,7 @@ class Client implements VoiceClient {
     const handlers = this.#handlers.get(type) ?? new Set();
     this.#handlers.set(type, handlers);
     const isNew = createOnce();
-    return listen(handlers, (event: Event) => {
+    return listen(handlers, (event: Event | EphemeralEvent) => {
       if (isNew(event)) handler(event as EventOf<Type>);
     });
   };
@@ -226,7 +242,9 @@ class Client implements VoiceClient {
   };
 
   sendMessage = async (text: string): Promise<void> => {
-    await this.#live()?.say(text);
+    const live = this.#live();
+    if (!live) throw new VoiceError(problem('no_session'));
+    await live.say(text);
   };
 
   restore = async (): Promise<void> => {
@@ -281,7 +299,7 @@ class Client implements VoiceClient {
 
   #newCall(): Call {
     this.#forgetPage();
-    const { baseUrl = '', assistant, wait, limits, body = {} } = this.#options;
+    const { assistant, wait, limits, body = {} } = this.#options;
     const call = new Call({
       ports: {
         ...this.#ports,
@@ -290,7 +308,7 @@ class Client implements VoiceClient {
         openSpeaker: this.#sound.open,
       },
       api: this.#api,
-      streamUrl: streamUrl(baseUrl),
+      streamUrl: streamUrl(baseUrlOf(this.#options)),
       iceServers: this.#iceServers,
       participant: this.#participant,
       request: {
@@ -304,6 +322,7 @@ class Client implements VoiceClient {
         if (this.#call === call) this.#dispatch(action);
       },
       onEvent: (event) => this.#emit(event),
+      onEphemeral: (event) => notify(this.#handlers.get(event.type), event),
       onOver: () => {
         if (this.#config) this.#prepare(); // for the next click
       },
@@ -365,6 +384,11 @@ function notify<Value>(listeners: Set<(value: Value) => void> | undefined, value
       });
     }
   }
+}
+
+/** Where Greenroom is, so that a path can follow; '' is the page's own server. */
+function baseUrlOf({ baseUrl = '' }: VoiceClientOptions): string {
+  return baseUrl.replace(/\/+$/, '');
 }
 
 /** The address of the stream of events beside `baseUrl`. */

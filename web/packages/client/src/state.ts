@@ -4,7 +4,16 @@ import type { VoiceActivity } from './level.ts';
 import type { MicrophoneState } from './microphone.ts';
 import type { PauseCause } from './api.ts';
 import { withAsked } from './pauses.ts';
-import type { CostData, Event, SessionBody, SessionStatus, TranscriptData, TypedEvent } from './wire.ts';
+import type {
+  CostData,
+  EphemeralEvent,
+  Event,
+  SessionBody,
+  SessionStatus,
+  TranscriptData,
+  TypedEphemeralEvent,
+  TypedEvent,
+} from './wire.ts';
 import { problem, type VoiceProblem } from './words.ts';
 
 /** Whether events arrive: `offline` is `reconnecting` for long, or a browser without network. */
@@ -113,6 +122,7 @@ export type Action =
   | { type: 'stopping' }
   | { type: 'session'; session: SessionBody }
   | { type: 'event'; event: Event }
+  | { type: 'ephemeral'; event: EphemeralEvent }
   | { type: 'microphone'; microphone: MicrophoneState; problem?: VoiceProblem }
   | { type: 'connection'; connection: Connection }
   | { type: 'media'; media: MediaState }
@@ -156,6 +166,8 @@ function step(state: VoiceState, action: Action): VoiceState {
       return withSession(state, action.session);
     case 'event':
       return state.intent === 'none' ? state : withEvent(state, action.event as TypedEvent);
+    case 'ephemeral':
+      return state.intent === 'none' ? state : withEphemeral(state, action.event);
     case 'microphone':
       return withMicrophone(state, action.microphone, action.problem ?? null);
     case 'connection':
@@ -316,6 +328,13 @@ function withEvent(state: VoiceState, event: TypedEvent): VoiceState {
     default:
       return state; // The application's own, and what a newer server says.
   }
+}
+
+/** Of this moment only. What follows from it for good, an event with a number says as well. */
+function withEphemeral(state: VoiceState, told: EphemeralEvent): VoiceState {
+  const event = told as unknown as TypedEphemeralEvent;
+  if (event.type !== 'voice.emergency') return state;
+  return { ...state, serverStatus: 'disconnecting', error: problem('halted', event.data.message) };
 }
 
 /** Parts of one utterance have the same role and turn; a later part replaces an earlier one. */

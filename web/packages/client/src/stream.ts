@@ -3,6 +3,8 @@
 import {
   HEARTBEAT_S,
   WS_BAD_ORIGIN,
+  type EphemeralEvent,
+  type EphemeralMessage,
   type Event,
   type EventMessage,
   type Heartbeat,
@@ -40,12 +42,14 @@ export interface StreamOptions {
   /** A ticket that nobody has used; called once for each connection. */
   ticket: () => Promise<string>;
   onEvent: (event: Event) => void;
+  /** Something of this moment only: it has no number, and what is missed is missed. */
+  onEphemeral: (event: EphemeralEvent) => void;
   onConnection: (connection: Connection) => void;
   /** The session is no more, or may not be followed; the stream has ended. */
   onGone: (error: VoiceError) => void;
 }
 
-type ServerMessage = Subscribed | EventMessage | Heartbeat | Refused;
+type ServerMessage = Subscribed | EventMessage | EphemeralMessage | Heartbeat | Refused;
 
 /** Follows one session from its first event on, until `close()` is called. */
 export class EventStream {
@@ -126,6 +130,8 @@ export class EventStream {
         return true;
       case 'event':
         return this.#takeEvent(message.event);
+      case 'ephemeral':
+        return this.#takeEphemeral(message.event);
       case 'refused':
       case undefined:
         return false;
@@ -139,6 +145,12 @@ export class EventStream {
     if (event.seq > this.#after + 1) return false; // One is missing: ask again from there.
     this.#after = event.seq;
     this.#options.onEvent(event);
+    return !this.#life.signal.aborted;
+  }
+
+  #takeEphemeral(event: EphemeralEvent): boolean {
+    const { sessionId, onEphemeral } = this.#options;
+    if ((event.session ?? sessionId) === sessionId) onEphemeral(event);
     return !this.#life.signal.aborted;
   }
 

@@ -1,6 +1,10 @@
 // The types of the wire. Generated from wire.schema.json by `make wire`. Do not edit.
 
 /**
+ * The names of our own ephemeral events. Applications add ``app.*`` and ``ui.*``.
+ */
+export type EphemeralType = 'voice.audio.level' | 'voice.emergency';
+/**
  * The names of our own events. Applications add ``app.*`` and ``ui.*``.
  */
 export type EventType =
@@ -14,6 +18,7 @@ export type EventType =
   | 'voice.speech.start'
   | 'voice.speech.end'
   | 'voice.bot.speaking'
+  | 'voice.bot.unknown'
   | 'voice.transcript'
   | 'voice.cost'
   | 'voice.cost.warning'
@@ -23,6 +28,10 @@ export type EventType =
  */
 export type SessionStatus =
   'inactive' | 'queued' | 'connecting' | 'active' | 'paused' | 'disconnecting' | 'unavailable';
+/**
+ * An EphemeralEvent whose type tells the shape of its data.
+ */
+export type TypedEphemeralEvent = VoiceAudioLevelEvent | VoiceEmergencyEvent;
 /**
  * An Event whose type tells the shape of its data.
  */
@@ -37,6 +46,7 @@ export type TypedEvent =
   | VoiceSpeechStartEvent
   | VoiceSpeechEndEvent
   | VoiceBotSpeakingEvent
+  | VoiceBotUnknownEvent
   | VoiceTranscriptEvent
   | VoiceCostEvent
   | VoiceCostWarningEvent
@@ -95,11 +105,29 @@ export interface QuestionData {
   number: number;
 }
 /**
+ * How loud somebody is at this moment, 0 … 1, as the bot measures it.
+ */
+export interface AudioLevelData {
+  role: 'user' | 'assistant';
+  level: number;
+}
+/**
  * The assistant began or stopped speaking.
  */
 export interface BotSpeakingData {
   speaking: boolean;
   interrupted: boolean;
+}
+/**
+ * A newer bot told of something that this server does not know: passed on as it is.
+ *
+ * ``kind``: what the bot calls it; ``data``: absent if it was larger than 16 KiB.
+ */
+export interface BotUnknownData {
+  kind: string;
+  data?: {
+    [k: string]: unknown;
+  } | null;
 }
 /**
  * One trickled ICE candidate, in the browser's words.
@@ -175,6 +203,43 @@ export interface CostWarningData {
   budget: string;
   spentUsd: number;
   limitUsd: number;
+}
+/**
+ * Everything is being stopped. ``message`` is a sentence for people.
+ *
+ * The session's own end follows as `SessionEndData`, stored and numbered.
+ */
+export interface EmergencyData {
+  message: string;
+}
+/**
+ * What is true of this moment only: never stored, never sent again, never delivered.
+ *
+ * Attributes:
+ *     session: The session's id; absent: it concerns every session.
+ *     time: RFC 3339, UTC, milliseconds.
+ *     type: One of `EphemeralType`, or an application's own ``app.*`` / ``ui.*``.
+ *     data: Its shape is given by `EPHEMERAL_DATA`.
+ *     ephemeral: What tells it from an `Event`.
+ */
+export interface EphemeralEvent {
+  v: number;
+  session?: string | null;
+  time: string;
+  type: string;
+  data: {
+    [k: string]: unknown;
+  };
+  ephemeral: true;
+}
+/**
+ * Server → page: something of this moment, to whoever is there and keeps up.
+ *
+ * Of one type a page that is behind gets the newest only, and after the events that are stored.
+ */
+export interface EphemeralMessage {
+  type: 'ephemeral';
+  event: EphemeralEvent;
 }
 /**
  * The body of every refusal.
@@ -436,6 +501,30 @@ export interface TranscriptData {
   turn: number;
 }
 /**
+ * How loud somebody is at this moment, 0 … 1, as the bot measures it.
+ */
+export interface VoiceAudioLevelEvent {
+  v: number;
+  session?: string | null;
+  time: string;
+  type: 'voice.audio.level';
+  data: AudioLevelData;
+  ephemeral: true;
+}
+/**
+ * Everything is being stopped. ``message`` is a sentence for people.
+ *
+ * The session's own end follows as `SessionEndData`, stored and numbered.
+ */
+export interface VoiceEmergencyEvent {
+  v: number;
+  session?: string | null;
+  time: string;
+  type: 'voice.emergency';
+  data: EmergencyData;
+  ephemeral: true;
+}
+/**
  * A session began; its bot is being launched.
  */
 export interface VoiceSessionStartEvent {
@@ -556,6 +645,20 @@ export interface VoiceBotSpeakingEvent {
   data: BotSpeakingData;
 }
 /**
+ * A newer bot told of something that this server does not know: passed on as it is.
+ *
+ * ``kind``: what the bot calls it; ``data``: absent if it was larger than 16 KiB.
+ */
+export interface VoiceBotUnknownEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.bot.unknown';
+  data: BotUnknownData;
+}
+/**
  * What was said. ``turn`` groups the parts of one utterance; ``final``: no more to come.
  */
 export interface VoiceTranscriptEvent {
@@ -615,3 +718,4 @@ export const TICKET_LIFETIME_S = 30;
 export const WS_BAD_TICKET = 4401;
 export const WS_BAD_ORIGIN = 4403;
 export const WS_TOO_SLOW = 4408;
+export const WS_TOO_MANY = 4429;

@@ -88,6 +88,7 @@ const PROBLEMS: Record<string, [message: string, whatToDo: string]> = {
   unavailable: ['Something that the conversation needs is not there right now.', TRY_AGAIN],
   unauthorized: ['The server does not know who you are.', 'Sign in again, then reload this page.'],
   forbidden: ['The server does not let you talk here.', 'Open this page by its usual address.'],
+  no_session: ['There is no conversation in which this could be said.', 'Press Talk first.'],
   not_found: ['That conversation is not there any more.', 'Press Talk to begin a new one.'],
   session_ended: ['That conversation is over.', 'Press Talk to begin a new one.'],
 };

@@ -422,6 +422,20 @@ describe('events', () => {
     expect(all).toEqual(server.events.slice(-3).map(({ seq }) => seq));
   });
 
+  test('of a newer bot or server are handed on, and change nothing here', async () => {
+    const { server, client } = await active();
+    const before = client.getState();
+    const all: string[] = [];
+    const kinds: string[] = [];
+    client.on('*', ({ type }) => void all.push(type));
+    client.on('voice.bot.unknown', ({ data }) => void kinds.push(data.kind));
+    server.emit('voice.bot.unknown', { kind: 'user.gesture', data: { waves: true } });
+    server.emit('voice.from.the.future', { any: ['thing'] });
+    expect(all).toEqual(['voice.bot.unknown', 'voice.from.the.future']);
+    expect(kinds).toEqual(['user.gesture']);
+    expect(client.getState()).toBe(before);
+  });
+
   test('one handler that throws keeps no other from its event', async () => {
     const { server, client } = await active();
     const thrown = new Promise((resolve) => process.once('uncaughtException', resolve));
@@ -794,8 +808,25 @@ test('ICE servers come from the configuration, and from the session once it is k
   client.close();
 });
 
-test('typed words go to the session', async () => {
+test('typed words go to the session, and are not lost in silence where there is none', async () => {
   const { server, client } = await active();
   await client.sendMessage('fifty-four');
   expect(server.requests.at(-1)).toMatchObject({ body: { text: 'fifty-four' } });
+  const before = server.requests.length;
+  const stopping = client.stop();
+  await expect(client.sendMessage('too late')).rejects.toMatchObject({ problem: { code: 'no_session' } });
+  await stopping;
+  await expect(client.sendMessage('far too late')).rejects.toMatchObject({ problem: { code: 'no_session' } });
+  expect(server.requests.slice(before).map(({ command }) => command)).toEqual(['DELETE /api/voice/session/{id}']);
+});
+
+test('an address may end with a slash', async () => {
+  const server = new FakeServer();
+  const opened: string[] = [];
+  const ports = { ...server.ports, openSocket: (url: string) => (opened.push(url), server.ports.openSocket(url)) };
+  const client = createVoiceClient({ baseUrl: 'https://greenroom.test/', ports });
+  await client.start();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(client.getState().sessionStatus).toBe('active');
+  expect(opened).toEqual(['wss://greenroom.test/ws']);
 });

@@ -31,6 +31,25 @@ test('a consumer that saw a session’s events does not see them again after a r
   expect(client.getState().sessionId).toBe(server.session?.sessionId);
 });
 
+test('an ephemeral event reaches the handlers of its type, is kept for nobody, and leaves the numbers alone', async () => {
+  const server = new FakeServer();
+  const client = createVoiceClient({ baseUrl: 'http://greenroom.test', ports: server.ports });
+  const levels: number[] = [];
+  const all: string[] = [];
+  client.on('voice.audio.level', ({ data }) => void levels.push(data.level));
+  client.on('*', ({ type }) => void all.push(type));
+  await client.start();
+  await settle();
+  server.tellNow('voice.audio.level', { role: 'assistant', level: 0.5 });
+  server.tellNow('voice.audio.level', { role: 'assistant', level: 0.25 });
+  client.on('voice.audio.level', () => expect.fail('it was there too late'));
+  server.emit('app.note', {});
+  server.dropSockets();
+  await vi.advanceTimersByTimeAsync(300);
+  expect(levels).toEqual([0.5, 0.25]);
+  expect(all).toEqual(server.events.map(({ type }) => type));
+});
+
 test('the events of the next session are new, though their numbers are not', async () => {
   const server = new FakeServer();
   const client = createVoiceClient({ baseUrl: 'http://greenroom.test', ports: server.ports });

@@ -46,6 +46,11 @@ test.each([
   expect(names).toEqual(expect.arrayContaining(exported));
 });
 
+test('React’s part says that it is for browsers, so that a server component may name it', async () => {
+  const starts = await Promise.all(['react.js', 'index.js'].map(async (name) => (await readFile(join(dist, name), 'utf8')).slice(0, 12)));
+  expect(starts.map((text) => text === '"use client"')).toEqual([true, false]);
+});
+
 test('a whole call runs on the built package', async () => {
   const result = await node(`
     import { createVoiceClient } from '@greenroom/client';

@@ -35,10 +35,10 @@ const settle = () => act(() => vi.advanceTimersByTimeAsync(0));
 
 function setUp(children: ReactNode, props: VoiceSessionProviderProps = {}) {
   const server = new FakeServer();
-  const options = { baseUrl: 'http://greenroom.test', ports: server.ports, ...props.options };
+  const fixed = { baseUrl: 'http://greenroom.test', ports: server.ports };
   const page = (more: VoiceSessionProviderProps = {}) => (
     <StrictMode>
-      <VoiceSessionProvider {...props} {...more} options={options}>
+      <VoiceSessionProvider {...props} {...more} options={{ ...fixed, ...props.options, ...more.options }}>
         {children}
       </VoiceSessionProvider>
     </StrictMode>
@@ -251,6 +251,52 @@ describe('the provider', () => {
     await settle();
     const last = server.requests.filter(({ command }) => command === START).at(-1);
     expect(last?.body).toMatchObject({ assistant: 'ruby', body: { persona: 'Ruby', clientLanguage: 'de' } });
+  });
+
+  test('waits for a vanished page as long as it is told, and no longer than told when it is told no more', async () => {
+    const { server, show } = setUp(<AssistantButton />, { options: { limits: { idleS: 30 } } });
+    show({ sessionPersistence: 60 });
+    click('Talk');
+    await settle();
+    expect(server.requests[0]?.body).toMatchObject({ limits: { idleS: 30, persistenceS: 60 }, body: {} });
+    click('End the conversation');
+    await settle();
+    show({});
+    click('Talk');
+    await settle();
+    const last = server.requests.filter(({ command }) => command === START).at(-1);
+    expect(last?.body.limits).toEqual({ idleS: 30 });
+  });
+
+  test('returns to an interrupted session when it is told to, under StrictMode once', async () => {
+    const server = new FakeServer();
+    server.microphone.allowed = true;
+    server.remembered = server.begin().sessionId;
+    server.say('active');
+    const page = (restore: boolean) => (
+      <StrictMode>
+        <VoiceSessionProvider options={{ baseUrl: 'http://greenroom.test', ports: server.ports }} restore={restore}>
+          <AssistantButton />
+        </VoiceSessionProvider>
+      </StrictMode>
+    );
+    const { rerender } = render(page(false));
+    await settle();
+    expect(server.requests).toEqual([]);
+    rerender(page(true));
+    await settle();
+    expect(screen.getByRole('button').dataset.status).toBe('active');
+    expect(server.count('POST /api/voice/session/{id}/offer')).toBe(1);
+    expect(server.count(START)).toBe(0);
+  });
+
+  test('asks for a token as it was told last', async () => {
+    const { server, show } = setUp(<AssistantButton />);
+    show({ options: { token: () => 'of one render' } });
+    show({ options: { token: () => 'of the last' } });
+    click('Talk');
+    await settle();
+    expect(server.requests[0]?.token).toBe('of the last');
   });
 
   test('pauses during the window’s group calls, under StrictMode once', async () => {

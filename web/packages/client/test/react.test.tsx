@@ -123,6 +123,34 @@ test('a provider with a client of its own lets go of the call when it goes, with
   expect(server.session?.endedAt).toBeUndefined();
 });
 
+/** What the migration plan's hook and context give; whoever follows the plan writes against these. */
+interface Planned {
+  sessionStatus: string;
+  isSpeaking: boolean;
+  isAssistantSpeaking: boolean;
+  isUserSpeaking: boolean;
+  audioLevel: number;
+  transcript: { text: string } | null;
+  messages: readonly { role: string; text: string }[];
+  start: () => Promise<void>;
+  stop: () => Promise<void>;
+  startSession: () => Promise<void>;
+  stopSession: () => Promise<void>;
+  toggleSession: () => void;
+  sendMessage: (content: string) => void;
+}
+
+test('the hook has the shape of the migration plan, and its statuses their names', () => {
+  let session: Planned | null = null;
+  function Page() {
+    session = useVoiceSession();
+    return null;
+  }
+  setUp(<Page />);
+  expect(session).toMatchObject({ sessionStatus: SESSION_STATUS.INACTIVE, isSpeaking: false, audioLevel: 0, transcript: null, messages: [] });
+  expect(SESSION_STATUS).toMatchObject({ CONNECTING: 'connecting', ACTIVE: 'active', PAUSED: 'paused', UNAVAILABLE: 'unavailable' });
+});
+
 test('a hook outside of a provider says what is missing', () => {
   vi.spyOn(console, 'error').mockImplementation(() => undefined);
   expect(() => render(<Talk />)).toThrow('VoiceSessionProvider');

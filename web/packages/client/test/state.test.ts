@@ -72,6 +72,15 @@ describe('the status', () => {
   });
 });
 
+test('stop-everything is shown at once; the end, which says it again, follows', () => {
+  const message = 'All conversations were stopped by the people in charge: fire.';
+  const told = { v: 1, time: '', type: 'voice.emergency', data: { message }, ephemeral: true } as const;
+  const stopping = after(...ACTIVE, { type: 'ephemeral', event: told });
+  expect(stopping.sessionStatus).toBe('disconnecting');
+  expect(stopping.error).toMatchObject({ code: 'halted', message });
+  expect(reduce(INITIAL_STATE, { type: 'ephemeral', event: told })).toBe(INITIAL_STATE);
+});
+
 test('the last bill is kept, also after the end, and the next session begins without one', () => {
   const bill = (usd: number) => event('voice.cost', { usd, components: { room: usd }, unpriced: [] });
   const ended = after(...ACTIVE, bill(0.01), bill(0.02), event('voice.session.end', { reason: 'budget', message: '', durationS: 1 }));
@@ -165,6 +174,7 @@ test('what does not concern the state leaves it the very same', () => {
   const unchanged: Action[] = [
     event('app.anything', { of: 'the application' }),
     event('voice.from.the.future', {}),
+    event('voice.bot.unknown', { kind: 'user.gesture', data: { waves: true } }),
     { type: 'voice', voiceState: 'silent' },
     { type: 'connection', connection: 'online' },
     { type: 'media', media: 'connected' },

@@ -6,7 +6,7 @@ import { ApiError } from '../src/api.ts';
 import type { Connection } from '../src/state.ts';
 import { DEAD_AFTER_MS, EventStream, type SocketLike } from '../src/stream.ts';
 import { FakeSocket } from '../src/testing/index.ts';
-import type { Event, Subscribe } from '../src/wire.ts';
+import type { EphemeralEvent, Event, Subscribe } from '../src/wire.ts';
 import type { VoiceError } from '../src/words.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -21,6 +21,7 @@ function follow(answer: (subscribe: Subscribe, socket: FakeSocket) => void = () 
   const sockets: FakeSocket[] = [];
   const subscribes: Subscribe[] = [];
   const seen: number[] = [];
+  const ephemeral: EphemeralEvent[] = [];
   const connections: Connection[] = [];
   const gone: VoiceError[] = [];
   const wakes = new Set<() => void>();
@@ -45,12 +46,13 @@ function follow(answer: (subscribe: Subscribe, socket: FakeSocket) => void = () 
       return () => void wakes.delete(wake);
     },
     onEvent: ({ seq }) => void seen.push(seq),
+    onEphemeral: (event) => void ephemeral.push(event),
     onConnection: (connection) => void connections.push(connection),
     onGone: (error) => void gone.push(error),
   });
   const send = (seq: number, session?: string) =>
     sockets.at(-1)?.deliver({ type: 'event', event: numbered(seq, session) });
-  return { stream, sockets, subscribes, seen, connections, gone, wakes, ticket, send };
+  return { stream, sockets, subscribes, seen, ephemeral, connections, gone, wakes, ticket, send };
 }
 
 test('asks with a ticket and from the beginning', async () => {
@@ -93,6 +95,22 @@ test('another session’s events are not this one’s', async () => {
   send(1, 'another');
   send(1);
   expect(seen).toEqual([1]);
+  stream.close();
+});
+
+test('what is of this moment comes between the numbers, of this session or of all, and is not asked for again', async () => {
+  const { stream, sockets, subscribes, seen, ephemeral, send } = follow();
+  await vi.advanceTimersByTimeAsync(0);
+  const tell = (type: string, session?: string) =>
+    sockets.at(-1)?.deliver({ type: 'ephemeral', event: { v: 1, session, time: '', type, data: {}, ephemeral: true } });
+  send(1);
+  tell('app.pointer', 's1');
+  tell('app.pointer', 'another');
+  tell('voice.emergency');
+  send(2);
+  expect(ephemeral.map(({ type }) => type)).toEqual(['app.pointer', 'voice.emergency']);
+  expect(seen).toEqual([1, 2]);
+  expect(subscribes).toHaveLength(1);
   stream.close();
 });
 

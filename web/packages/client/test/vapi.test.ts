@@ -205,11 +205,16 @@ describe('the call', () => {
   test('devices are chosen by id', async () => {
     const { server, vapi } = await calling();
     server.microphone.add({ deviceId: 'headset', kind: 'audioinput', label: 'Headset' });
-    await vapi.setInputDevicesAsync({ audioSource: 'headset' });
+    await vapi.setInputDevicesAsync({ audioDeviceId: 'headset' });
     expect(server.microphone.tracks.at(-1)?.deviceId).toBe('headset');
+    await vapi.setInputDevicesAsync({ videoDeviceId: 'camera' });
+    expect(server.microphone.tracks.at(-1)?.deviceId).toBe('headset');
+    await vapi.setInputDevicesAsync({ audioDeviceId: null });
+    expect(server.microphone.tracks.at(-1)?.deviceId).toBe('built-in');
     await vapi.setOutputDeviceAsync({ outputDeviceId: 'loudspeaker' });
     expect(server.speaker?.device).toBe('loudspeaker');
-    await expect(vapi.setInputDevicesAsync({ audioSource: new EventTarget() })).rejects.toMatchObject({ problem: { code: 'unsupported' } });
+    const track = new EventTarget() as MediaStreamTrack;
+    await expect(vapi.setInputDevicesAsync({ audioSource: track })).rejects.toMatchObject({ problem: { code: 'unsupported' } });
   });
 
   test.each<[string, (vapi: Vapi) => void]>([
@@ -226,6 +231,44 @@ describe('the call', () => {
     const before = server.requests.length;
     expect(() => act(vapi)).toThrow(/is not possible with a Greenroom session\.$/);
     expect(server.requests).toHaveLength(before);
+  });
+
+  test('stop leaves a call that was to outlive it, and reconnect returns to it; end ends it', async () => {
+    const { server, vapi, told } = setUp();
+    await vapi.start('cards', undefined, undefined, undefined, undefined, { roomDeleteOnUserLeaveEnabled: false });
+    await settle();
+    await vapi.stop();
+    expect(told.at(-1)).toBe('call-end');
+    expect(server.session?.endedAt).toBeUndefined();
+    server.remembered = server.session?.sessionId ?? null;
+    await vapi.reconnect();
+    await settle();
+    expect(told.at(-1)).toBe('call-start');
+    vapi.end();
+    await settle();
+    expect(server.session?.endedAt).toBeDefined();
+  });
+
+  test('what VAPI has and Greenroom has not is there, and says nothing', async () => {
+    const { server, vapi } = await calling();
+    const levels = vi.fn();
+    // An application's listeners keep their own types.
+    vapi.on('message', (message: { type: 'transcript'; transcript: string }) => void message.transcript);
+    vapi.on('error', (error: Error) => void error.message);
+    vapi.on('camera-error', (error) => void error).on('network-quality-change', (event) => void event);
+    vapi.on('local-volume-level', levels);
+    expect([vapi.getDailyCallObject(), vapi.getAudioPlayer()]).toEqual([null, null]);
+    expect(vapi.getDailyCallObject()?.participants()).toBeUndefined();
+    expect(vapi.isLocalAudioLevelObserverRunning()).toBe(true);
+    vapi.stopLocalAudioLevelObserver();
+    server.microphone.hear(0.5);
+    expect([vapi.isLocalAudioLevelObserverRunning(), levels.mock.calls.length]).toEqual([false, 0]);
+    await vapi.startLocalAudioLevelObserver(100);
+    server.microphone.hear(0.5);
+    expect([vapi.isLocalAudioLevelObserverRunning(), levels.mock.calls.length]).toEqual([true, 1]);
+    await vapi.stop();
+    expect(vapi.isLocalAudioLevelObserverRunning()).toBe(false);
+    await expect(Vapi.runNetworkTestsStandalone()).rejects.toMatchObject({ problem: { code: 'unsupported' } });
   });
 
   test('reconnect returns to a session that a reload interrupted; where there is none it says so', async () => {

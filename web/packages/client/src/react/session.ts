@@ -50,10 +50,17 @@ export interface VoiceSession extends VoiceState {
 export interface VoiceSessionProviderProps {
   /** A client that lives longer than the provider. Left out: one is made from `options`. */
   client?: VoiceClient;
-  /** Read once, when the provider appears; `assistant` and `body` anew at each start. */
+  /**
+   * `baseUrl`, `audio`, `reconnectWindowS` and `ports` are read once, when the provider appears; what a start asks
+   * for, anew at each start; `token` always as it was given last. For another user give the provider another `key`.
+   */
   options?: VoiceClientOptions;
+  /** Returns to a session that a reload interrupted, as soon as the page appears: see `VoiceClient.restore`. */
+  restore?: boolean;
   /** Whom to talk with: `options.assistant`, by another name. */
   assistantName?: string;
+  /** For how many seconds the bot waits for a page that vanished: `options.limits.persistenceS`, by another name. */
+  sessionPersistence?: number;
   /** These reach the bot in its request's body, under the same names. */
   clientLanguage?: string;
   personalityId?: string;
@@ -74,27 +81,38 @@ const SharedContext = createContext<Shared | null>(null);
  * events `dailyCall.session.start` and `.end`). A client that it made itself lets go of the call
  * when the provider goes.
  */
-export function VoiceSessionProvider({ client, options, children, ...request }: VoiceSessionProviderProps) {
+export function VoiceSessionProvider({ client, options, restore = false, children, ...request }: VoiceSessionProviderProps) {
   const [live] = useState(() => requestOf(options, request));
   const [own] = useState(() => client ?? createVoiceClient(live));
   const used = client ?? own;
   const isOwn = client === undefined;
   const shared = useMemo(() => ({ client: used, exclusion: new Exclusion(used) }), [used]);
   useEffect(() => {
-    delete live.assistant;
-    Object.assign(live, requestOf(options, request)); // The client reads them at its next start.
+    // The client reads them when it needs them; what is not given any more must not stay.
+    for (const name of Object.keys(live) as (keyof VoiceClientOptions)[]) delete live[name];
+    Object.assign(live, requestOf(options, request));
   });
   useEffect(() => (isOwn ? () => used.close() : undefined), [used, isOwn]);
+  useEffect(() => {
+    if (restore) void used.restore();
+  }, [used, restore]);
   useEffect(() => shared.exclusion.connect(), [shared]);
   return createElement(SharedContext.Provider, { value: shared }, children);
 }
 
-type Request = Omit<VoiceSessionProviderProps, 'client' | 'options' | 'children'>;
+type Request = Omit<VoiceSessionProviderProps, 'client' | 'options' | 'restore' | 'children'>;
 
 /** The client's options, with what the provider's own properties say of the request. */
-function requestOf(options: VoiceClientOptions = {}, { assistantName, ...body }: Request): VoiceClientOptions {
+function requestOf(options: VoiceClientOptions = {}, request: Request): VoiceClientOptions {
+  const { assistantName, sessionPersistence, ...body } = request;
   const assistant = assistantName ?? options.assistant;
-  return { ...options, ...(assistant ? { assistant } : {}), body: { ...options.body, ...body } };
+  const limits = sessionPersistence === undefined ? options.limits : { ...options.limits, persistenceS: sessionPersistence };
+  return {
+    ...options,
+    ...(assistant ? { assistant } : {}),
+    ...(limits ? { limits } : {}),
+    body: { ...options.body, ...body },
+  };
 }
 
 function useShared(): Shared {

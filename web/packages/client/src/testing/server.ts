@@ -188,6 +188,12 @@ export class FakeServer {
     this.emit('voice.session.end', { reason, message, durationS: 600 });
   }
 
+  /** Something of this moment only, to whoever is connected; never kept. */
+  tellNow(type: string, data: object): void {
+    const event = { v: 1, session: this.session?.sessionId, time: '2026-01-01T12:00:00.000Z', type, data, ephemeral: true };
+    for (const socket of this.sockets) socket.deliver({ type: 'ephemeral', event });
+  }
+
   /** Every connection breaks. */
   dropSockets(code?: number): void {
     for (const socket of this.sockets.filter((each) => each.isOpen)) socket.drop(code);

@@ -14,7 +14,8 @@
  * - `say` and `control: say-first-message` are refused: what the assistant says is the bot's to
  *   decide. `add-message` takes what the user says (`role: 'user'`), and the assistant answers it.
  * - `speech-start` and `speech-end` come from the bot itself, not from measuring its loudness.
- * - There is no Daily call (`getDailyCallObject` is null), no video, no screen sharing, no recording.
+ * - There is no Daily call and no audio element to be had (`getDailyCallObject` and `getAudioPlayer` are
+ *   null), no video, no screen sharing, no recording; what VAPI tells of these is never told here.
  *   `reconnect` returns to the user's running session. Background noise is left to the browser.
  *
  * A refusal throws a `VoiceError`, except in `start`, which tells it by `error` and gives null.
@@ -27,10 +28,19 @@ import type { TokenProvider } from '../token.ts';
 import { VoiceError, problem, problemOf, type VoiceProblem } from '../words.ts';
 import { Emitter } from './emitter.ts';
 import { messagesOf } from './messages.ts';
-import type { VapiCall, VapiClientMessage, VapiEvents } from './types.ts';
+import type { VapiCall, VapiClientMessage, VapiEvents, VapiInputDevices, VapiStartOptions } from './types.ts';
 
 export type { VapiMessage } from './messages.ts';
-export type { VapiCall, VapiClientMessage, VapiError, VapiEvents } from './types.ts';
+export type {
+  VapiCall,
+  VapiClientMessage,
+  VapiError,
+  VapiEvents,
+  VapiFailure,
+  VapiInputDevices,
+  VapiProgress,
+  VapiStartOptions,
+} from './types.ts';
 export { VoiceError } from '../words.ts';
 
 /** What a test brings: see `@greenroom/client/testing`. */
@@ -45,6 +55,10 @@ export default class Vapi extends Emitter<VapiEvents> {
   #stage: 'idle' | 'starting' | 'started' = 'idle';
   /** Whether `call-start` was told, so that `call-end` follows. */
   #isOn = false;
+  /** Whether `stop` lets go of the session without ending it, so that `reconnect` finds it again. */
+  #isKept = false;
+  /** Whether `local-volume-level` is told to whoever listens. */
+  #isLevelTold = true;
   #last: VoiceState;
   #unsubscribe: Partial<Record<keyof VapiEvents, () => void>> = {};
 
@@ -70,9 +84,12 @@ export default class Vapi extends Emitter<VapiEvents> {
     assistantOverrides?: object,
     squad?: string | object,
     workflow?: string | object,
+    _workflowOverrides?: object,
+    options: VapiStartOptions = {},
   ): Promise<VapiCall | null> {
     if (this.#stage !== 'idle') return this.#withdrawn('already-started');
     const startedMs = Date.now();
+    this.#isKept = options.roomDeleteOnUserLeaveEnabled === false;
     this.#stage = 'starting';
     this.emit('call-start-progress', { stage: 'initialization', status: 'started', timestamp: now() });
     try {
@@ -84,14 +101,15 @@ export default class Vapi extends Emitter<VapiEvents> {
     }
   }
 
-  /** Ends the call. */
+  /** Ends the call; one that was started with `roomDeleteOnUserLeaveEnabled: false` goes on without this page. */
   async stop(): Promise<void> {
-    await this.#client.stop();
+    if (this.#isKept) this.#client.close();
+    else await this.#client.stop();
   }
 
-  /** Ends the call: the same as `stop`, without waiting. */
+  /** Ends the call, in any case, and does not wait for it. */
   end(): void {
-    void this.stop();
+    void this.#client.stop();
   }
 
   /** Returns to the user's running session, which a reload interrupted. */
@@ -131,10 +149,11 @@ export default class Vapi extends Emitter<VapiEvents> {
     this.#client.setVolume(volume);
   }
 
-  /** `audioSource`: a microphone's id; else the system's default. Rejects with `VoiceError`. */
-  async setInputDevicesAsync({ audioSource }: { audioSource?: unknown }): Promise<void> {
+  /** `audioDeviceId`: a microphone's id, or null for the system's default. Rejects with `VoiceError`. */
+  async setInputDevicesAsync({ audioDeviceId, audioSource }: VapiInputDevices): Promise<void> {
     if (audioSource instanceof Object) throw unsupported('A track of the page’s own as microphone');
-    await this.#client.devices.chooseMicrophone(typeof audioSource === 'string' ? audioSource : null);
+    if (audioDeviceId === false || audioSource === false) throw unsupported('A call without a microphone');
+    if (audioDeviceId !== undefined) await this.#client.devices.chooseMicrophone(audioDeviceId);
   }
 
   /** A speaker's id; left out: the system's default. Rejects with `VoiceError`. */
@@ -146,8 +165,31 @@ export default class Vapi extends Emitter<VapiEvents> {
     return this.#client.getAudioLevel();
   }
 
-  getDailyCallObject(): null {
+  /** The level is measured anyway: this lets `local-volume-level` be told again. Its interval is ours. */
+  async startLocalAudioLevelObserver(_intervalMs?: number): Promise<void> {
+    this.#isLevelTold = true;
+  }
+
+  stopLocalAudioLevelObserver(): void {
+    this.#isLevelTold = false;
+  }
+
+  isLocalAudioLevelObserverRunning(): boolean {
+    return this.#isLevelTold && this.#client.getState().microphone === 'granted' && this.#stage !== 'idle';
+  }
+
+  // Typed as whatever an application made of it, which then finds nobody there.
+  getDailyCallObject(): any {
     return null;
+  }
+
+  getAudioPlayer(): HTMLAudioElement | null {
+    return null;
+  }
+
+  /** Rejects: `greenroom doctor` looks at the network, on the server's side. */
+  static async runNetworkTestsStandalone(): Promise<Record<string, unknown>> {
+    throw unsupported('Testing the network beforehand');
   }
 
   /** Throws: the browser's automatic gain does this. */
@@ -155,7 +197,7 @@ export default class Vapi extends Emitter<VapiEvents> {
     throw unsupported('Making the microphone louder');
   }
 
-  startScreenSharing(): never {
+  startScreenSharing(..._options: unknown[]): never {
     throw unsupported('Sharing the screen');
   }
 
@@ -253,7 +295,11 @@ export default class Vapi extends Emitter<VapiEvents> {
   protected override listenersChanged(): void {
     const client = this.#client;
     this.#while('volume-level', (tell) => client.subscribeAssistantLevel(() => tell(client.getAssistantLevel())));
-    this.#while('local-volume-level', (tell) => client.subscribeAudioLevel(() => tell(client.getAudioLevel())));
+    this.#while('local-volume-level', (tell) =>
+      client.subscribeAudioLevel(() => {
+        if (this.#isLevelTold) tell(client.getAudioLevel());
+      }),
+    );
   }
 
   #while(event: 'volume-level' | 'local-volume-level', follow: (tell: (level: number) => void) => () => void): void {

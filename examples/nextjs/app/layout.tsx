@@ -1,0 +1,17 @@
+/** What every page of the application stands in. */
+
+import type { Metadata } from 'next';
+import type { ReactNode } from 'react';
+import './style.css';
+
+export const metadata: Metadata = { title: 'Practice room', icons: 'data:,' };
+
+export default function Layout({ children }: { children: ReactNode }) {
+  return (
+    <html lang="en">
+      <body>
+        <main>{children}</main>
+      </body>
+    </html>
+  );
+}

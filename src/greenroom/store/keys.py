@@ -1,0 +1,83 @@
+"""API keys in SQL: found by the digest of what a server shows, which stands nowhere itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import insert, or_, select, update
+
+from greenroom.ports.audit import Entry
+from greenroom.ports.keys import ApiKey
+from greenroom.store import tables as t
+from greenroom.store.audit import add_entry
+from greenroom.store.database import Connections
+from greenroom.wire.keys import Scope
+
+_k = t.api_keys.c
+_SHOWN = [column for column in _k if column.name != "digest"]
+
+
+class SqlKeys:
+    """Implements `greenroom.ports.keys.KeyStore` beside `greenroom.store.sql.SqlStore`.
+
+    Args:
+        write: Gives a connection in a transaction that is committed in the end.
+        read: Gives a connection for what only reads.
+    """
+
+    def __init__(self, write: Connections, read: Connections) -> None:
+        self._write = write
+        self._read = read
+
+    async def add(self, key: ApiKey, digest: str, entry: Entry) -> None:
+        """See `KeyStore.add`."""
+        row = {
+            "id": key.id,
+            "name": key.name,
+            "begins": key.begins,
+            "digest": digest,
+            "scopes": sorted(scope.value for scope in key.scopes),
+            "tenant": key.tenant,
+            "created_at": key.created_at,
+            "created_by": key.created_by,
+            "expires_at": key.expires_at,
+        }
+        async with self._write() as db:
+            await db.execute(insert(t.api_keys).values(row))
+            await add_entry(db, entry)
+
+    async def by_digest(self, digest: str) -> ApiKey | None:
+        """See `KeyStore.by_digest`."""
+        async with self._read() as db:
+            found = await db.execute(select(*_SHOWN).where(_k.digest == digest))
+            row = found.mappings().first()
+        return _key(row) if row else None
+
+    async def listed(self) -> list[ApiKey]:
+        """See `KeyStore.listed`."""
+        wanted = select(*_SHOWN).order_by(_k.created_at.desc(), _k.id)
+        async with self._read() as db:
+            return [_key(row) for row in (await db.execute(wanted)).mappings()]
+
+    async def revoke(self, key_id: str, now: float, entry: Entry) -> bool:
+        """See `KeyStore.revoke`."""
+        unrevoked = (_k.id == key_id) & _k.revoked_at.is_(None)
+        async with self._write() as db:
+            done = await db.execute(update(t.api_keys).where(unrevoked).values(revoked_at=now))
+            if done.rowcount != 1:
+                return False
+            await add_entry(db, entry)
+        return True
+
+    async def note_use(self, key_id: str, now: float, earlier: float) -> None:
+        """See `KeyStore.note_use`."""
+        long_ago = or_(_k.last_used_at.is_(None), _k.last_used_at < earlier)
+        used = update(t.api_keys).where(_k.id == key_id, long_ago).values(last_used_at=now)
+        async with self._write() as db:
+            await db.execute(used)
+
+
+def _key(row: Any) -> ApiKey:
+    # A scope that an older version does not know opens nothing there.
+    known = frozenset(Scope(scope) for scope in row["scopes"] if scope in set(Scope))
+    return ApiKey(**{**row, "scopes": known})
