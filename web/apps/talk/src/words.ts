@@ -99,6 +99,8 @@ const TROUBLES: Record<string, string> = {
   limit_user_day: 'Enough for today',
   limit_tenant_day: 'Enough for today',
   limit_day: 'Enough for today',
+  budget_spent: 'Enough for today',
+  halted: 'Everything was stopped',
   draining: 'The server restarts',
 };
 

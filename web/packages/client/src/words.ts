@@ -79,6 +79,7 @@ const PROBLEMS: Record<string, [message: string, whatToDo: string]> = {
   limit_user_day: ['You have had your conversations for today.', TOMORROW],
   limit_tenant_day: ['Your organisation has had its conversations for today.', TOMORROW],
   limit_day: ['There have been enough conversations here for one day.', TOMORROW],
+  budget_spent: ['The budget for today is spent.', TOMORROW],
   halted: [
     'All conversations were stopped by the people in charge.',
     'Wait until they let them begin again, then press Talk.',
