@@ -162,7 +162,7 @@ class _Door:
             message = await self._receive()
             match message:
                 case Report():
-                    await self._take(session, message)
+                    session = await self._take(session, message)
                 case Ephemeral():
                     self._pass_on(session, message)
                 case Answer():
@@ -174,13 +174,15 @@ class _Door:
                 case Hello():
                     raise _Fenced
 
-    async def _take(self, session: Session, report: Report) -> None:
-        taken = await self._reports.take(Way.LINK, session.launch_id, session.id, report)
+    async def _take(self, session: Session, report: Report) -> Session:
+        """Returns the session afterwards: the next report will most likely find it like that."""
+        taken = await self._reports.take(Way.LINK, session.launch_id, session.id, report, session)
         if taken.outcome is Outcome.FENCED:
             raise _Fenced
         if taken.outcome is Outcome.GAP:
             raise NotFound("A report is missing; send again from the last one on record.")
         await self._send(ReportAck(seq=report.seq))
+        return taken.session
 
     def _pass_on(self, session: Session, told: Ephemeral) -> None:
         """To whoever follows just now. What is too much, or no such thing, is only counted."""

@@ -88,6 +88,7 @@ async def start(
     )
     session = started.session
     doors.note_session(request, session.id)
+    ticket = await sessions.ticket(session)  # while the bot is on its way
     answer = None
     if body.offer is not None and session.stage is not Stage.QUEUED:
         async with ended_if_refused(started, sessions):
@@ -95,7 +96,6 @@ async def start(
                 session.id, who.user_id, _offer(body.offer), tenant=who.tenant
             )
         session = await sessions.get(session.id)
-    ticket = await sessions.ticket(session)
     if started.reused:
         response.status_code = 200
     return w.StartAnswer(

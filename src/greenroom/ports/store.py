@@ -232,8 +232,8 @@ class Store(Protocol):
 
     async def next_effect(
         self, session_id: str, kinds: Collection[EffectKind]
-    ) -> PendingEffect | None:
-        """The oldest pending effect of a session that is of one of these kinds."""
+    ) -> tuple[PendingEffect, Session] | None:
+        """The oldest pending effect of a session that is of one of these kinds, and the session."""
         ...
 
     async def settle_effect(self, effect_id: int) -> None:

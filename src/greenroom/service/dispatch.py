@@ -123,8 +123,8 @@ class Dispatcher:
     async def _run_lane(self, session_id: str, lane: Lane) -> None:
         """Carry out a lane's effects, oldest first, until one must wait or none is left."""
         try:
-            while effect := await self._store.next_effect(session_id, _KINDS[lane]):
-                session = await self._store.get(session_id)
+            while found := await self._store.next_effect(session_id, _KINDS[lane]):
+                effect, session = found
                 if effect.due_at > self._clock.now():
                     return
                 with span(f"effect.{effect.kind.value}", session):

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    TextClause,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from greenroom.errors import Halted, NotFound, Unavailable
@@ -56,6 +66,16 @@ _LIVE_OF = select(t.sessions).where(
     t.sessions.c.assistant == bindparam("assistant"),
     t.sessions.c.tenant == bindparam("tenant"),
     t.LIVE,
+)
+_NEXT_EFFECT = (
+    select(t.effects)
+    .where(
+        t.effects.c.session_id == bindparam("name"),
+        t.effects.c.state == "pending",
+        t.effects.c.kind.in_(bindparam("kinds", expanding=True)),
+    )
+    .order_by(t.effects.c.id)
+    .limit(1)
 )
 _EARLIEST = select(func.min(t.deadlines.c.due_at))
 _HALT = select(t.house.c.halted_at, t.house.c.halt_reason)
@@ -251,17 +271,24 @@ class SqlStore:
         """See `Store.effects_of`."""
         mine = (t.effects.c.session_id == session_id) & (t.effects.c.state == "pending")
         wanted = select(t.effects).where(mine).order_by(t.effects.c.id)
-        return await self._db.read(lambda db: _effects(db.execute(wanted).mappings()))
+        return await self._db.read(
+            lambda db: [_effect(row) for row in db.execute(wanted).mappings()]
+        )
 
     async def next_effect(
         self, session_id: str, kinds: Collection[EffectKind]
-    ) -> PendingEffect | None:
+    ) -> tuple[PendingEffect, Session] | None:
         """See `Store.next_effect`."""
-        mine = (t.effects.c.session_id == session_id) & (t.effects.c.state == "pending")
-        wanted = select(t.effects).where(mine, t.effects.c.kind.in_([kind.value for kind in kinds]))
-        oldest = wanted.order_by(t.effects.c.id).limit(1)
-        found = await self._db.read(lambda db: _effects(db.execute(oldest).mappings()))
-        return next(iter(found), None)
+        asked = {"name": session_id, "kinds": [kind.value for kind in kinds]}
+
+        def work(db: Connection) -> tuple[PendingEffect, Session] | None:
+            found = db.execute(_NEXT_EFFECT, asked).mappings().first()
+            if found is None:
+                return None
+            session = db.execute(_BY_ID, {"name": session_id}).mappings().one()
+            return _effect(found), from_row(session)
+
+        return await self._db.read(work)
 
     async def settle_effect(self, effect_id: int) -> None:
         """See `Store.settle_effect`."""
@@ -411,15 +438,12 @@ async def _patience() -> AsyncIterator[None]:
         raise Unavailable("Too many start at this moment. Try again in a moment.") from error
 
 
-def _effects(rows: Iterable[Any]) -> list[PendingEffect]:
-    return [
-        PendingEffect(
-            id=row["id"],
-            session_id=row["session_id"],
-            kind=EffectKind(row["kind"]),
-            payload=row["payload"],
-            attempts=row["attempts"],
-            due_at=row["due_at"],
-        )
-        for row in rows
-    ]
+def _effect(row: RowMapping) -> PendingEffect:
+    return PendingEffect(
+        id=row["id"],
+        session_id=row["session_id"],
+        kind=EffectKind(row["kind"]),
+        payload=row["payload"],
+        attempts=row["attempts"],
+        due_at=row["due_at"],
+    )

@@ -586,14 +586,14 @@ class StoreContract:
         await create(store, a_session(), [], [*tells, end])
         first = await store.next_effect("ses_1", [EffectKind.TELL_BOT])
         assert first is not None
-        assert first.payload == {"number": 1}
+        assert (first[0].payload, first[1].id) == ({"number": 1}, "ses_1")
         world = await store.next_effect("ses_1", [EffectKind.LAUNCH_BOT, EffectKind.END_BOT])
         assert world is not None
-        assert world.kind is EffectKind.END_BOT
-        await store.bury_effect(first.id, "gave up")
+        assert world[0].kind is EffectKind.END_BOT
+        await store.bury_effect(first[0].id, "gave up")
         second = await store.next_effect("ses_1", [EffectKind.TELL_BOT])
         assert second is not None
-        assert second.payload == {"number": 2}
+        assert second[0].payload == {"number": 2}
         assert await store.next_effect("ses_2", [EffectKind.TELL_BOT]) is None
 
     async def test_while_halted_nothing_is_created(self, store: Store) -> None:
