@@ -148,6 +148,7 @@ class _Door:
             traceparent=traceparent_of(session),
             muted=session.muted,
             paused=session.is_paused,
+            offer_follows=self._links.is_wanted(session.launch_id),
             body=session.body,
         )
         await self._send(Welcome(report_seq=session.report_seq, session=spec))

@@ -203,8 +203,9 @@ class Sessions:
         if not session.is_of(user_id, tenant):
             raise OfferConflict("This session belongs to somebody else.")
         began = self._clock.now()
-        session = await self._writer.apply(session_id, i.Offer(offer.participant), session)
-        link = await self._linked(session)
+        with self._links.wanted(session.launch_id):
+            session = await self._writer.apply(session_id, i.Offer(offer.participant), session)
+            link = await self._linked(session)
         answer = await link.answer(offer, session.limits.join_s)
         self._metrics.answer_seconds.observe(max(0.0, self._clock.now() - began))
         return answer
