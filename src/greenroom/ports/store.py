@@ -231,13 +231,15 @@ class Store(Protocol):
         ...
 
     async def next_effect(
-        self, session_id: str, kinds: Collection[EffectKind]
+        self, session_id: str, kinds: Collection[EffectKind], *, settled: int | None = None
     ) -> tuple[PendingEffect, Session] | None:
-        """The oldest pending effect of a session that is of one of these kinds, and the session."""
-        ...
+        """The oldest pending effect of a session that is of one of these kinds, and the session.
 
-    async def settle_effect(self, effect_id: int) -> None:
-        """The effect was carried out."""
+        Args:
+            session_id: Whose effects.
+            kinds: Of which kinds.
+            settled: The one before, which was carried out: it is struck off first, at one go.
+        """
         ...
 
     async def postpone_effect(self, effect_id: int, due_at: float, error: str) -> None:

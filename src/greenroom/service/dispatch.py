@@ -123,13 +123,15 @@ class Dispatcher:
     async def _run_lane(self, session_id: str, lane: Lane) -> None:
         """Carry out a lane's effects, oldest first, until one must wait or none is left."""
         try:
-            while found := await self._store.next_effect(session_id, _KINDS[lane]):
+            done = None
+            while found := await self._store.next_effect(session_id, _KINDS[lane], settled=done):
                 effect, session = found
                 if effect.due_at > self._clock.now():
                     return
                 with span(f"effect.{effect.kind.value}", session):
                     if not await self._dispatch(session, effect):
                         return
+                done = effect.id
         except Unavailable as error:
             log.warning("store.unavailable", session=session_id, error=error.message)
         except Exception:
@@ -141,7 +143,7 @@ class Dispatcher:
     async def _dispatch(self, session: Session, effect: PendingEffect) -> bool:
         """Carry one effect out. False: it must wait, and its lane with it."""
         try:
-            settled = await self._carry_out(session, effect)
+            return await self._carry_out(session, effect)
         except (GreenroomError, OSError) as error:
             await self._failed(effect, error)
             return False
@@ -150,9 +152,6 @@ class Dispatcher:
             log.exception("effect.uncaught", session=session.id, kind=effect.kind.value)
             await self._failed(effect, error)
             return False
-        if settled:
-            await self._store.settle_effect(effect.id)
-        return settled
 
     async def _carry_out(self, session: Session, effect: PendingEffect) -> bool:
         payload, launcher = effect.payload, self._launcher

@@ -67,6 +67,7 @@ _LIVE_OF = select(t.sessions).where(
     t.sessions.c.tenant == bindparam("tenant"),
     t.LIVE,
 )
+_SETTLE = delete(t.effects).where(t.effects.c.id == bindparam("settled"))
 _NEXT_EFFECT = (
     select(t.effects)
     .where(
@@ -276,24 +277,22 @@ class SqlStore:
         )
 
     async def next_effect(
-        self, session_id: str, kinds: Collection[EffectKind]
+        self, session_id: str, kinds: Collection[EffectKind], *, settled: int | None = None
     ) -> tuple[PendingEffect, Session] | None:
         """See `Store.next_effect`."""
         asked = {"name": session_id, "kinds": [kind.value for kind in kinds]}
 
         def work(db: Connection) -> tuple[PendingEffect, Session] | None:
+            if settled is not None:
+                db.execute(_SETTLE, {"settled": settled})
             found = db.execute(_NEXT_EFFECT, asked).mappings().first()
             if found is None:
                 return None
             session = db.execute(_BY_ID, {"name": session_id}).mappings().one()
             return _effect(found), from_row(session)
 
-        return await self._db.read(work)
-
-    async def settle_effect(self, effect_id: int) -> None:
-        """See `Store.settle_effect`."""
-        settled = delete(t.effects).where(t.effects.c.id == effect_id)
-        await self._db.write(lambda db: db.execute(settled))
+        run = self._db.read if settled is None else self._db.write
+        return await run(work)
 
     async def postpone_effect(self, effect_id: int, due_at: float, error: str) -> None:
         """See `Store.postpone_effect`."""

@@ -472,7 +472,11 @@ class StoreContract:
         assert second.payload == {"launch_id": "lau_1"}
         both = {("ses_1", EffectKind.ENSURE_ROOM), ("ses_1", EffectKind.LAUNCH_BOT)}
         assert await store.due_kinds(_NOW) == both
-        await store.settle_effect(first.id)
+        world = [EffectKind.ENSURE_ROOM, EffectKind.LAUNCH_BOT]
+        following = await store.next_effect("ses_1", world, settled=first.id)
+        assert following is not None
+        assert following[0] == second
+        assert await store.next_effect("ses_1", [EffectKind.ENSURE_ROOM]) is None
         await store.postpone_effect(second.id, _NOW + 5, "no answer")
         assert await store.due_kinds(_NOW + 4) == set()
         assert await store.due_kinds(_NOW + 5) == {("ses_1", EffectKind.LAUNCH_BOT)}
