@@ -35,7 +35,7 @@ async def _noting_exits(self: Sessions, exit_: Any) -> None:
     note("end on record")
 
 
-Reports.take = _noting_reports  # type: ignore[method-assign]
+Reports.take = _noting_reports  # type: ignore[method-assign,assignment]
 Sessions.exited = _noting_exits  # type: ignore[method-assign]
 
 if __name__ == "__main__":
