@@ -68,6 +68,14 @@ class TooLarge(BadRequest):
     status = 413
 
 
+class TooSlow(BadRequest):
+    """A body did not come within its time."""
+
+    code = "too_slow"
+    status = 408
+    retryable = True
+
+
 class Unauthorized(GreenroomError):
     """Nobody we know is asking."""
 

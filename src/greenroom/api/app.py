@@ -23,6 +23,7 @@ from greenroom.api import (
     voice,
     webhook,
 )
+from greenroom.api.description import install_description
 from greenroom.api.errors import install_errors
 from greenroom.api.identity import Identity
 from greenroom.api.limits import BodyLimit
@@ -87,6 +88,7 @@ def build_app(parts: Parts) -> FastAPI:
         app.include_router(resource.router)
     for resource in (operators, keys, audit, deliveries):
         app.include_router(resource.router)
+    install_description(app)
     install_page(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)

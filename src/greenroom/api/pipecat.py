@@ -12,11 +12,20 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Request
 
 from greenroom.api import doors
+from greenroom.api.description import refusals
 from greenroom.api.identity import Asking, Identity
 from greenroom.api.origins import refuse_foreign_pages
 from greenroom.api.trace import Trace
-from greenroom.api.voice import RoomsDep, SessionsDep, Starts, ended_if_refused
-from greenroom.errors import NotFound, OfferConflict, UnsupportedTransport
+from greenroom.api.voice import (
+    OF_A_START,
+    OF_AN_OFFER,
+    OF_CANDIDATES,
+    RoomsDep,
+    SessionsDep,
+    Starts,
+    ended_if_refused,
+)
+from greenroom.errors import Forbidden, NotFound, OfferConflict, UnsupportedTransport
 from greenroom.service.sessions import Sessions, Started
 from greenroom.session.model import Presence, Session
 from greenroom.wire import pipecat as w
@@ -34,13 +43,17 @@ TRANSPORTS = ["webrtc"]
 STOCK_PERSISTENCE_S = 15.0
 
 
-@router.get("/status")
+@router.get("/status", responses=refusals(Forbidden))
 async def status() -> w.StatusResult:
     """What may be asked of ``/start``."""
     return w.StatusResult(transports=TRANSPORTS)
 
 
-@router.post("/start", response_model_exclude_none=True)
+@router.post(
+    "/start",
+    response_model_exclude_none=True,
+    responses=refusals(*OF_A_START, UnsupportedTransport),
+)
 async def start(
     who: Starts,
     trace_id: Trace,
@@ -71,7 +84,7 @@ async def start(
     )
 
 
-@router.post("/sessions/{session_id}/api/offer")
+@router.post("/sessions/{session_id}/api/offer", responses=refusals(*OF_AN_OFFER))
 async def offer(
     session_id: str, body: w.OfferRequest, request: Request, sessions: SessionsDep
 ) -> w.OfferAnswer:
@@ -81,7 +94,7 @@ async def offer(
         return await _connect(sessions, session_id, who, body)
 
 
-@router.patch("/sessions/{session_id}/api/offer")
+@router.patch("/sessions/{session_id}/api/offer", responses=refusals(*OF_CANDIDATES))
 async def trickle(
     session_id: str, body: w.CandidatesRequest, request: Request, sessions: SessionsDep
 ) -> w.PatchResult:
@@ -92,7 +105,7 @@ async def trickle(
     return await _trickle(sessions, peer, request, body)
 
 
-@router.post("/api/offer")
+@router.post("/api/offer", responses=refusals(*OF_A_START, *OF_AN_OFFER))
 async def flat_offer(
     body: w.OfferRequest,
     who: Whoever,
@@ -113,7 +126,7 @@ async def flat_offer(
             return await _connect(sessions, started.session.id, who, body)
 
 
-@router.patch("/api/offer")
+@router.patch("/api/offer", responses=refusals(*OF_CANDIDATES))
 async def flat_trickle(
     body: w.CandidatesRequest, request: Request, sessions: SessionsDep
 ) -> w.PatchResult:

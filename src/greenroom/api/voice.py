@@ -9,9 +9,25 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from greenroom.api import doors
+from greenroom.api.description import BY_A_DOOR, Refusals, refusals
 from greenroom.api.identity import Asking
 from greenroom.api.trace import Trace
-from greenroom.errors import BadOffer
+from greenroom.errors import (
+    BadOffer,
+    BotSilent,
+    BudgetUsedUp,
+    Conflict,
+    Draining,
+    Halted,
+    LaunchFailed,
+    LimitReached,
+    NotActive,
+    NotFound,
+    OfferConflict,
+    SessionEnded,
+    StillQueued,
+    TooLarge,
+)
 from greenroom.ports.rooms import Rooms
 from greenroom.service.sessions import Sessions, Started
 from greenroom.session.cost import cost_of
@@ -23,6 +39,14 @@ from greenroom.wire.status import shown_status
 from greenroom.wire.translate import cost_data, rfc3339
 
 router = APIRouter(prefix="/api/voice", tags=["voice"])
+
+OF_A_SESSION: Refusals = (*BY_A_DOOR, NotFound)
+OF_A_COMMAND: Refusals = (*OF_A_SESSION, Conflict)
+OF_THE_BOTS_LINK: Refusals = (StillQueued, SessionEnded, LaunchFailed, BotSilent)
+OF_CANDIDATES: Refusals = OF_A_SESSION + OF_THE_BOTS_LINK
+OF_AN_OFFER: Refusals = (*OF_A_COMMAND, *OF_THE_BOTS_LINK, BadOffer, OfferConflict)
+OF_A_LIMIT: Refusals = (BudgetUsedUp, *LimitReached.__subclasses__())
+OF_A_START: Refusals = (*OF_A_COMMAND, *OF_A_LIMIT, TooLarge, Halted, Draining)
 
 
 def _sessions(request: Request) -> Sessions:
@@ -65,7 +89,11 @@ async def config(sessions: SessionsDep, rooms: RoomsDep, request: Request) -> w.
     )
 
 
-@router.post("/session", status_code=201)
+@router.post(
+    "/session",
+    status_code=201,
+    responses={200: {"model": w.StartAnswer}, **refusals(*OF_A_START, *OF_AN_OFFER)},
+)
 async def start(
     body: w.StartBody,
     who: Starts,
@@ -106,7 +134,10 @@ async def start(
     )
 
 
-@router.get("/session/current", responses={204: {"description": "none is running"}})
+@router.get(
+    "/session/current",
+    responses={204: {"description": "none is running"}, **refusals(*BY_A_DOOR)},
+)
 async def current(
     who: Reads, sessions: SessionsDep, rooms: RoomsDep, response: Response
 ) -> w.SessionBody | None:
@@ -118,19 +149,19 @@ async def current(
     return _body(session, rooms)
 
 
-@router.get("/session/{session_id}")
+@router.get("/session/{session_id}", responses=refusals(*OF_A_SESSION))
 async def get(session_id: str, who: Reads, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
     """One of the user's sessions."""
     return _body(await sessions.get(session_id, who.user_id, tenant=who.tenant), rooms)
 
 
-@router.delete("/session/{session_id}")
+@router.delete("/session/{session_id}", responses=refusals(*OF_A_COMMAND))
 async def stop(session_id: str, who: Ends, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
     """End a session. Said again, nothing more happens."""
     return _body(await sessions.stop(session_id, who.user_id, tenant=who.tenant), rooms)
 
 
-@router.post("/session/{session_id}/offer")
+@router.post("/session/{session_id}/offer", responses=refusals(*OF_AN_OFFER))
 async def offer(
     session_id: str, body: w.OfferBody, who: Connects, sessions: SessionsDep
 ) -> w.AnswerBody:
@@ -138,7 +169,7 @@ async def offer(
     return _answer(await sessions.connect(session_id, who.user_id, _offer(body), tenant=who.tenant))
 
 
-@router.patch("/session/{session_id}/offer", status_code=204)
+@router.patch("/session/{session_id}/offer", status_code=204, responses=refusals(*OF_CANDIDATES))
 async def trickle(
     session_id: str, body: w.CandidatesBody, who: Trickles, sessions: SessionsDep
 ) -> None:
@@ -147,14 +178,18 @@ async def trickle(
     await sessions.trickle(session_id, who.user_id, candidates, tenant=who.tenant)
 
 
-@router.post("/session/{session_id}/ticket")
+@router.post("/session/{session_id}/ticket", responses=refusals(*OF_A_SESSION))
 async def ticket(session_id: str, who: Follows, sessions: SessionsDep) -> w.TicketAnswer:
     """A new one-time ticket for ``WS /ws``."""
     session = await sessions.get(session_id, who.user_id, tenant=who.tenant)
     return w.TicketAnswer(ticket=await sessions.ticket(session), expires_in_s=w.TICKET_LIFETIME_S)
 
 
-@router.post("/session/{session_id}/message", status_code=202)
+@router.post(
+    "/session/{session_id}/message",
+    status_code=202,
+    responses=refusals(*OF_A_COMMAND, NotActive, SessionEnded),
+)
 async def message(
     session_id: str, body: w.MessageBody, who: Writes, sessions: SessionsDep, rooms: RoomsDep
 ) -> w.SessionBody:
@@ -164,7 +199,7 @@ async def message(
     )
 
 
-@router.post("/mute")
+@router.post("/mute", responses=refusals(*OF_A_COMMAND))
 async def mute(
     body: w.MuteBody, who: Mutes, sessions: SessionsDep, rooms: RoomsDep, request: Request
 ) -> w.SessionBody:
@@ -180,7 +215,7 @@ async def mute(
     return _body(session, rooms)
 
 
-@router.post("/pause")
+@router.post("/pause", responses=refusals(*OF_A_COMMAND))
 async def pause(
     body: w.PauseBody, who: Pauses, sessions: SessionsDep, rooms: RoomsDep, request: Request
 ) -> w.SessionBody:

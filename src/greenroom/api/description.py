@@ -1,0 +1,110 @@
+"""What ``/openapi.json`` says of refusals: each by its status, with the codes that it may have.
+
+FastAPI knows what a route answers when all is well, and of refusals only its own 422, which nobody
+here gets. A route says by `refusals` what it may be refused with; what any request with a body or a
+parameter may be refused with is added to it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from greenroom.errors import (
+    BadRequest,
+    Forbidden,
+    GreenroomError,
+    IssuerUnavailable,
+    RateLimited,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+)
+from greenroom.wire.http import ErrorAnswer
+
+_ERROR_ANSWER = "ErrorAnswer"
+_REF = f"#/components/schemas/{_ERROR_ANSWER}"
+# What FastAPI describes of its own refusals.
+_NEVER = ("HTTPValidationError", "ValidationError")
+
+Refusals = tuple[type[GreenroomError], ...]
+
+BY_A_DOOR: Refusals = (
+    BadRequest,
+    Unauthorized,
+    Forbidden,
+    RateLimited,
+    Unavailable,
+    IssuerUnavailable,
+)
+"""What whoever goes through a user's or a server's door may be refused with."""
+
+BY_THE_OPERATORS_DOOR: Refusals = (Unauthorized, Forbidden, RateLimited, Unavailable)
+
+
+def refusals(*errors: type[GreenroomError]) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route that may be refused with these errors."""
+    by_status: dict[int | str, list[type[GreenroomError]]] = {}
+    for error in sorted(set(errors), key=lambda error: (error.status, error.code)):
+        by_status.setdefault(error.status, []).append(error)
+    return {status: _response(of_status) for status, of_status in by_status.items()}
+
+
+def _response(errors: Iterable[type[GreenroomError]]) -> dict[str, Any]:
+    told = {error.code: inspect.getdoc(error) or "" for error in errors}
+    return {
+        "description": "\n\n".join(f"`{code}`: {text}" for code, text in told.items()),
+        "content": {"application/json": {"schema": _schema(list(told))}},
+    }
+
+
+def _schema(codes: list[str]) -> dict[str, Any]:
+    return {"allOf": [{"$ref": _REF}, {"properties": {"code": {"enum": codes}}}]}
+
+
+def install_description(app: FastAPI) -> None:
+    """Let the app describe itself truly; made once, when it is asked for."""
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _described(app)
+        return app.openapi_schema
+
+    app.openapi = described  # type: ignore[method-assign]
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    whole = get_openapi(
+        title=app.title, version=app.version, summary=app.summary, routes=app.routes
+    )
+    for of_path in whole["paths"].values():
+        for operation in of_path.values():
+            _add_what_any_input_is_refused_with(operation)
+    schemas = whole.setdefault("components", {}).setdefault("schemas", {})
+    for name in _NEVER:
+        schemas.pop(name, None)
+    schemas[_ERROR_ANSWER] = ErrorAnswer.model_json_schema(by_alias=True)
+    return whole
+
+
+def _add_what_any_input_is_refused_with(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    checked = responses.pop("422", None) is not None
+    missing = ((BadRequest, checked), (TooLarge, "requestBody" in operation))
+    for error, may_be in missing:
+        if may_be:
+            _add(responses, error)
+
+
+def _add(responses: dict[str, Any], error: type[GreenroomError]) -> None:
+    """Add an error to those of its status, if it is not among them."""
+    new = _response([error])
+    known = responses.setdefault(str(error.status), new)
+    enum = known["content"]["application/json"]["schema"]["allOf"][1]["properties"]["code"]["enum"]
+    if error.code not in enum:
+        enum.append(error.code)
+        known["description"] += "\n\n" + new["description"]
