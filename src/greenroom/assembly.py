@@ -166,6 +166,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         hosts=plan.hosts,
         origins=plan.origins,
         metrics_open=plan.metrics_open,
+        live_limit=plan.quotas.live,
     )
     if plan.quotas.live is not None:
         metrics.bot_places.labels(limit="live").set(plan.quotas.live)

@@ -75,6 +75,12 @@ class Unauthorized(GreenroomError):
     status = 401
 
 
+class NoPublicKey(Unauthorized):
+    """A start by Pipecat Cloud's wire without a key; there its code is ``PCC-1002``."""
+
+    code = "no_public_key"
+
+
 class Forbidden(GreenroomError):
     """Somebody is asking for what is not theirs, or from a place that may not ask."""
 

@@ -12,6 +12,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from greenroom import __version__
 from greenroom.api import (
     audit,
+    cloud,
     cost,
     deliveries,
     events,
@@ -69,6 +70,7 @@ class Parts:
     hosts: Sequence[str]
     origins: Sequence[str]
     metrics_open: bool = False
+    live_limit: int | None = None
 
 
 def build_app(parts: Parts) -> FastAPI:
@@ -82,8 +84,9 @@ def build_app(parts: Parts) -> FastAPI:
     )
     for name in Parts.__dataclass_fields__:
         setattr(app.state, name, getattr(parts, name))
+    app.state.began_at = parts.clock.now()
     install_errors(app, parts.metrics)
-    for resource in (voice, cost, pipecat, events, link, webhook, health):
+    for resource in (voice, cost, pipecat, cloud, events, link, webhook, health):
         app.include_router(resource.router)
     for resource in (operators, keys, audit, deliveries):
         app.include_router(resource.router)

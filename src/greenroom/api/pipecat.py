@@ -17,6 +17,7 @@ from greenroom.api.origins import refuse_foreign_pages
 from greenroom.api.trace import Trace
 from greenroom.api.voice import RoomsDep, SessionsDep, Starts, ended_if_refused
 from greenroom.errors import NotFound, OfferConflict, UnsupportedTransport
+from greenroom.ports.rooms import Rooms
 from greenroom.service.sessions import Sessions, Started
 from greenroom.session.model import Presence, Session
 from greenroom.wire import pipecat as w
@@ -54,21 +55,9 @@ async def start(
     If no offer follows, the session ends by its join deadline. The ICE servers are those of the
     settings and nobody else's, asked for (``enableDefaultIceServers``) or not.
     """
-    asked = body or w.StartRequest()
-    if asked.wanted_transport not in TRANSPORTS:
-        raise UnsupportedTransport(
-            f"The transport “{asked.wanted_transport}” is not configured here. "
-            f"Use “{TRANSPORTS[0]}”.",
-            transports=TRANSPORTS,
-        )
-    started = await _start(sessions, who, asked.body, trace_id)
+    started = await begin_asked(sessions, who, body or w.StartRequest(), None, trace_id)
     doors.note_session(request, started.session.id)
-    servers = rooms.describe(started.session.room).ice_servers
-    wanted = bool(servers) or asked.enable_default_ice_servers
-    return w.StartResult(
-        session_id=started.session.id,
-        ice_config=w.IceConfig(ice_servers=servers) if wanted else None,
-    )
+    return start_result(body or w.StartRequest(), started, rooms)
 
 
 @router.post("/sessions/{session_id}/api/offer")
@@ -78,7 +67,7 @@ async def offer(
     """Connect to the bot of a session; again after a lost network. One session, one bot."""
     who = await _owner_in(session_id, request, sessions)
     async with doors.passing(request, who, doors.CONNECT):
-        return await _connect(sessions, session_id, who, body)
+        return await connect(sessions, session_id, who, body)
 
 
 @router.patch("/sessions/{session_id}/api/offer")
@@ -86,10 +75,9 @@ async def trickle(
     session_id: str, body: w.CandidatesRequest, request: Request, sessions: SessionsDep
 ) -> w.PatchResult:
     """Further ICE candidates."""
-    peer = w.Peer.parse(body.pc_id)
-    if peer is None or peer.session_id != session_id:
-        raise NotFound("There is no such peer connection in this session.")
-    return await _trickle(sessions, peer, request, body)
+    who = await _owner_in(session_id, request, sessions)
+    async with doors.passing(request, who, doors.TRICKLE):
+        return await pass_candidates(sessions, peer_in(session_id, body), who, body)
 
 
 @router.post("/api/offer")
@@ -105,12 +93,12 @@ async def flat_offer(
     if before is not None:
         owner = await _owner_in(before.session_id, request, sessions)
         async with doors.passing(request, owner, doors.CONNECT):
-            return await _connect(sessions, before.session_id, owner, body)
+            return await connect(sessions, before.session_id, owner, body)
     async with doors.passing(request, who, doors.START):
-        started = await _start(sessions, who, body.request_data, trace_id)
+        started = await _begin(sessions, who, None, body.request_data, trace_id)
         doors.note_session(request, started.session.id)
         async with ended_if_refused(started, sessions):
-            return await _connect(sessions, started.session.id, who, body)
+            return await connect(sessions, started.session.id, who, body)
 
 
 @router.patch("/api/offer")
@@ -121,15 +109,56 @@ async def flat_trickle(
     peer = w.Peer.parse(body.pc_id)
     if peer is None:
         raise NotFound("There is no such peer connection.")
-    return await _trickle(sessions, peer, request, body)
+    who = await _owner_in(peer.session_id, request, sessions)
+    async with doors.passing(request, who, doors.TRICKLE):
+        return await pass_candidates(sessions, peer, who, body)
 
 
-async def _start(
-    sessions: Sessions, who: Asking, body: dict[str, Any] | None, trace_id: str | None
+# ---- what Pipecat Cloud's doors (`greenroom.api.cloud`) do as well
+
+
+async def begin_asked(
+    sessions: Sessions,
+    who: Asking,
+    asked: w.StartRequest,
+    assistant: str | None,
+    trace_id: str | None,
+) -> Started:
+    """Start a session as `/start` does, with this assistant or the first one.
+
+    Raises:
+        UnsupportedTransport: It asks for audio on a way that is not configured.
+        GreenroomError: As `Sessions.start`.
+    """
+    if asked.wanted_transport not in TRANSPORTS:
+        raise UnsupportedTransport(
+            f"The transport “{asked.wanted_transport}” is not configured here. "
+            f"Use “{TRANSPORTS[0]}”.",
+            transports=TRANSPORTS,
+        )
+    return await _begin(sessions, who, assistant, asked.body, trace_id)
+
+
+def start_result(asked: w.StartRequest, started: Started, rooms: Rooms) -> w.StartResult:
+    """What a start is answered."""
+    servers = rooms.describe(started.session.room).ice_servers
+    wanted = bool(servers) or asked.enable_default_ice_servers
+    return w.StartResult(
+        session_id=started.session.id,
+        ice_config=w.IceConfig(ice_servers=servers) if wanted else None,
+    )
+
+
+async def _begin(
+    sessions: Sessions,
+    who: Asking,
+    assistant: str | None,
+    body: dict[str, Any] | None,
+    trace_id: str | None,
 ) -> Started:
     return await sessions.start(
         who.user_id,
-        None,
+        assistant,
         body=body,
         tenant=who.tenant,
         most_persistence_s=STOCK_PERSISTENCE_S,
@@ -155,9 +184,10 @@ async def _owner_in(session_id: str, request: Request, sessions: Sessions) -> As
     return Asking(session.user_id, session.tenant, guest=True)
 
 
-async def _connect(
+async def connect(
     sessions: Sessions, session_id: str, who: Asking, body: w.OfferRequest
 ) -> w.OfferAnswer:
+    """Pass a stock client's offer on; raises as `Sessions.connect`, or if the talk has moved."""
     before = w.Peer.parse(body.pc_id)
     peer = w.Peer.offering(session_id, body.sdp, before)
     goes_on = before is not None and peer.participant == before.participant
@@ -180,11 +210,22 @@ def _refuse_if_moved(session: Session, peer: w.Peer) -> None:
         raise OfferConflict("This conversation has moved to another page.")
 
 
-async def _trickle(
-    sessions: Sessions, peer: w.Peer, request: Request, body: w.CandidatesRequest
+def peer_in(session_id: str, body: w.CandidatesRequest) -> w.Peer:
+    """The peer that candidates are for.
+
+    Raises:
+        NotFound: It is none of this session's.
+    """
+    peer = w.Peer.parse(body.pc_id)
+    if peer is None or peer.session_id != session_id:
+        raise NotFound("There is no such peer connection in this session.")
+    return peer
+
+
+async def pass_candidates(
+    sessions: Sessions, peer: w.Peer, who: Asking, body: w.CandidatesRequest
 ) -> w.PatchResult:
-    who = await _owner_in(peer.session_id, request, sessions)
+    """Pass further candidates on; raises as `Sessions.trickle`."""
     candidates = Candidates(offer_id=peer.offer_id, candidates=body.as_candidates())
-    async with doors.passing(request, who, doors.TRICKLE):
-        await sessions.trickle(peer.session_id, who.user_id, candidates, tenant=who.tenant)
+    await sessions.trickle(peer.session_id, who.user_id, candidates, tenant=who.tenant)
     return w.PatchResult()

@@ -17,6 +17,7 @@ from greenroom.ports.store import (
     AlreadyLive,
     DueDeadline,
     Halt,
+    Listing,
     Move,
     New,
     NewEffect,
@@ -31,7 +32,7 @@ from greenroom.session.deadlines import deadlines as deadlines_of
 from greenroom.session.facts import EffectKind
 from greenroom.session.model import DEFAULT_TENANT, DeadlineKind, Session
 from greenroom.session.policy import Occupancy, Place, Quotas
-from greenroom.store import spend
+from greenroom.store import listing, spend
 from greenroom.store import tables as t
 from greenroom.store.audit import SqlAudit
 from greenroom.store.deliveries import SqlDeliveries
@@ -216,6 +217,13 @@ class SqlStore:
         async with self._read() as db:
             found = await db.execute(select(t.sessions).where(t.UNENDED))
             return [from_row(row) for row in found.mappings()]
+
+    async def listed(self, wanted: Listing) -> tuple[int, list[Session]]:
+        """See `Store.listed`."""
+        async with self._read() as db:
+            count = await db.scalar(listing.counted(wanted))
+            found = await db.execute(listing.wanted(wanted))
+            return count or 0, [from_row(row) for row in found.mappings()]
 
     async def events_after(self, session_id: str, seq: int, limit: int) -> list[StoredEvent]:
         """See `Store.events_after`."""
