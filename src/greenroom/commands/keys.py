@@ -54,8 +54,7 @@ def create(
 
       [bold]greenroom keys create acme --scope tokens:mint --tenant acme[/bold]   for one tenant
 
-      [bold]greenroom keys create public --scope sessions:start[/bold]    Pipecat Cloud's public key; its
-      private one has sessions:read and sessions:end
+      [bold]greenroom keys create public --scope sessions:start[/bold]   as a public key
 
       [bold]greenroom keys create prometheus --scope metrics[/bold]    reads /metrics, nothing else
     """
