@@ -37,6 +37,12 @@ class Cloud:
     public: str
     private: str
 
+    async def start(self, agent: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What the SDK returns."""
+        session: Any = Session(agent, self.public, SessionParams(data=data))
+        started: dict[str, Any] = await session.start()
+        return started
+
     async def pcc(self, *arguments: str) -> Any:
         """What ``pcc`` prints as JSON; None if it prints none."""
         environment = {
@@ -95,15 +101,14 @@ async def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 async def test_the_official_sdk_and_pcc_start_list_and_stop_sessions(cloud: Cloud) -> None:
-    params = SessionParams(data={"name": "Ada"})
-    first = (await Session("sleeper", cloud.public, params).start())["sessionId"]
+    first = (await cloud.start("sleeper", {"name": "Ada"}))["sessionId"]
     await cloud.pcc("agent", "start", "sleeper", "--force", "--api-key", cloud.public)
 
     with pytest.raises(AgentStartError) as full:
-        await Session("sleeper", cloud.public).start()
+        await cloud.start("sleeper")
     assert full.value.error_code == "429"
     with pytest.raises(AgentStartError) as unknown:
-        await Session("nobody", cloud.public).start()
+        await cloud.start("nobody")
     assert unknown.value.error_code == "404"
 
     agents = (await cloud.pcc("agent", "list"))["agents"]

@@ -248,6 +248,12 @@ class MachineFull(LimitReached):
     code = "machine_full"
 
 
+class AgentsFull(LimitReached):
+    """Every agent of the pool that carries the sessions is taken; known only when one is asked."""
+
+    code = "agents_full"
+
+
 class RateLimited(GreenroomError):
     """Too many calls in a short time. ``facts``: ``rate``, which, and how many a minute it allows.
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from greenroom.launch.machine import MachineCapacity
 from greenroom.launch.state import lock_or_none
 from greenroom.outbound.keyset import key_set_at
 from greenroom.outbound.sender import HttpSender
+from greenroom.ports.capacity import Capacity
+from greenroom.ports.launcher import Launcher
 from greenroom.pricelist import read_price_list
 from greenroom.rooms.local import LocalRooms
 from greenroom.running import LOCK_FILE, announced
@@ -34,6 +37,7 @@ from greenroom.service.purse import Money
 from greenroom.service.sessions import Assistant
 from greenroom.session.inputs import BotExited
 from greenroom.session.model import EndReason, Stage
+from greenroom.session.policy import Quotas
 from greenroom.settings import Settings
 from greenroom.store import database_at
 from greenroom.wire.webhooks import Endpoint
@@ -107,7 +111,7 @@ async def build(
     assistants = _assistants(settings, bot)
     # A price list with a typo must keep nobody from ending what runs.
     money = _money(settings, assistants) if address else Money()
-    launcher = LocalLauncher(settings.state_dir, spares=settings.spares)
+    launcher, capacity, quotas = _carriers(settings, assistants)
     store = await database_at(settings.plain_database_url(), settings.state_dir).open()
     rooms = LocalRooms(settings.ice_servers, allow_loopback=settings.allow_loopback_media)
     plan = Plan(
@@ -121,14 +125,34 @@ async def build(
         origins=settings.origins,
         endpoints=endpoints,
         metrics_open=settings.metrics_open,
-        quotas=settings.quotas(),
+        quotas=quotas,
         rates=settings.rates(),
         issuer=_issuer(settings),
     )
-    adapters = Adapters(
-        store, MemoryHub(), SystemClock(), launcher, rooms, sender, MachineCapacity()
-    )
+    adapters = Adapters(store, MemoryHub(), SystemClock(), launcher, rooms, sender, capacity)
     return assemble(adapters, plan)
+
+
+def _carriers(
+    settings: Settings, assistants: Sequence[Assistant]
+) -> tuple[Launcher, Capacity, Quotas]:
+    """What carries the bots, what measures that, and how many there may be of them."""
+    cloud, quotas = settings.pipecat_cloud(), settings.quotas()
+    if cloud is None:
+        launcher = LocalLauncher(settings.state_dir, spares=settings.spares)
+        return launcher, MachineCapacity(), quotas
+    # Whoever has bots on this machine need not wait for it.
+    from greenroom.launch.pipecat_cloud.capacity import AGENT_QUOTAS, AgentCapacity
+    from greenroom.launch.pipecat_cloud.client import CloudClient
+    from greenroom.launch.pipecat_cloud.launcher import PipecatCloudLauncher
+
+    agent = cloud.agent or assistants[0].name
+    client = CloudClient(agent, cloud.public_key, cloud.private_key, cloud.url)
+    capacity = AgentCapacity(client)
+    elsewhere = PipecatCloudLauncher(
+        client, settings.state_dir, SystemClock(), capacity, max_session_s=cloud.max_session_s
+    )
+    return elsewhere, capacity, replace(quotas, machine=AGENT_QUOTAS)
 
 
 def _endpoints(settings: Settings, sender: HttpSender, *, serving: bool) -> list[Endpoint]:

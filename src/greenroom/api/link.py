@@ -22,7 +22,8 @@ from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
 from greenroom.service.reports import Reports, Way
 from greenroom.service.sessions import EFFECTS_TOPIC, Sessions, session_topic
-from greenroom.service.tracing import ids_of, traceparent_of
+from greenroom.service.specs import spec_of
+from greenroom.service.tracing import ids_of
 from greenroom.session.facts import Outcome
 from greenroom.session.model import Session, Stage
 from greenroom.wire.base import WireModel
@@ -37,7 +38,6 @@ from greenroom.wire.link import (
     OfferRefused,
     Report,
     ReportAck,
-    SessionSpec,
     Welcome,
     from_bot,
 )
@@ -139,17 +139,7 @@ class _Door:
             raise _Fenced from None
         if session.stage is Stage.ENDED:
             raise _Fenced
-        spec = SessionSpec(
-            session_id=session.id,
-            launch_id=session.launch_id,
-            assistant=session.assistant,
-            room=self._rooms.describe(session.room),
-            persistence_s=session.limits.persistence_s,
-            traceparent=traceparent_of(session),
-            muted=session.muted,
-            paused=session.is_paused,
-            body=session.body,
-        )
+        spec = spec_of(session, self._rooms)
         await self._send(Welcome(report_seq=session.report_seq, session=spec))
         return session
 

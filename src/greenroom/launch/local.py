@@ -98,7 +98,7 @@ class LocalLauncher:
         Raises:
             BadRequest: The launch id is not of letters, digits, ``_``, ``-`` and ``.`` (≤ 100).
         """
-        order = dataclasses.replace(order, bot=_located(order.bot))
+        order = dataclasses.replace(order, bot=_located(order.bot), session=None)
         with _refusing_bad_values():
             asked = Start(launch_id=order.launch_id, order=order)
         await self._ask(asked, Done)

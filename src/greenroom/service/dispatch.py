@@ -25,6 +25,7 @@ from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
 from greenroom.service.policies import EFFECT_CALLS, POLICIES, Outside, outside
 from greenroom.service.sessions import EFFECTS_TOPIC, Sessions
+from greenroom.service.specs import spec_of
 from greenroom.service.tracing import span
 from greenroom.session.facts import EffectKind
 from greenroom.session.model import EndReason, Session, Stage
@@ -209,6 +210,12 @@ class Dispatcher:
         none = BotExit(session.launch_id, session.id, ExitCause.ENDED, None, None, "", now)
         await self._sessions.exited(none)
 
+    async def _launch_given_up(self, effect: PendingEffect) -> None:
+        """Nobody tries again: whoever waits for the bot need not wait for the join deadline."""
+        launch_id, now = effect.payload["launch_id"], self._clock.now()
+        none = BotExit(launch_id, effect.session_id, ExitCause.REFUSED, None, None, "", now)
+        await self._sessions.exited(none)
+
     def _order(self, session: Session, effect: PendingEffect, link_url: str) -> LaunchOrder:
         launch_id = effect.payload["launch_id"]
         return LaunchOrder(
@@ -220,6 +227,7 @@ class Dispatcher:
             join_within_s=effect.payload["join_s"],
             wall_clock_s=effect.payload["wall_clock_s"],
             memory_limit_bytes=self._memory_limit_bytes,
+            session=spec_of(session, self._rooms),
         )
 
     async def _tell(self, session: Session, effect: PendingEffect) -> bool:
@@ -254,7 +262,10 @@ class Dispatcher:
             self._metrics.effects_dead.labels(kind=effect.kind.value).inc()
             log.error("effect.dead", **fields)
             await self._store.bury_effect(effect.id, reason)
+            if effect.kind is EffectKind.LAUNCH_BOT:
+                await self._launch_given_up(effect)
             return
         log.warning("effect.failed", **fields)
-        due_at = self._clock.now() + policy.wait_s(attempt)
+        asked_s = error.retry_after_s if isinstance(error, GreenroomError) else None
+        due_at = self._clock.now() + max(policy.wait_s(attempt), asked_s or 0.0)
         await self._store.postpone_effect(effect.id, due_at, reason)

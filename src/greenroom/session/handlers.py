@@ -193,6 +193,9 @@ def _bot_exited(draft: Draft, exited: i.BotExited, now: float) -> None:
         if reason is not EndReason.BOT_LEFT:
             draft.tell(f.Failed(exited.code, exited.message, retryable=True))
         draft.set(stage=Stage.ENDING, reason=reason, ending_at=now)
+    # What has never reported can be told nothing: it goes on to its end, and is billed to it.
+    if exited.still_runs_s > 0 and draft.session.report_seq == 0:
+        draft.set(meter=used(draft.session.meter, "container", "seconds", exited.still_runs_s))
     over(draft, now)
 
 

@@ -221,12 +221,14 @@ class BotExited:
         clean: It ended by itself, without an error.
         code: ``bot_exited``, ``bot_crashed``, ``import_failed`` …
         message: One sentence, safe to show.
+        still_runs_s: Nobody could end it, and it goes on, and costs, for so long at most.
     """
 
     launch_id: str
     clean: bool
     code: str
     message: str
+    still_runs_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -299,8 +299,8 @@ class StoreContract:
     ) -> None:
         ends = {1: EndReason.USER, 2: None, 3: EndReason.BOT_CRASHED, 4: None}
         for number, reason in ends.items():
-            late = {"created_at": _NOW + number, "admitted_at": _NOW + number}
-            session = replace(a_session(number, user_id=f"user {number}"), **late)
+            at, session = _NOW + number, a_session(number, user_id=f"user {number}")
+            session = replace(session, created_at=at, admitted_at=at)
             if number == 4:
                 session = replace(session, assistant="quiz", tenant="acme")
             kept = await create(store, session)
