@@ -9,14 +9,19 @@ import traceback
 from collections.abc import Callable
 from enum import Enum
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from loguru import logger
-from pipecat.runner.types import SmallWebRTCRunnerArguments
+from pipecat.runner.types import (
+    DailyRunnerArguments,
+    RunnerArguments,
+    SmallWebRTCRunnerArguments,
+    WebSocketRunnerArguments,
+)
 
 from greenroom.bot import load
 from greenroom.bot.context import BotSession, current, enter
-from greenroom.bot.link import FromGreenroom, LinkClient, LinkEnd
+from greenroom.bot.link import FromGreenroom, LinkClient, LinkEnd, Reply
 from greenroom.bot.room import Room
 from greenroom.bot.trace import trace
 from greenroom.wire.link import (
@@ -38,6 +43,10 @@ REMEMBERED_COMMANDS = 1_000
 # An offer that waits for the bot reaches it a millisecond behind the welcome.
 OFFER_FOLLOWS_WITHIN_S = 0.005
 ANSWER_LEAVES_WITHIN_S = 0.5
+
+
+# Arguments with a way to the user that is not Greenroom's.
+_MEET_ELSEWHERE = (DailyRunnerArguments, SmallWebRTCRunnerArguments, WebSocketRunnerArguments)
 
 
 class Ending(Enum):
@@ -64,22 +73,68 @@ LINK_ENDINGS = {
 }
 
 
+class Line(Protocol):
+    """What reports go out by, and what Greenroom wants comes in by; see `LinkClient`."""
+
+    async def welcomed(self) -> SessionSpec:
+        """See `LinkClient.welcomed`."""
+        ...
+
+    def report(self, kind: ReportKind, data: dict[str, Any]) -> None:
+        """See `LinkClient.report`."""
+        ...
+
+    def ephemeral(self, event: str, data: dict[str, Any]) -> None:
+        """See `LinkClient.ephemeral`."""
+        ...
+
+    def reply(self, message: Reply) -> None:
+        """See `LinkClient.reply`."""
+        ...
+
+    async def sent(self, within_s: float) -> bool:
+        """See `LinkClient.sent`."""
+        ...
+
+    async def flush(self, within_s: float) -> bool:
+        """See `LinkClient.flush`."""
+        ...
+
+    async def run(self) -> LinkEnd:
+        """See `LinkClient.run`."""
+        ...
+
+
 class Serving:
     """Runs one bot for one session; must be made inside a running event loop.
 
     The link may come and go; the bot and its audio do not depend on it. The session ends when
     the bot returns or raises, when Greenroom sends ``end``, fences or refuses the link, when
     the link is gone for too long, or when `stop` is called; whichever comes first.
+
+    Args:
+        spec: What to run and whom to dial.
+        module: Has the bot.
+        progress: Told how far it has come; must not block.
+        line: Makes what stands in for the link; called as `LinkClient` is.
+        given: The arguments that whoever hosts this process has for the bot. A bot that meets
+            its user elsewhere (in a Daily room, say) gets these, and no connection of ours.
     """
 
     def __init__(
-        self, spec: BotSpec, module: ModuleType, progress: Callable[[Progress], None]
+        self,
+        spec: BotSpec,
+        module: ModuleType,
+        progress: Callable[[Progress], None],
+        *,
+        line: Callable[..., Line] | None = None,
+        given: Any = None,
     ) -> None:
         self._bot = load.entry(module)
         self._progress = progress
-        self._link = LinkClient(
-            spec, level=load.level(module), pid=os.getpid(), received=self._received
-        )
+        self._given = given
+        make: Callable[..., Line] = line or LinkClient
+        self._link = make(spec, level=load.level(module), pid=os.getpid(), received=self._received)
         self._room: Room | None = None
         self._offers: asyncio.Queue[Offer | Candidates] = asyncio.Queue()
         self._commands: asyncio.Queue[Command | SessionSpec] = asyncio.Queue()
@@ -172,9 +227,7 @@ class Serving:
             await self._link.sent(ANSWER_LEAVES_WITHIN_S)
 
     async def _run_bot(self, room: Room, spec: SessionSpec) -> None:
-        arguments = SmallWebRTCRunnerArguments(
-            webrtc_connection=room.connection, body=spec.body, session_id=spec.session_id
-        )
+        arguments = self._arguments(room, spec)
         arguments.pipeline_idle_timeout_secs = None
         try:
             await self._bot(arguments)
@@ -185,6 +238,14 @@ class Serving:
             self._end(Ending.BOT_RAISED)
         else:
             self._end(Ending.BOT_RETURNED)
+
+    def _arguments(self, room: Room, spec: SessionSpec) -> RunnerArguments:
+        if isinstance(self._given, _MEET_ELSEWHERE):
+            self._given.body = spec.body
+            return self._given
+        return SmallWebRTCRunnerArguments(
+            webrtc_connection=room.connection, body=spec.body, session_id=spec.session_id
+        )
 
     async def _close_room(self) -> None:
         if self._room is not None:
