@@ -56,6 +56,7 @@ class WebhookLine:
         pid: As `LinkClient` has it.
         received: Called with what Greenroom wants.
         transport: How to get there; the network if None.
+        now: Seconds since the epoch; a clock that is wrong by minutes is refused.
     """
 
     def __init__(
@@ -67,11 +68,13 @@ class WebhookLine:
         pid: int = 0,
         received: Callable[[FromGreenroom], None],
         transport: httpx.AsyncBaseTransport | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._told = told
         self._secret = webhook_secret(told.secret)
         self._received = received
         self._transport = transport
+        self._now = now
         self._last_seq = 0
         self._waiting: deque[Report] = deque()
         self._to_send = asyncio.Event()
@@ -96,7 +99,7 @@ class WebhookLine:
         Raises:
             TooLarge: It does not fit into one message.
         """
-        at_ms = time.time_ns() // 1_000_000
+        at_ms = int(self._now() * 1000)
         report = Report(seq=self._last_seq + 1, at_ms=at_ms, kind=kind, data=data)
         if len(report.to_json().encode()) > MAX_BATCH_BYTES:
             raise TooLarge("A report is larger than a message may be.", kind=kind.value)
@@ -157,7 +160,7 @@ class WebhookLine:
         first, last = (batch[0].seq, batch[-1].seq) if batch else (0, 0)
         launch_id = self._told.session.launch_id
         headers = signed_headers(
-            launch_id, self._secret, f"{launch_id}_{first}_{last}", time.time(), body
+            launch_id, self._secret, f"{launch_id}_{first}_{last}", self._now(), body
         )
         try:
             answer = await client.post(self._told.webhook_url, content=body, headers=headers)
