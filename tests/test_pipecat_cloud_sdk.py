@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pipecatcloud._utils.deploy_utils import load_deploy_config_file
 from pipecatcloud.exception import AgentStartError
 from pipecatcloud.session import Session, SessionParams
 
@@ -126,3 +127,12 @@ async def test_the_official_sdk_and_pcc_start_list_and_stop_sessions(cloud: Clou
                 break
     assert one["endState"] == "terminated"
     assert one["endedAt"] is not None
+
+
+def test_the_examples_deploy_file_is_one_that_pcc_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Path(__file__).parents[1] / "examples" / "cloud-agent" / "pcc-deploy.toml"
+    monkeypatch.setattr("pipecatcloud.cli.config.deploy_config_path", str(file))
+    deployed = load_deploy_config_file()
+    assert deployed is not None
+    assert deployed.agent_name == "parrot"
+    assert deployed.max_session_duration == 900

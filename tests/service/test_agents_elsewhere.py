@@ -52,6 +52,16 @@ class House:
             while len(self.cloud.active) != number:
                 await asyncio.sleep(0.01)
 
+    async def event(self, session_id: str, type_: str) -> dict[str, Any]:
+        """Wait for the first event of this type."""
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                events = await self.whole.parts.store.events_after(session_id, 0, 100)
+                found = [event.data for event in events if event.type == type_]
+                if found:
+                    return found[0]
+                await asyncio.sleep(0.01)
+
     async def until(self, session_id: str, stage: Stage) -> Session:
         async with asyncio.timeout(WITHIN_S):
             while (session := await self.session(session_id)).stage is not stage:
@@ -101,6 +111,8 @@ async def test_an_agent_is_started_with_its_session_and_stopped_with_it(house: H
     assert told is not None
     assert (told.session.session_id, told.session.body) == (session.id, {"name": "Ada"})
     assert told.session.room.name == session.room
+    starting = await house.event(session.id, "voice.bot.starting")
+    assert starting == {"withinS": 30.0}, "what is left until the join deadline"
     await house.whole.parts.sessions.stop(session.id, "ada")
     await house.agents(0)
     ended = await house.until(session.id, Stage.ENDED)

@@ -62,6 +62,7 @@ async def config(sessions: SessionsDep, rooms: RoomsDep, request: Request) -> w.
         title=assistant.title,
         ice_servers=rooms.describe("").ice_servers,
         anonymous=request.app.state.identity.anonymous,
+        join_s=assistant.limits.join_s,
     )
 
 

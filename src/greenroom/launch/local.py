@@ -69,6 +69,8 @@ class LocalLauncher:
         BadSetting: The state directory's path is too long for a socket, or the system is Windows.
     """
 
+    starts_cold = False
+
     def __init__(
         self,
         state_dir: Path,

@@ -96,7 +96,12 @@ class Launcher(Protocol):
     Once `halt` has returned no launch begins until `resume`, whoever asked for it and whenever;
     that outlives this process, the launcher's own and the machine's.
     Every call is bounded in time and raises `Unavailable` when the supervisor does not answer.
+
+    Attributes:
+        starts_cold: A launch may have to wait until a machine for it is made.
     """
+
+    starts_cold: bool
 
     async def start(self, order: LaunchOrder) -> None:
         """Begin a launch; returns once it is under way, not once the bot is ready.

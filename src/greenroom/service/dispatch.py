@@ -28,6 +28,7 @@ from greenroom.service.sessions import EFFECTS_TOPIC, Sessions
 from greenroom.service.specs import spec_of
 from greenroom.service.tracing import span
 from greenroom.session.facts import EffectKind
+from greenroom.session.inputs import BotStarting
 from greenroom.session.model import EndReason, Session, Stage
 from greenroom.wire.link import Command, CommandKind
 
@@ -194,6 +195,8 @@ class Dispatcher:
             try:
                 self._links.launched(session.launch_id)
                 await self._outside(effect, lambda: self._launcher.start(order))
+                if self._launcher.starts_cold:
+                    await self._sessions.apply(session.id, BotStarting())
                 return True
             except Halted:  # the brake is pulled first, and put on record a moment later
                 halt = await outside(Outside.HALTED, self._launcher.halted)

@@ -213,6 +213,11 @@ class BudgetSpent:
 
 
 @dataclass(frozen=True, slots=True)
+class BotStarting:
+    """Whoever carries the bot elsewhere has taken it on; its machine may have to be made first."""
+
+
+@dataclass(frozen=True, slots=True)
 class BotExited:
     """The bot's process is no more. ``code`` is an error code for people's software.
 
@@ -251,4 +256,6 @@ class Due:
 
 
 Command = Offer | Stop | Mute | Pause | Resume | Message
-Input = Command | Reported | BudgetNear | BudgetSpent | BotExited | MovedUp | LetIn | Due
+Input = (
+    Command | Reported | BudgetNear | BudgetSpent | BotStarting | BotExited | MovedUp | LetIn | Due
+)

@@ -68,6 +68,8 @@ class PipecatCloudLauncher:
         look_every_s: How often it looks what lives.
     """
 
+    starts_cold = True
+
     def __init__(
         self,
         client: CloudClient,
