@@ -174,7 +174,7 @@ class _Api:
         return await self._daily.webhooks.create(read(CreateWebhook, await _body(request)))
 
     async def list_webhooks(self, request: Request) -> Any:
-        return self._daily.webhooks.list()
+        return self._daily.webhooks.shown()
 
     async def get_webhook(self, request: Request) -> Any:
         return self._daily.webhooks.get(request.path_params["id"])
