@@ -147,6 +147,25 @@ class IssuerUnavailable(Unavailable):
     code = "issuer_unavailable"
 
 
+class RoomsUnavailable(Unavailable):
+    """Whoever keeps the rooms does not answer, fails, or asks us to come back later."""
+
+    code = "rooms_unavailable"
+
+
+class RoomsRefused(GreenroomError):
+    """Whoever keeps the rooms does not accept our key, or what we ask for."""
+
+    code = "rooms_refused"
+    status = 502
+
+
+class RoomNotPrivate(RoomsRefused):
+    """Somebody made the room public, and it cannot be made private again: nobody is let in."""
+
+    code = "room_not_private"
+
+
 class LaunchFailed(GreenroomError):
     """The bot could not be brought to life."""
 

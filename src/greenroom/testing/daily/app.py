@@ -48,6 +48,7 @@ def _routes(api: _Api, stand_in: DailyStandIn) -> list[Route]:
         ("GET", "/rooms/{name}/presence", api.presence),
         ("POST", "/rooms/{name}/eject", api.eject),
         ("POST", "/rooms/{name}/send-app-message", api.send_app_message),
+        ("GET", "/presence", api.presence_of_all),
         ("POST", "/meeting-tokens", api.create_token),
         ("GET", "/meeting-tokens/{token}", api.get_token),
         ("GET", "/webhooks", api.list_webhooks),
@@ -143,6 +144,10 @@ class _Api:
         limited = people[: int(asked["limit"])] if asked.get("limit", "").isdigit() else people
         return {"total_count": len(people), "data": limited}
 
+    async def presence_of_all(self, request: Request) -> Any:
+        found = {name: self._daily.presence(name) for name in list(self._daily.book.rooms)}
+        return {name: people for name, people in found.items() if people}
+
     async def eject(self, request: Request) -> Any:
         wish = read(Eject, await _body(request))
         name = request.path_params["name"]
@@ -174,7 +179,7 @@ class _Api:
         return await self._daily.webhooks.create(read(CreateWebhook, await _body(request)))
 
     async def list_webhooks(self, request: Request) -> Any:
-        return self._daily.webhooks.list()
+        return self._daily.webhooks.shown()
 
     async def get_webhook(self, request: Request) -> Any:
         return self._daily.webhooks.get(request.path_params["id"])

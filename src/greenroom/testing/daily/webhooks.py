@@ -112,8 +112,8 @@ class Webhooks:
         self._webhooks[webhook.id] = webhook
         return webhook.shown(self._domain_id)
 
-    def list(self) -> list[dict[str, Any]]:
-        """All of them."""
+    def shown(self) -> list[dict[str, Any]]:
+        """All of them, as the API shows them."""
         return [webhook.shown(self._domain_id) for webhook in self._webhooks.values()]
 
     def get(self, webhook_id: str) -> dict[str, Any]:

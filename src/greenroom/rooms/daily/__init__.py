@@ -1,0 +1,1 @@
+"""Rooms on Daily: private, for two, with tokens of our own making."""
