@@ -27,10 +27,10 @@ from greenroom.wire.link import (
     ReportKind,
     SessionSpec,
 )
-from greenroom.wire.reports import (
+from greenroom.wire.posted import (
     MAX_REPORTS,
     ReportBatch,
-    ReportsAnswer,
+    Standing,
     signed_headers,
     webhook_secret,
 )
@@ -176,7 +176,7 @@ class WebhookLine:
         if not answer.is_success:
             return None, False
         try:
-            self._take(ReportsAnswer.model_validate_json(answer.content))
+            self._take(Standing.model_validate_json(answer.content))
         except ValidationError:
             return None, False
         return None, True
@@ -191,7 +191,7 @@ class WebhookLine:
             batch.append(report)
         return batch
 
-    def _take(self, answer: ReportsAnswer) -> None:
+    def _take(self, answer: Standing) -> None:
         while self._waiting and self._waiting[0].seq <= answer.report_seq:
             self._waiting.popleft()
         self._last_seq = max(self._last_seq, answer.report_seq)

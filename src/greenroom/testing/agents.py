@@ -1,7 +1,6 @@
 """Agents of the stand-in for Pipecat Cloud that are real processes, as its base image runs them.
 
-``python -m greenroom.testing.agents bot.py`` runs one: its `Arguments` come as JSON on standard
-input, and it calls ``bot(runner_args)`` with them. Nothing else is handed over.
+Each is a ``python -m greenroom.testing.agent_process bot.py``; it gets nothing but its arguments.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import asyncio
 import contextlib
 import json
 import os
-import runpy
 import signal
 import sys
 from collections.abc import Mapping
@@ -58,7 +56,7 @@ class Processes:
         """See `Agent.start`."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("GREENROOM_", "PIPECAT_"))}
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "greenroom.testing.agents", str(self._bot)),
+            *(sys.executable, "-m", "greenroom.testing.agent_process", str(self._bot)),
             stdin=asyncio.subprocess.PIPE,
             stdout=self._output or asyncio.subprocess.DEVNULL,
             stderr=self._output or asyncio.subprocess.DEVNULL,
@@ -88,29 +86,3 @@ class Processes:
         """See `Agent.exit_code`."""
         process = self.processes.get(session.id)
         return process.returncode if process else None
-
-
-def main() -> None:
-    """Run one agent in this process."""
-    from pipecat.runner.types import DailyRunnerArguments, RunnerArguments
-
-    given = Arguments(**json.load(sys.stdin))
-    bot = runpy.run_path(sys.argv[1])["bot"]
-    arguments: RunnerArguments
-    if given.room_url is not None:
-        arguments = DailyRunnerArguments(given.room_url, given.token, body=given.body)
-    else:
-        arguments = RunnerArguments(body=given.body)
-    arguments.session_id = given.session_id
-
-    async def run() -> None:
-        task = asyncio.create_task(bot(arguments))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-    asyncio.run(run())
-
-
-if __name__ == "__main__":
-    main()
