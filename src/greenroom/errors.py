@@ -267,10 +267,12 @@ class MachineFull(LimitReached):
     code = "machine_full"
 
 
-class AgentsFull(LimitReached):
-    """Every agent of the pool that carries the sessions is taken; known only when one is asked."""
+class AgentsFull(GreenroomError):
+    """Every agent of the pool is taken, as one who is launched finds out; it is tried again."""
 
     code = "agents_full"
+    status = 429
+    retryable = True
 
 
 class RateLimited(GreenroomError):

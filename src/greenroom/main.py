@@ -20,6 +20,7 @@ import uvicorn
 from greenroom.api.app import build_app
 from greenroom.api.server import server_config
 from greenroom.assembly import Adapters, House, Plan, assemble
+from greenroom.elsewhere import CloudSettings
 from greenroom.errors import BadSetting, Conflict, GreenroomError, LaunchFailed
 from greenroom.hub.memory import MemoryHub
 from greenroom.launch.local import LocalLauncher
@@ -37,7 +38,7 @@ from greenroom.service.purse import Money
 from greenroom.service.sessions import Assistant
 from greenroom.session.inputs import BotExited
 from greenroom.session.model import EndReason, Stage
-from greenroom.session.policy import Quotas
+from greenroom.session.policy import MachineQuotas, Quotas
 from greenroom.settings import Settings
 from greenroom.store import database_at
 from greenroom.wire.webhooks import Endpoint
@@ -141,18 +142,27 @@ def _carriers(
     if cloud is None:
         launcher = LocalLauncher(settings.state_dir, spares=settings.spares)
         return launcher, MachineCapacity(), quotas
+    elsewhere, capacity, machine = agents_of(
+        cloud, settings.state_dir, cloud.agent or assistants[0].name
+    )
+    return elsewhere, capacity, replace(quotas, machine=machine)
+
+
+def agents_of(
+    cloud: CloudSettings, state_dir: Path, agent: str
+) -> tuple[Launcher, Capacity, MachineQuotas]:
+    """What launches agents on Pipecat Cloud, how full it is there, and what full means."""
     # Whoever has bots on this machine need not wait for it.
     from greenroom.launch.pipecat_cloud.capacity import AGENT_QUOTAS, AgentCapacity
     from greenroom.launch.pipecat_cloud.client import CloudClient
     from greenroom.launch.pipecat_cloud.launcher import PipecatCloudLauncher
 
-    agent = cloud.agent or assistants[0].name
     client = CloudClient(agent, cloud.public_key, cloud.private_key, cloud.url)
     capacity = AgentCapacity(client)
-    elsewhere = PipecatCloudLauncher(
-        client, settings.state_dir, SystemClock(), capacity, max_session_s=cloud.max_session_s
+    launcher = PipecatCloudLauncher(
+        client, state_dir, SystemClock(), capacity, max_session_s=cloud.max_session_s
     )
-    return elsewhere, capacity, replace(quotas, machine=AGENT_QUOTAS)
+    return launcher, capacity, AGENT_QUOTAS
 
 
 def _endpoints(settings: Settings, sender: HttpSender, *, serving: bool) -> list[Endpoint]:

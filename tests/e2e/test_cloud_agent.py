@@ -6,7 +6,6 @@ The agent gets nothing but ``runner_args.body``.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,9 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
-from greenroom.api.server import server_config
 from greenroom.doctor.peer import a_peer
 from greenroom.main import SystemClock
 from greenroom.testing.agents import Processes
@@ -24,6 +21,7 @@ from greenroom.testing.deployments import Deployment
 from greenroom.testing.pipecat_cloud import PipecatCloud
 from tests.e2e.conftest import Measured, StartServer
 from tests.e2e.server import eventually
+from tests.launch.cloud import listening
 
 pytestmark = pytest.mark.e2e
 
@@ -40,17 +38,11 @@ async def cloud(tmp_path: Path) -> AsyncIterator[tuple[PipecatCloud, str, Path]]
         stand_in = PipecatCloud(
             [Deployment("parrot", agent, cold_start_s=0.5)], clock=SystemClock()
         )
-        server = uvicorn.Server(server_config(stand_in.app, port=0))
-        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-        tasks = [asyncio.create_task(stand_in.run()), asyncio.create_task(server.serve())]
-        async with asyncio.timeout(10):
-            while not server.started:
-                await asyncio.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield stand_in, f"http://127.0.0.1:{port}", said
-        server.should_exit = server.force_exit = True
-        tasks[0].cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ticking = asyncio.create_task(stand_in.run())
+        async with listening(stand_in.app) as address:
+            yield stand_in, address, said
+        ticking.cancel()
+        await asyncio.gather(ticking, return_exceptions=True)
 
 
 async def status_of(http: httpx.AsyncClient, session_id: str) -> dict[str, Any]:

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import uvicorn
+from fastapi import FastAPI
 
+from greenroom.api.server import server_config
 from greenroom.launch.pipecat_cloud.capacity import AgentCapacity
 from greenroom.launch.pipecat_cloud.client import CloudClient
 from greenroom.launch.pipecat_cloud.launcher import PipecatCloudLauncher
@@ -86,3 +89,19 @@ async def a_cloud(
         await launcher.close()
         ticking.cancel()
         await asyncio.gather(ticking, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def listening(app: FastAPI) -> AsyncIterator[str]:
+    """An application on a free port of loopback; gives its address."""
+    server = uvicorn.Server(server_config(app, port=0))
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(10):
+        while not server.started:
+            await asyncio.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = server.force_exit = True
+        await serving

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from greenroom.errors import AgentsFull, Unavailable
+from greenroom.cli import app
+from greenroom.errors import AgentsFull, Halted, Unavailable
 from greenroom.launch.pipecat_cloud.launcher import PipecatCloudLauncher
 from greenroom.ports.launcher import ExitCause
 from greenroom.session.policy import Load
@@ -17,7 +20,7 @@ from greenroom.testing.clock import FakeClock
 from greenroom.testing.deployments import Fault
 from greenroom.testing.launcher_contract import exits_of, lives, the_exit
 from greenroom.wire.handover import KEY, handed_over
-from tests.launch.cloud import Cloud, a_cloud, a_cloud_order
+from tests.launch.cloud import AGENT, Cloud, a_cloud, a_cloud_order, listening
 from tests.launch.helpers import SECRET, eventually
 
 
@@ -264,3 +267,23 @@ async def test_nothing_is_concluded_while_it_does_not_answer(
         await cloud.launcher.look()
     assert await lives(cloud.launcher, order.launch_id)
     assert len(cloud.active) == 1
+
+
+async def test_force_stops_agents_by_what_the_state_folder_knows(
+    tmp_path: Path, environment: pytest.MonkeyPatch
+) -> None:
+    """While neither server nor database answers, as on this machine."""
+    async with a_cloud(tmp_path) as cloud, listening(cloud.stand_in.app) as address:
+        order = a_cloud_order()
+        await cloud.launcher.start(order)
+        environment.setenv("GREENROOM_LAUNCHER", "pipecat-cloud")
+        environment.setenv("GREENROOM_PIPECAT_CLOUD_URL", address)
+        environment.setenv("GREENROOM_PIPECAT_CLOUD_PUBLIC_KEY", "pk_stand-in")
+        environment.setenv("GREENROOM_PIPECAT_CLOUD_PRIVATE_KEY", "sk_stand-in")
+        environment.setenv("GREENROOM_PIPECAT_CLOUD_AGENT", AGENT)
+        done = await asyncio.to_thread(CliRunner().invoke, app, ["stop-all", "--force"])
+        assert done.exit_code == 0, done.output
+        assert "Agents on Pipecat Cloud stopped: 1." in done.output
+        assert cloud.active == []
+        with pytest.raises(Halted):
+            await cloud.launcher.start(a_cloud_order())
