@@ -85,11 +85,19 @@ async def test_an_agent_with_nothing_but_its_body_gets_through_a_session(
             await until_status(http, session_id, "active")
             assert server.bots() == [], "nothing of it runs beside the server"
 
-            mute = {"sessionId": session_id, "isMuted": True, "timestamp": 1}
-            assert (await http.post("/api/voice/mute", json=mute)).is_success
-            ended = await http.delete(f"/api/voice/session/{session_id}")
-            assert ended.is_success
-            await until_status(http, session_id, "inactive")
+            for muted in (True, False):
+                mute = {"sessionId": session_id, "isMuted": muted, "timestamp": 2 - muted}
+                assert (await http.post("/api/voice/mute", json=mute)).is_success
+            for paused in (True, False):
+                pause = {"sessionId": session_id, "paused": paused}
+                assert (await http.post("/api/voice/pause", json=pause)).is_success
+            said_goodbye = {"text": "goodbye"}
+            path = f"/api/voice/session/{session_id}"
+            assert (await http.post(f"{path}/message", json=said_goodbye)).is_success
+            ended = await until_status(http, session_id, "inactive")
+            assert ended["reason"] == "goodbye", "it was heard to its end"
+            used = ended["cost"]["components"]
+            assert used.keys() >= {"container", "room", "tts"}, "it is metered as here"
         await eventually(lambda: not stand_in.active("parrot"), 5.0, "an agent still runs")
         agent = hosted.deployment.agent
         assert isinstance(agent, Processes)

@@ -13,10 +13,12 @@ from typing import Any
 
 import httpx
 import structlog
+from opentelemetry import trace
 
 from greenroom.errors import AgentsFull, Unavailable
 
 log = structlog.get_logger("greenroom.pipecat_cloud")
+_tracer = trace.get_tracer("greenroom")
 
 API_URL = "https://api.pipecat.daily.co"
 CALL_WITHIN_S = 8.0
@@ -161,8 +163,11 @@ class CloudClient:
     async def _ask(self, method: str, path: str, key: str, **more: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {key}"}
         began_s = time.monotonic()
+        told = {"http.request.method": method, "url.path": path}
         try:
-            answer = await self._client.request(method, path, headers=headers, **more)
+            with _tracer.start_as_current_span("pipecat_cloud.call", attributes=told) as span:
+                answer = await self._client.request(method, path, headers=headers, **more)
+                span.set_attribute("http.response.status_code", answer.status_code)
         except (httpx.HTTPError, OSError) as error:
             log.warning("cloud.unreachable", method=method, path=path, error=type(error).__name__)
             raise Unavailable("Pipecat Cloud cannot be reached.") from error
