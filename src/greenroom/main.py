@@ -109,7 +109,9 @@ async def build(
     """
     sender = HttpSender(settings.webhook_allow)
     endpoints = _endpoints(settings, sender, serving=address is not None)
-    assistants = _assistants(settings, bot)
+    # What an agent elsewhere is called is all that is known of it here.
+    cloud = settings.pipecat_cloud()
+    assistants = _assistants(settings, bot or (cloud.agent if cloud else None))
     # A price list with a typo must keep nobody from ending what runs.
     money = _money(settings, assistants) if address else Money()
     launcher, capacity, quotas = _carriers(settings, assistants)

@@ -68,7 +68,9 @@ def pipecat_cloud(
     max_session_s: Annotated[
         float, typer.Option(min=1, max=14_400, help="A session ends by itself then.")
     ] = 7_200.0,
-    no_stop: Annotated[bool, typer.Option(help="Its sessions cannot be stopped (405).")] = False,
+    no_stop: Annotated[
+        bool, typer.Option("--no-stop", help="Its sessions cannot be stopped (405).")
+    ] = False,
 ) -> None:
     """Play Pipecat Cloud's API on loopback; agents are processes of this machine. Ctrl-C ends all.
 
