@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import structlog
 
-from greenroom.errors import GreenroomError, Halted, Unavailable
+from greenroom.errors import GreenroomError, Halted, RoomsRefused, Unavailable
 from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import BotExit, ExitCause, Launcher, LaunchOrder
@@ -23,7 +23,13 @@ from greenroom.ports.store import PendingEffect, Store
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
-from greenroom.service.policies import EFFECT_CALLS, POLICIES, Outside, outside
+from greenroom.service.policies import (
+    EFFECT_CALLS,
+    POLICIES,
+    Outside,
+    outside,
+    told_to_wait_s,
+)
 from greenroom.service.sessions import EFFECTS_TOPIC, Sessions
 from greenroom.service.tracing import span
 from greenroom.session.facts import EffectKind
@@ -158,7 +164,8 @@ class Dispatcher:
         payload, launcher = effect.payload, self._launcher
         match effect.kind:
             case EffectKind.ENSURE_ROOM:
-                await self._outside(effect, lambda: self._rooms.ensure(payload["room"]))
+                if session.stage.is_live:  # nobody comes any more, and a room would be left open
+                    await self._outside(effect, lambda: self._rooms.ensure(payload["room"]))
             case EffectKind.LAUNCH_BOT:
                 return await self._launch(session, effect)
             case EffectKind.TELL_BOT:
@@ -170,8 +177,14 @@ class Dispatcher:
                     lambda: launcher.end(payload["launch_id"], polite_s=polite_s, term_s=term_s),
                 )
             case EffectKind.CLOSE_ROOM:
-                await self._outside(effect, lambda: self._rooms.close(payload["room"]))
+                if not (self._rooms.tells and await self._has_begun_anew(session)):
+                    await self._outside(effect, lambda: self._rooms.close(payload["room"]))
         return True
+
+    async def _has_begun_anew(self, session: Session) -> bool:
+        """Whether the user talks in this room again: a late close must not put them out."""
+        live = await self._store.live_of(session.user_id, session.assistant, session.tenant)
+        return live is not None and live.room == session.room
 
     async def _outside(self, effect: PendingEffect, do: Callable[[], Awaitable[None]]) -> None:
         await outside(EFFECT_CALLS[effect.kind], do, attempt=effect.attempts + 1)
@@ -250,11 +263,13 @@ class Dispatcher:
             "timeout_s": policy.timeout_s,
             "error": reason,
         }
-        if attempt >= policy.attempts:
+        if attempt >= policy.attempts or isinstance(error, RoomsRefused):
             self._metrics.effects_dead.labels(kind=effect.kind.value).inc()
             log.error("effect.dead", **fields)
             await self._store.bury_effect(effect.id, reason)
+            if effect.kind is EffectKind.ENSURE_ROOM:  # a bot would talk to nobody, for money
+                await self._sessions.stop(effect.session_id, None, EndReason.LAUNCH_FAILED)
             return
         log.warning("effect.failed", **fields)
-        due_at = self._clock.now() + policy.wait_s(attempt)
+        due_at = self._clock.now() + max(policy.wait_s(attempt), told_to_wait_s(error))
         await self._store.postpone_effect(effect.id, due_at, reason)

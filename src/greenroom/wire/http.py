@@ -150,6 +150,7 @@ class ConfigAnswer(WireModel):
     title: str
     ice_servers: list[IceServer] = Field(default_factory=list)
     anonymous: bool
+    room_kind: RoomKind = RoomKind.LOCAL
 
 
 class EstimateAnswer(WireModel):

@@ -24,6 +24,10 @@ export type EventType =
   | 'voice.cost.warning'
   | 'voice.error';
 /**
+ * How page and bot meet.
+ */
+export type RoomKind = 'local' | 'daily';
+/**
  * What people are shown; derived in `greenroom.wire.status`, never stored.
  */
 export type SessionStatus =
@@ -155,6 +159,10 @@ export interface ConfigAnswer {
   title: string;
   iceServers: IceServer[];
   anonymous: boolean;
+  /**
+   * How page and bot meet.
+   */
+  roomKind: 'local' | 'daily';
 }
 /**
  * A STUN or TURN server, in the browser's own shape.
@@ -359,11 +367,19 @@ export interface Refused {
   message: string;
 }
 /**
- * Where the page connects to.
+ * Where the page connects to: ``local`` by an offer, ``daily`` by joining ``url``.
+ *
+ * ``token`` lets this user in, until it expires; only a start and
+ * ``POST /api/voice/session/{id}/room`` answer with one.
  */
 export interface RoomBody {
-  kind: 'local';
+  /**
+   * How page and bot meet.
+   */
+  kind: 'local' | 'daily';
   name: string;
+  url?: string | null;
+  token?: string | null;
   iceServers: IceServer[];
 }
 /**
