@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,9 +19,17 @@ from greenroom.testing.clock import FakeClock
 from greenroom.testing.daily import NO_LIMITS, DailyStandIn
 from greenroom.testing.daily.shapes import CreateWebhook
 from tests.conftest import House, a_house
+from tests.daily.command import ServedDaily, served_daily
 from tests.daily.house import DailyPeople, rooms_on
 
 WEBHOOK_SECRET = base64.b64encode(b"a secret of thirty-two characters").decode()
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[ServedDaily]:
+    """Daily's stand-in as a process of its own; one for all tests that only read or make."""
+    with served_daily() as running:
+        yield running
 
 
 @pytest.fixture
