@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 import uvicorn
 
+from greenroom.accounts import DailyAccount, daily_account
 from greenroom.api.app import build_app
 from greenroom.api.server import server_config
 from greenroom.assembly import Adapters, House, Plan, assemble
@@ -29,7 +30,9 @@ from greenroom.launch.state import lock_or_none
 from greenroom.outbound.keyset import key_set_at
 from greenroom.outbound.sender import HttpSender
 from greenroom.ports.capacity import Capacity
+from greenroom.ports.clock import Clock
 from greenroom.ports.launcher import Launcher
+from greenroom.ports.rooms import Rooms
 from greenroom.pricelist import read_price_list
 from greenroom.rooms.local import LocalRooms
 from greenroom.running import LOCK_FILE, announced
@@ -114,9 +117,15 @@ async def build(
     assistants = _assistants(settings, bot or (cloud.agent if cloud else None))
     # A price list with a typo must keep nobody from ending what runs.
     money = _money(settings, assistants) if address else Money()
+    account = _account(settings, serving=address is not None)
+    if account is not None and bot is None and address is not None:
+        raise BadSetting(
+            "GREENROOM_ROOMS is daily, and the built-in bot speaks in this machine's rooms only. "
+            "Serve one with Pipecat's DailyTransport: greenroom serve bot.py"
+        )
     launcher, capacity, quotas = _carriers(settings, assistants)
     store = await database_at(settings.plain_database_url(), settings.state_dir).open()
-    rooms = LocalRooms(settings.ice_servers, allow_loopback=settings.allow_loopback_media)
+    clock = SystemClock()
     plan = Plan(
         secret=settings.installation_secret(),
         anonymous=settings.is_loopback,
@@ -131,9 +140,36 @@ async def build(
         quotas=quotas,
         rates=settings.rates(),
         issuer=_issuer(settings),
+        daily_webhook_secret=account.webhook_secret if account else None,
     )
-    adapters = Adapters(store, MemoryHub(), SystemClock(), launcher, rooms, sender, capacity)
+    rooms = _rooms(settings, account, clock)
+    adapters = Adapters(store, MemoryHub(), clock, launcher, rooms, sender, capacity)
     return assemble(adapters, plan)
+
+
+def _account(settings: Settings, *, serving: bool) -> DailyAccount | None:
+    """Where the rooms are; a bad setting must keep nobody from ending what runs."""
+    try:
+        return daily_account(settings)
+    except BadSetting:
+        if serving:
+            raise
+        return None
+
+
+def _rooms(settings: Settings, account: DailyAccount | None, clock: Clock) -> Rooms:
+    if account is None:
+        return LocalRooms(settings.ice_servers, allow_loopback=settings.allow_loopback_media)
+    # Whoever does not use it, does not load it.
+    from greenroom.rooms.daily import daily_rooms
+
+    return daily_rooms(
+        account.api_url,
+        account.api_key,
+        clock,
+        domain=account.domain,
+        recording=account.recording,
+    )
 
 
 def _carriers(
@@ -297,6 +333,7 @@ async def _serve(
     finally:
         stopping.deafen()
         await house.parts.launcher.close()
+        await house.parts.rooms.aclose()
         await house.parts.store.close()
         await house.deliverer.close()
 

@@ -12,7 +12,7 @@ import os
 import secrets
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -42,6 +42,7 @@ from greenroom.spelling import (
     WebSocketUrl,
     is_loopback,
 )
+from greenroom.wire.link import RoomKind
 from greenroom.wire.webhooks import MAKE_SECRET as MAKE_WEBHOOK_SECRET
 from greenroom.wire.webhooks import MAX_ENDPOINTS, Endpoint
 
@@ -98,6 +99,25 @@ class Settings(BaseSettings):
     ice_servers: IceServers = Field(
         default_factory=list,
         description="STUN and TURN: addresses, or JSON as a browser takes it.",
+    )
+    rooms: RoomKind = Field(
+        default=RoomKind.LOCAL, description="Where people meet: `local` (WebRTC), or `daily`."
+    )
+    daily_api_key: SecretStr | None = Field(
+        default=None, description="Your domain's key at Daily; signs tokens, and never leaves."
+    )
+    daily_domain: str | None = Field(
+        default=None, description="Your domain at Daily; if set, the key must belong to it."
+    )
+    daily_webhook_secret: SecretStr | None = Field(
+        default=None, description="`hmac` of Daily's webhook to `/daily/webhook`, in base64."
+    )
+    daily_recording: Literal["cloud", "cloud-audio-only", "local", "raw-tracks"] | None = Field(
+        default=None,
+        description="What Daily may record: `cloud`, `cloud-audio-only` …; else nothing.",
+    )
+    daily_api_url: str = Field(
+        default="https://api.daily.co/v1", description="Daily's API, or for tests its stand-in."
     )
     link_url: WebSocketUrl = Field(
         default=None,

@@ -50,7 +50,7 @@ class Line:
             link_url="ws://127.0.0.1/link",
             webhook_url="http://127.0.0.1/webhook",
             secret=self._secret,
-            session=spec_of(session, self.house.parts.rooms),
+            session=spec_of(session, self.house.parts.rooms.describe(session.room)),
         )
         line = WebhookLine(
             told, received=self.came.put_nowait, transport=self.way, now=self.house.clock.now

@@ -41,7 +41,7 @@ async def test_an_agent_that_can_only_post_takes_part(server: House, tmp_path: P
     await server.until_true(lambda: session.launch_id in server.launcher.orders)
     link_url = server.address.replace("http", "ws") + "/link"
     secret = server.parts.keyring.launch_secret(session.launch_id)
-    body = body_for(spec_of(session, server.parts.rooms), link_url, secret)
+    body = body_for(spec_of(session, server.parts.rooms.describe(session.room)), link_url, secret)
     file = tmp_path / "agent.py"
     file.write_text(BOT)
     agents = Processes(file, {"GREENROOM_REPORTS": "webhook"}, sys.stderr.buffer)

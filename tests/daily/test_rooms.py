@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -27,31 +26,7 @@ from greenroom.testing.rooms_contract import (
     RoomsContract,
     RoomsThatTellContract,
 )
-from tests.daily.house import DailyPeople, a_domain, rooms_on
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-async def daily(clock: FakeClock) -> AsyncIterator[DailyStandIn]:
-    stand_in = a_domain(clock)
-    yield stand_in
-    await stand_in.close()
-
-
-@pytest.fixture
-async def rooms(daily: DailyStandIn, clock: FakeClock) -> AsyncIterator[DailyRooms]:
-    made = rooms_on(daily, clock)
-    yield made
-    await made.aclose()
-
-
-@pytest.fixture
-def people(daily: DailyStandIn, clock: FakeClock) -> DailyPeople:
-    return DailyPeople(daily, clock)
+from tests.daily.house import DailyPeople, rooms_on
 
 
 def daily_claims(token: str | None, key: str) -> dict[str, Any]:

@@ -6,11 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
-import re
-import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -32,6 +28,7 @@ from starlette.routing import Route
 
 from greenroom.testing.clock import FakeClock
 from greenroom.testing.daily import DailyStandIn, Fault, JoinRefused
+from tests.daily.command import ServedDaily
 
 NOW = 1_800_000_000.0
 
@@ -352,32 +349,10 @@ async def test_an_endpoint_that_fails_three_times_hears_nothing_more(
 # ---- official clients, and the command
 
 
-@pytest.fixture
-def served() -> Iterator[tuple[str, str]]:
-    """The command, as somebody starts it: its address and its key."""
-    command = [sys.executable, "-m", "greenroom.cli", "stand-in", "daily", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            text = ""
-            while "API_KEY=" not in text:
-                line = process.stdout.readline()
-                assert line, text
-                text += line
-            address = re.search(r"http://127\.0\.0\.1:\d+/v1", text)
-            key = re.search(r"API_KEY=(\w+)", text)
-            assert address is not None
-            assert key is not None
-            yield address[0], key[1]
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(10)
-
-
 async def test_pipecats_own_helper_works_against_the_command_as_against_daily(
-    served: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    served: ServedDaily, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    address, key = served
+    address, key = served.address, served.key
     async with aiohttp.ClientSession() as session:
         helper = DailyRESTHelper(daily_api_key=key, daily_api_url=address, aiohttp_session=session)
         properties = DailyRoomProperties(exp=4_000_000_000.5, max_participants=2)

@@ -14,6 +14,7 @@ from greenroom.api import (
     audit,
     cloud,
     cost,
+    daily,
     deliveries,
     events,
     health,
@@ -33,8 +34,10 @@ from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import Launcher
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
+from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
 from greenroom.service.emergency import Emergency
+from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
 from greenroom.service.keys import Keys
 from greenroom.service.links import Links
@@ -56,6 +59,8 @@ class Parts:
     clock: Clock
     launcher: Launcher
     rooms: Rooms
+    entrance: Entrance
+    attendance: Attendance
     links: Links
     sessions: Sessions
     reports: Reports
@@ -71,6 +76,7 @@ class Parts:
     origins: Sequence[str]
     metrics_open: bool = False
     live_limit: int | None = None
+    daily_webhook_secret: str | None = None
 
 
 def build_app(parts: Parts) -> FastAPI:
@@ -86,7 +92,7 @@ def build_app(parts: Parts) -> FastAPI:
         setattr(app.state, name, getattr(parts, name))
     app.state.began_at = parts.clock.now()
     install_errors(app, parts.metrics)
-    for resource in (voice, cost, pipecat, cloud, events, link, webhook, health):
+    for resource in (voice, cost, pipecat, cloud, events, link, webhook, daily, health):
         app.include_router(resource.router)
     for resource in (operators, keys, audit, deliveries):
         app.include_router(resource.router)

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Body, Depends, Query, Request
 from greenroom.api import doors, pipecat
 from greenroom.api.identity import Asking
 from greenroom.api.trace import Trace
-from greenroom.api.voice import RoomsDep, SessionsDep
+from greenroom.api.voice import EntranceDep, RoomsDep, SessionsDep
 from greenroom.errors import NotFound
 from greenroom.ports.audit import Act, Actor, ActorKind
 from greenroom.ports.keys import ApiKey
@@ -53,21 +53,28 @@ async def start(
     request: Request,
     sessions: SessionsDep,
     rooms: RoomsDep,
+    entrance: EntranceDep,
     body: Annotated[StartRequest | None, Body()] = None,
 ) -> StartResult:
     """Start a session with an agent. Whom a key does not name is somebody new each time."""
     asked = body or StartRequest()
     async with doors.passing(request, who, doors.START):
-        started = await pipecat.begin_asked(sessions, who, asked, agent, trace_id)
+        started = await pipecat.begin_asked(sessions, who, asked, agent, trace_id, rooms.kind)
         doors.note_session(request, started.session.id)
-        return pipecat.start_result(asked, started, rooms)
+        return await pipecat.start_result(asked, started, sessions, rooms, entrance)
 
 
 @router.post(f"{_IN_SESSION}/api/offer")
 async def offer(
-    agent: str, session_id: str, body: OfferRequest, request: Request, sessions: SessionsDep
+    agent: str,
+    session_id: str,
+    body: OfferRequest,
+    request: Request,
+    sessions: SessionsDep,
+    entrance: EntranceDep,
 ) -> OfferAnswer:
     """Connect to the agent of a session; again after a lost network."""
+    entrance.refuse_offers()
     who = await _who_in(agent, session_id, request, sessions)
     async with doors.passing(request, who, doors.CONNECT):
         return await pipecat.connect(sessions, session_id, who, body)

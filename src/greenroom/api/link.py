@@ -14,7 +14,7 @@ from starlette.datastructures import State
 from greenroom.api.limits import Pace
 from greenroom.errors import BadRequest, GreenroomError, NotFound
 from greenroom.ports.hub import Hub
-from greenroom.ports.rooms import Rooms
+from greenroom.service.entrance import Entrance
 from greenroom.service.events import word_of_a_bot
 from greenroom.service.feeds import ephemeral_topic
 from greenroom.service.links import Link, Links
@@ -102,7 +102,7 @@ class _Door:
         self._sessions: Sessions = parts.sessions
         self._reports: Reports = parts.reports
         self._links: Links = parts.links
-        self._rooms: Rooms = parts.rooms
+        self._entrance: Entrance = parts.entrance
         self._hub: Hub = parts.hub
         self._link = Link(launch_id, self._send)
         self._pace = Pace(MOST_EPHEMERAL_PER_S, 1.0)
@@ -139,7 +139,7 @@ class _Door:
             raise _Fenced from None
         if session.stage is Stage.ENDED:
             raise _Fenced
-        spec = spec_of(session, self._rooms)
+        spec = spec_of(session, await self._entrance.bot(session))
         await self._send(Welcome(report_seq=session.report_seq, session=spec))
         return session
 

@@ -15,20 +15,29 @@ from greenroom.api import doors
 from greenroom.api.identity import Asking, Identity
 from greenroom.api.origins import refuse_foreign_pages
 from greenroom.api.trace import Trace
-from greenroom.api.voice import RoomsDep, SessionsDep, Starts, ended_if_refused
+from greenroom.api.voice import (
+    EntranceDep,
+    RoomsDep,
+    SessionsDep,
+    Starts,
+    ended_if_refused,
+    ended_if_shut_out,
+)
 from greenroom.errors import NotFound, OfferConflict, UnsupportedTransport
 from greenroom.ports.rooms import Rooms
+from greenroom.service.entrance import Entrance
 from greenroom.service.sessions import Sessions, Started
 from greenroom.session.model import Presence, Session
 from greenroom.wire import pipecat as w
-from greenroom.wire.link import Candidates, Offer
+from greenroom.wire.link import Candidates, Offer, RoomKind
 
 # Which door it is depends on what the offer says.
 Whoever = Annotated[Asking, Depends(doors.whoever)]
 
 router = APIRouter(tags=["pipecat"], dependencies=[Depends(refuse_foreign_pages)])
 
-TRANSPORTS = ["webrtc"]
+# What stock clients call the way into each kind of room.
+TRANSPORTS = {RoomKind.LOCAL: "webrtc", RoomKind.DAILY: "daily"}
 # A stock client cannot say whether it hangs up or reloads; hung up is what it mostly means. So
 # its bot waits only as long as such a client tries to come back after a lost network: 5 s of
 # patience, 5 s more, and three tries of 2 s, of which we notice the loss after about 3 s.
@@ -36,9 +45,9 @@ STOCK_PERSISTENCE_S = 15.0
 
 
 @router.get("/status")
-async def status() -> w.StatusResult:
+async def status(rooms: RoomsDep) -> w.StatusResult:
     """What may be asked of ``/start``."""
-    return w.StatusResult(transports=TRANSPORTS)
+    return w.StatusResult(transports=[TRANSPORTS[rooms.kind]])
 
 
 @router.post("/start", response_model_exclude_none=True)
@@ -48,6 +57,7 @@ async def start(
     request: Request,
     sessions: SessionsDep,
     rooms: RoomsDep,
+    entrance: EntranceDep,
     body: Annotated[w.StartRequest | None, Body()] = None,
 ) -> w.StartResult:
     """Start a session, or find the running one. The bot is launched at once.
@@ -55,16 +65,22 @@ async def start(
     If no offer follows, the session ends by its join deadline. The ICE servers are those of the
     settings and nobody else's, asked for (``enableDefaultIceServers``) or not.
     """
-    started = await begin_asked(sessions, who, body or w.StartRequest(), None, trace_id)
+    asked = body or w.StartRequest()
+    started = await begin_asked(sessions, who, asked, None, trace_id, rooms.kind)
     doors.note_session(request, started.session.id)
-    return start_result(body or w.StartRequest(), started, rooms)
+    return await start_result(asked, started, sessions, rooms, entrance)
 
 
 @router.post("/sessions/{session_id}/api/offer")
 async def offer(
-    session_id: str, body: w.OfferRequest, request: Request, sessions: SessionsDep
+    session_id: str,
+    body: w.OfferRequest,
+    request: Request,
+    sessions: SessionsDep,
+    entrance: EntranceDep,
 ) -> w.OfferAnswer:
     """Connect to the bot of a session; again after a lost network. One session, one bot."""
+    entrance.refuse_offers()
     who = await _owner_in(session_id, request, sessions)
     async with doors.passing(request, who, doors.CONNECT):
         return await connect(sessions, session_id, who, body)
@@ -87,8 +103,10 @@ async def flat_offer(
     trace_id: Trace,
     request: Request,
     sessions: SessionsDep,
+    entrance: EntranceDep,
 ) -> w.OfferAnswer:
     """As the offer to a session; starts one first, unless the client comes back to its own."""
+    entrance.refuse_offers()
     before = w.Peer.parse(body.pc_id)
     if before is not None:
         owner = await _owner_in(before.session_id, request, sessions)
@@ -123,6 +141,7 @@ async def begin_asked(
     asked: w.StartRequest,
     assistant: str | None,
     trace_id: str | None,
+    kind: RoomKind,
 ) -> Started:
     """Start a session as `/start` does, with this assistant or the first one.
 
@@ -130,17 +149,24 @@ async def begin_asked(
         UnsupportedTransport: It asks for audio on a way that is not configured.
         GreenroomError: As `Sessions.start`.
     """
-    if asked.wanted_transport not in TRANSPORTS:
+    transport = TRANSPORTS[kind]
+    if asked.wanted_transport != transport:
         raise UnsupportedTransport(
-            f"The transport “{asked.wanted_transport}” is not configured here. "
-            f"Use “{TRANSPORTS[0]}”.",
-            transports=TRANSPORTS,
+            f"The transport “{asked.wanted_transport}” is not configured here. Use “{transport}”.",
+            transports=[transport],
         )
     return await _begin(sessions, who, assistant, asked.body, trace_id)
 
 
-def start_result(asked: w.StartRequest, started: Started, rooms: Rooms) -> w.StartResult:
-    """What a start is answered."""
+async def start_result(
+    asked: w.StartRequest, started: Started, sessions: Sessions, rooms: Rooms, entrance: Entrance
+) -> w.StartResult:
+    """What a start is answered; raises as `Entrance.user`."""
+    if rooms.kind is RoomKind.DAILY:
+        async with ended_if_shut_out(started, sessions):
+            room = await entrance.user(started.session)
+        session_id = started.session.id
+        return w.StartResult(session_id=session_id, daily_room=room.url, daily_token=room.token)
     servers = rooms.describe(started.session.room).ice_servers
     wanted = bool(servers) or asked.enable_default_ice_servers
     return w.StartResult(

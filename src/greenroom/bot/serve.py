@@ -30,7 +30,9 @@ from greenroom.wire.link import (
     CommandDone,
     CommandKind,
     Offer,
+    OfferRefused,
     ReportKind,
+    RoomKind,
     SessionSpec,
 )
 from greenroom.wire.process import BotSpec, ExitCode, Progress
@@ -187,14 +189,16 @@ class Serving:
             tasks = [
                 helpers.create_task(self._take_offers(room)),
                 helpers.create_task(self._carry_out_commands(session)),
-                helpers.create_task(room.watch()),
             ]
-            await self._let_an_offer_pass()
-            await self._run_bot(room, spec)
+            if room is not None:
+                tasks.append(helpers.create_task(room.watch()))
+                await self._let_an_offer_pass()
+            await self._run_bot(_arguments(room, spec, self._given))
             for task in tasks:
                 task.cancel()
 
-    def _furnish(self, spec: SessionSpec) -> tuple[BotSession, Room]:
+    def _furnish(self, spec: SessionSpec) -> tuple[BotSession, Room | None]:
+        """The session, and its room if that is here; one on Daily is the bot's transport's."""
         trace(spec)
         session = BotSession(
             spec,
@@ -204,6 +208,8 @@ class Serving:
             joined=self._joined,
         )
         enter(session)
+        if spec.room.kind is not RoomKind.LOCAL:
+            return session, None
         self._room = Room(
             spec.room,
             report=self._link.report,
@@ -226,8 +232,7 @@ class Serving:
             await self._offer_answered.wait()
             await self._link.sent(ANSWER_LEAVES_WITHIN_S)
 
-    async def _run_bot(self, room: Room, spec: SessionSpec) -> None:
-        arguments = self._arguments(room, spec)
+    async def _run_bot(self, arguments: RunnerArguments) -> None:
         arguments.pipeline_idle_timeout_secs = None
         try:
             await self._bot(arguments)
@@ -239,14 +244,6 @@ class Serving:
         else:
             self._end(Ending.BOT_RETURNED)
 
-    def _arguments(self, room: Room, spec: SessionSpec) -> RunnerArguments:
-        if isinstance(self._given, _MEET_ELSEWHERE):
-            self._given.body = spec.body
-            return self._given
-        return SmallWebRTCRunnerArguments(
-            webrtc_connection=room.connection, body=spec.body, session_id=spec.session_id
-        )
-
     async def _close_room(self) -> None:
         if self._room is not None:
             with contextlib.suppress(TimeoutError):
@@ -254,7 +251,9 @@ class Serving:
                     await self._room.close()
 
     def _user_present(self) -> bool:
-        return self._room is not None and self._room.user_present
+        # Of a room on Daily Greenroom is told who is there, and we are not: a word is never
+        # left unsaid for it.
+        return self._room is None or self._room.user_present
 
     def _joined(self) -> None:
         self._link.report(ReportKind.BOT_JOINED, {"level": current().level.value})
@@ -293,10 +292,13 @@ class Serving:
         finally:
             self._end(Ending.ASKED)
 
-    async def _take_offers(self, room: Room) -> None:
+    async def _take_offers(self, room: Room | None) -> None:
         while True:
             message = await self._offers.get()
-            if isinstance(message, Offer):
+            if room is None:
+                if isinstance(message, Offer):
+                    self._link.reply(_not_here(message))
+            elif isinstance(message, Offer):
                 self._link.reply(await room.take_offer(message))
                 self._offer_answered.set()
             else:
@@ -330,6 +332,31 @@ class Serving:
         while len(self._carried_out) > REMEMBERED_COMMANDS:
             del self._carried_out[next(iter(self._carried_out))]
         self._link.reply(CommandDone(command_id=command.command_id))
+
+
+def _arguments(room: Room | None, spec: SessionSpec, given: Any) -> RunnerArguments:
+    """What Pipecat's own runner would give a bot for this kind of room, or whoever hosts it did."""
+    if isinstance(given, _MEET_ELSEWHERE):
+        given.body = spec.body
+        return given
+    if room is not None:
+        return SmallWebRTCRunnerArguments(
+            webrtc_connection=room.connection, body=spec.body, session_id=spec.session_id
+        )
+    return DailyRunnerArguments(
+        room_url=spec.room.url or "",
+        token=spec.room.token,
+        body=spec.body,
+        session_id=spec.session_id,
+    )
+
+
+def _not_here(offer: Offer) -> OfferRefused:
+    return OfferRefused(
+        offer_id=offer.offer_id,
+        code="unsupported_transport",
+        message="This conversation is in a room of Daily's.",
+    )
 
 
 async def _cancel(task: asyncio.Task[None], within_s: float) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from greenroom.ports.rooms import Rooms
 from greenroom.service.tracing import traceparent_of
 from greenroom.session.model import Session
-from greenroom.wire.link import SessionSpec
+from greenroom.wire.link import RoomSpec, SessionSpec
 
 
-def spec_of(session: Session, rooms: Rooms) -> SessionSpec:
-    """The session as its bot is told."""
+def spec_of(session: Session, room: RoomSpec) -> SessionSpec:
+    """The session as its bot is told, with what it needs to get into its room."""
     return SessionSpec(
         session_id=session.id,
         launch_id=session.launch_id,
         assistant=session.assistant,
-        room=rooms.describe(session.room),
+        room=room,
         persistence_s=session.limits.persistence_s,
         traceparent=traceparent_of(session),
         muted=session.muted,

@@ -188,6 +188,13 @@ class Reported:
     report: BotReport
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a room itself tells of who is in it. It has no number: said again, nothing changes."""
+
+    report: BotJoined | UserJoined | UserLeft
+
+
 # ---- the bill
 
 
@@ -256,6 +263,5 @@ class Due:
 
 
 Command = Offer | Stop | Mute | Pause | Resume | Message
-Input = (
-    Command | Reported | BudgetNear | BudgetSpent | BotStarting | BotExited | MovedUp | LetIn | Due
-)
+Outside = BotStarting | BotExited | MovedUp | LetIn | Due
+Input = Command | Reported | Seen | BudgetNear | BudgetSpent | Outside

@@ -154,6 +154,7 @@ class ConfigAnswer(WireModel):
     ice_servers: list[IceServer] = Field(default_factory=list)
     anonymous: bool
     join_s: float = 30.0
+    room_kind: RoomKind = RoomKind.LOCAL
 
 
 class EstimateAnswer(WireModel):

@@ -103,6 +103,27 @@ class DailyClient:
             await asyncio.sleep(at - now)
 
 
+async def domain_of(client: DailyClient, expected: str | None) -> tuple[str, str]:
+    """The name and id of the key's domain.
+
+    Args:
+        client: Who asks.
+        expected: The name that it must have; None: any.
+
+    Raises:
+        RoomsRefused: The key is not good, or another domain's.
+        RoomsUnavailable: Daily does not answer.
+    """
+    told = await client.get("/")
+    name, domain_id = str(told["domain_name"]), str(told["domain_id"])
+    if expected not in (None, name):
+        raise RoomsRefused(
+            f"The API key is good, but for another domain than {expected}. Check "
+            "GREENROOM_DAILY_DOMAIN and GREENROOM_DAILY_API_KEY."
+        )
+    return name, domain_id
+
+
 def _json(answer: httpx.Response) -> Any:
     try:
         return answer.json()

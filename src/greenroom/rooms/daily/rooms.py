@@ -13,11 +13,11 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from greenroom.errors import RoomNotPrivate, RoomsRefused, RoomsUnavailable
+from greenroom.errors import RoomNotPrivate, RoomsUnavailable
 from greenroom.ports.clock import Clock
 from greenroom.ports.rooms import Guest, Occupant, Party
 from greenroom.rooms.daily import tokens
-from greenroom.rooms.daily.client import DailyClient, NotThere, Rejected
+from greenroom.rooms.daily.client import DailyClient, NotThere, Rejected, domain_of
 from greenroom.rooms.daily.shape import AHEAD_S, Recording, changes, differs, properties
 from greenroom.wire.link import RoomKind, RoomSpec
 
@@ -71,14 +71,7 @@ class DailyRooms:
             RoomsRefused: The key is not good, or another domain's than was set.
         """
         if self._domain is None or self._domain_id is None:
-            told = await self._client.get("/")
-            name, domain_id = str(told["domain_name"]), str(told["domain_id"])
-            if self._domain not in (None, name):
-                raise RoomsRefused(
-                    f"The API key is good, but for another domain than {self._domain}. Check "
-                    "GREENROOM_DAILY_DOMAIN and GREENROOM_DAILY_API_KEY."
-                )
-            self._domain, self._domain_id = name, domain_id
+            self._domain, self._domain_id = await domain_of(self._client, self._domain)
         return self._domain, self._domain_id
 
     # ---- making ready

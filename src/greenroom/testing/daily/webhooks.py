@@ -93,7 +93,7 @@ class Webhooks:
     def __init__(self, client: httpx.AsyncClient, domain_id: str, now: Callable[[], float]) -> None:
         self.late_s = {"meeting.ended": MEETING_ENDED_LATE_S}
         self.on_the_way: list[Told] = []
-        self._client = client
+        self.client = client
         self._domain_id = domain_id
         self._now = now
         self._webhooks: dict[str, Webhook] = {}
@@ -174,7 +174,7 @@ class Webhooks:
             SIGNATURE_HEADER: signature(webhook.secret, timestamp, body),
         }
         try:
-            answer = await self._client.post(
+            answer = await self.client.post(
                 webhook.url, content=body, headers=headers, timeout=ANSWER_WITHIN_S
             )
         except httpx.HTTPError:

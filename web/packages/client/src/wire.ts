@@ -170,6 +170,10 @@ export interface ConfigAnswer {
   iceServers: IceServer[];
   anonymous: boolean;
   joinS: number;
+  /**
+   * How page and bot meet.
+   */
+  roomKind: 'local' | 'daily';
 }
 /**
  * A STUN or TURN server, in the browser's own shape.
