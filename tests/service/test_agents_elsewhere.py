@@ -16,6 +16,7 @@ from greenroom.errors import MachineFull
 from greenroom.hub.memory import MemoryHub
 from greenroom.launch.pipecat_cloud.capacity import AGENT_QUOTAS
 from greenroom.outbound.sender import HttpSender
+from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.rooms.local import LocalRooms
 from greenroom.service.purse import Money
@@ -28,7 +29,8 @@ from greenroom.session.prices import MICRO
 from greenroom.testing.clock import FakeClock
 from greenroom.testing.deployments import Fault
 from greenroom.wire.handover import handed_over
-from greenroom.wire.link import Report, ReportKind
+from greenroom.wire.link import Report, ReportKind, RoomKind
+from tests.daily.house import a_domain, rooms_on
 from tests.launch.cloud import Cloud, a_cloud
 
 WITHIN_S = 10.0
@@ -71,16 +73,21 @@ class House:
 
 @contextlib.asynccontextmanager
 async def a_house(
-    store: Store, plan: assembly.Plan, folder: Path, **cloud: Any
+    store: Store,
+    plan: assembly.Plan,
+    folder: Path,
+    rooms: Rooms | None = None,
+    clock: FakeClock | None = None,
+    **cloud: Any,
 ) -> AsyncIterator[House]:
-    clock = FakeClock()
+    clock = clock or FakeClock()
     async with a_cloud(folder, clock, **cloud) as carrying:
         adapters = assembly.Adapters(
             store,
             MemoryHub(),
             clock,
             carrying.launcher,
-            LocalRooms([], allow_loopback=True),
+            rooms or LocalRooms([], allow_loopback=True),
             HttpSender([]),
             carrying.capacity,
         )
@@ -117,6 +124,24 @@ async def test_an_agent_is_started_with_its_session_and_stopped_with_it(house: H
     await house.agents(0)
     ended = await house.until(session.id, Stage.ENDED)
     assert ended.reason is EndReason.USER
+
+
+async def test_an_agent_gets_into_a_room_on_daily_by_a_token_of_its_own(
+    store: Store, plan: assembly.Plan, tmp_path: Path
+) -> None:
+    clock = FakeClock()
+    daily = a_domain(clock)
+    async with a_house(store, plan, tmp_path, rooms_on(daily, clock), clock) as house:
+        session = await house.start()
+        await house.agents(1)
+        told = handed_over(house.cloud.active[0].body)
+        assert told is not None
+        room = told.session.room
+        assert (room.kind, room.name) == (RoomKind.DAILY, session.room)
+        daily.join(room.name, room.token)
+        await house.whole.parts.sessions.stop(session.id, "ada")
+        await house.agents(0)
+        await house.until(session.id, Stage.ENDED)
 
 
 async def test_a_wrong_key_ends_the_session_at_once(house: House) -> None:
