@@ -118,7 +118,7 @@ async def build(
     # A price list with a typo must keep nobody from ending what runs.
     money = _money(settings, assistants) if address else Money()
     account = _account(settings, serving=address is not None)
-    if account is not None and bot is None and address is not None:
+    if account is not None and bot is None and cloud is None and address is not None:
         raise BadSetting(
             "GREENROOM_ROOMS is daily, and the built-in bot speaks in this machine's rooms only. "
             "Serve one with Pipecat's DailyTransport: greenroom serve bot.py"
