@@ -52,6 +52,14 @@ async def started(client: httpx.AsyncClient, agent: str = "cards", **asked: Any)
     return str(answer.json()["sessionId"])
 
 
+async def gone(house: House, session_id: str, exit_code: int) -> None:
+    """The agent of a session is no more, and that is on record."""
+    launch_id = (await house.session(session_id)).launch_id
+    await house.until_true(lambda: launch_id in house.launcher.orders)
+    await house.launcher.exit(launch_id, ExitCause.EXITED, exit_code)
+    await house.until(lambda s: s.stage is Stage.ENDED, session_id)
+
+
 def refusal(answer: httpx.Response) -> tuple[int, str, str]:
     """Status and code as Pipecat Cloud's clients read them, and the code that is ours."""
     body = answer.json()
@@ -129,10 +137,10 @@ async def test_at_capacity_it_is_429_and_says_when(server: House) -> None:
         full = await client.post("/v1/public/cards/start", json={})
         assert refusal(full) == (429, "429", "limit_live")
         assert int(full.headers["retry-after"]) > 0
+        await server.until_true(lambda: len(server.launcher.orders) == 2)
         async with await private(server) as boss:
             await boss.delete(f"/v1/agents/cards/sessions/{ids[0]}")
-        await server.launcher.exit((await server.session(ids[0])).launch_id)
-        await server.until(lambda s: s.stage is Stage.ENDED, ids[0])
+        await gone(server, ids[0], 0)
         await started(client)
 
 
@@ -169,9 +177,7 @@ async def test_sessions_are_listed_by_filter_and_page(server: House) -> None:
         server.clock.advance(10)
         second = await started(client)
         at = round(server.clock.now())
-        crashed = (await server.session(first)).launch_id
-        await server.launcher.exit(crashed, ExitCause.EXITED, 70)
-        await server.until(lambda s: s.stage is Stage.ENDED, first)
+        await gone(server, first, 70)
         assert await listed(boss) == [second, first]
         assert await listed(boss, limit=1, offset=1) == [first]
         assert await listed(boss, status="active") == [second]
@@ -199,6 +205,7 @@ async def test_sessions_are_listed_by_filter_and_page(server: House) -> None:
 async def test_stopping_is_on_the_audit_log_and_may_be_said_again(server: House) -> None:
     async with await private(server) as boss, await public(server) as client:
         session_id = await started(client)
+        await the_order(server)
         path = f"/v1/agents/cards/sessions/{session_id}"
         assert refusal(await boss.delete(path.replace("cards", "quiz")))[0] == 404
         assert refusal(await client.delete(path))[0] == 403
