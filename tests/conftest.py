@@ -21,6 +21,7 @@ from greenroom.api.app import Parts, build_app
 from greenroom.api.server import server_config
 from greenroom.hub.memory import MemoryHub
 from greenroom.outbound.sender import HttpSender
+from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.rooms.local import LocalRooms
 from greenroom.service.deadlines import Timekeeper
@@ -199,10 +200,16 @@ def plan(quotas: Quotas) -> assembly.Plan:
 
 
 @contextlib.asynccontextmanager
-async def a_house(store: Store, plan: assembly.Plan) -> AsyncIterator[House]:
-    """A house on a store, whose background parts run."""
-    clock, launcher, capacity = FakeClock(), FakeLauncher(), FakeCapacity()
-    rooms = LocalRooms([], allow_loopback=True)
+async def a_house(
+    store: Store,
+    plan: assembly.Plan,
+    *,
+    clock: FakeClock | None = None,
+    rooms: Rooms | None = None,
+) -> AsyncIterator[House]:
+    """A house on a store, whose background parts run; its rooms are local unless given."""
+    clock, launcher, capacity = clock or FakeClock(), FakeLauncher(), FakeCapacity()
+    rooms = rooms or LocalRooms([], allow_loopback=True)
     adapters = assembly.Adapters(
         store, MemoryHub(), clock, launcher, rooms, HttpSender([]), capacity, lambda: 0.5
     )

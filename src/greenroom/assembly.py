@@ -17,11 +17,13 @@ from greenroom.ports.launcher import Launcher
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.service.admission import Admission, Jitter
+from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
 from greenroom.service.deadlines import Timekeeper
 from greenroom.service.deliveries import Deliverer
 from greenroom.service.dispatch import Dispatcher
 from greenroom.service.emergency import Emergency
+from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
 from greenroom.service.issuer import Issuer
 from greenroom.service.keys import Keys
@@ -74,6 +76,7 @@ class Plan:
         quotas: How many sessions there may be.
         rates: How often somebody may ask, per minute.
         issuer: Who else signs users, by keys of their own.
+        daily_webhook_secret: What Daily signs its webhooks with; None: none are taken.
     """
 
     secret: str
@@ -89,6 +92,7 @@ class Plan:
     quotas: Quotas = field(default_factory=Quotas)
     rates: Mapping[Rate, int | None] = field(default_factory=dict)
     issuer: Issuer | None = None
+    daily_webhook_secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,8 @@ class House:
         follow, look = self.reconciler.follow_exits, self.reconciler.run
         measure = (self.capacity.run,) if self.capacity else ()
         watch = (self.waiting_room.run, self.emergency.run, self.parts.feeds.run)
+        # Where the bots tell who comes and goes, nobody need look.
+        attend = (self.parts.attendance.run,) if self.parts.rooms.tells else ()
         return (
             self.dispatcher.run,
             self.timekeeper.run,
@@ -117,6 +123,7 @@ class House:
             look,
             self.deliverer.run,
             *watch,
+            *attend,
             *measure,
         )
 
@@ -145,6 +152,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     audit = Audit(store.audit, clock)
     emergency = Emergency(store, hub, clock, adapters.launcher, sessions, metrics, audit)
     feeds = Feeds(store, hub)
+    reports = Reports(sessions, clock, metrics)
     parts = Parts(
         store=store,
         hub=hub,
@@ -152,9 +160,11 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         clock=clock,
         launcher=adapters.launcher,
         rooms=adapters.rooms,
+        entrance=Entrance(adapters.rooms, clock),
+        attendance=Attendance(store, clock, adapters.rooms, reports, metrics),
         links=links,
         sessions=sessions,
-        reports=Reports(sessions, clock, metrics),
+        reports=reports,
         purse=purse,
         emergency=emergency,
         keyring=keyring,
@@ -166,6 +176,8 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         hosts=plan.hosts,
         origins=plan.origins,
         metrics_open=plan.metrics_open,
+        live_limit=plan.quotas.live,
+        daily_webhook_secret=plan.daily_webhook_secret,
     )
     if plan.quotas.live is not None:
         metrics.bot_places.labels(limit="live").set(plan.quotas.live)

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from greenroom import __version__
-from greenroom.commands import db, deliveries, keys, relay
+from greenroom.commands import db, deliveries, keys, relay, stand_in
 from greenroom.commands.audit import audit
 from greenroom.commands.cost import cost
 from greenroom.commands.doctor import doctor
@@ -30,6 +30,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(keys.app, name="keys")
 app.add_typer(relay.app, name="relay")
+app.add_typer(stand_in.app, name="stand-in")
 for command in (doctor, cost, listen, sessions, end, reap, resume, token, audit):
     app.command()(command)
 app.command(name="stop-all")(stop_all)

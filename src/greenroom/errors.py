@@ -83,6 +83,12 @@ class Unauthorized(GreenroomError):
     status = 401
 
 
+class NoPublicKey(Unauthorized):
+    """A start by Pipecat Cloud's wire without a key; there its code is ``PCC-1002``."""
+
+    code = "no_public_key"
+
+
 class Forbidden(GreenroomError):
     """Somebody is asking for what is not theirs, or from a place that may not ask."""
 
@@ -147,6 +153,25 @@ class IssuerUnavailable(Unavailable):
     """Who signs the users cannot be asked for the keys, so nobody knows who is asking."""
 
     code = "issuer_unavailable"
+
+
+class RoomsUnavailable(Unavailable):
+    """Whoever keeps the rooms does not answer, fails, or asks us to come back later."""
+
+    code = "rooms_unavailable"
+
+
+class RoomsRefused(GreenroomError):
+    """Whoever keeps the rooms does not accept our key, or what we ask for."""
+
+    code = "rooms_refused"
+    status = 502
+
+
+class RoomNotPrivate(RoomsRefused):
+    """Somebody made the room public, and it cannot be made private again: nobody is let in."""
+
+    code = "room_not_private"
 
 
 class LaunchFailed(GreenroomError):
@@ -248,6 +273,14 @@ class MachineFull(LimitReached):
     """The machine cannot carry one more call without disturbing the others."""
 
     code = "machine_full"
+
+
+class AgentsFull(GreenroomError):
+    """Every agent of the pool is taken, as one who is launched finds out; it is tried again."""
+
+    code = "agents_full"
+    status = 429
+    retryable = True
 
 
 class RateLimited(GreenroomError):

@@ -12,7 +12,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from greenroom import __version__
 from greenroom.api import (
     audit,
+    cloud,
     cost,
+    daily,
     deliveries,
     events,
     health,
@@ -33,8 +35,10 @@ from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import Launcher
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
+from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
 from greenroom.service.emergency import Emergency
+from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
 from greenroom.service.keys import Keys
 from greenroom.service.links import Links
@@ -56,6 +60,8 @@ class Parts:
     clock: Clock
     launcher: Launcher
     rooms: Rooms
+    entrance: Entrance
+    attendance: Attendance
     links: Links
     sessions: Sessions
     reports: Reports
@@ -70,6 +76,8 @@ class Parts:
     hosts: Sequence[str]
     origins: Sequence[str]
     metrics_open: bool = False
+    live_limit: int | None = None
+    daily_webhook_secret: str | None = None
 
 
 def build_app(parts: Parts) -> FastAPI:
@@ -83,8 +91,9 @@ def build_app(parts: Parts) -> FastAPI:
     )
     for name in Parts.__dataclass_fields__:
         setattr(app.state, name, getattr(parts, name))
+    app.state.began_at = parts.clock.now()
     install_errors(app, parts.metrics)
-    for resource in (voice, cost, pipecat, events, link, webhook, health):
+    for resource in (voice, cost, pipecat, cloud, events, link, webhook, daily, health):
         app.include_router(resource.router)
     for resource in (operators, keys, audit, deliveries):
         app.include_router(resource.router)

@@ -14,7 +14,7 @@ from starlette.datastructures import State
 from greenroom.api.limits import Pace
 from greenroom.errors import BadRequest, GreenroomError, NotFound
 from greenroom.ports.hub import Hub
-from greenroom.ports.rooms import Rooms
+from greenroom.service.entrance import Entrance
 from greenroom.service.events import word_of_a_bot
 from greenroom.service.feeds import ephemeral_topic
 from greenroom.service.links import Link, Links
@@ -22,7 +22,8 @@ from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
 from greenroom.service.reports import Reports, Way
 from greenroom.service.sessions import EFFECTS_TOPIC, Sessions, session_topic
-from greenroom.service.tracing import ids_of, traceparent_of
+from greenroom.service.specs import spec_of
+from greenroom.service.tracing import ids_of
 from greenroom.session.facts import Outcome
 from greenroom.session.model import Session, Stage
 from greenroom.wire.base import WireModel
@@ -37,7 +38,6 @@ from greenroom.wire.link import (
     OfferRefused,
     Report,
     ReportAck,
-    SessionSpec,
     Welcome,
     from_bot,
 )
@@ -102,7 +102,7 @@ class _Door:
         self._sessions: Sessions = parts.sessions
         self._reports: Reports = parts.reports
         self._links: Links = parts.links
-        self._rooms: Rooms = parts.rooms
+        self._entrance: Entrance = parts.entrance
         self._hub: Hub = parts.hub
         self._link = Link(launch_id, self._send)
         self._pace = Pace(MOST_EPHEMERAL_PER_S, 1.0)
@@ -139,18 +139,8 @@ class _Door:
             raise _Fenced from None
         if session.stage is Stage.ENDED:
             raise _Fenced
-        spec = SessionSpec(
-            session_id=session.id,
-            launch_id=session.launch_id,
-            assistant=session.assistant,
-            room=self._rooms.describe(session.room),
-            persistence_s=session.limits.persistence_s,
-            traceparent=traceparent_of(session),
-            muted=session.muted,
-            paused=session.is_paused,
-            offer_follows=self._links.is_wanted(session.launch_id),
-            body=session.body,
-        )
+        offer_follows = self._links.is_wanted(session.launch_id)
+        spec = spec_of(session, await self._entrance.bot(session), offer_follows=offer_follows)
         await self._send(Welcome(report_seq=session.report_seq, session=spec))
         return session
 

@@ -24,16 +24,21 @@ from greenroom.errors import (
     NotActive,
     NotFound,
     OfferConflict,
+    RoomsRefused,
+    RoomsUnavailable,
     SessionEnded,
     StillQueued,
     TooLarge,
+    Unavailable,
+    UnsupportedTransport,
 )
 from greenroom.ports.rooms import Rooms
+from greenroom.service.entrance import Entrance
 from greenroom.service.sessions import Sessions, Started
 from greenroom.session.cost import cost_of
 from greenroom.session.model import EndReason, PauseCause, Presence, Session, Stage
 from greenroom.wire import http as w
-from greenroom.wire.link import Answer, Candidates, Offer
+from greenroom.wire.link import Answer, Candidates, Offer, RoomKind, RoomSpec
 from greenroom.wire.messages import sentence_for
 from greenroom.wire.status import shown_status
 from greenroom.wire.translate import cost_data, rfc3339
@@ -42,11 +47,22 @@ router = APIRouter(prefix="/api/voice", tags=["voice"])
 
 OF_A_SESSION: Refusals = (*BY_A_DOOR, NotFound)
 OF_A_COMMAND: Refusals = (*OF_A_SESSION, Conflict)
+OF_A_ROOM: Refusals = (
+    StillQueued,
+    SessionEnded,
+    UnsupportedTransport,
+    RoomsUnavailable,
+    RoomsRefused,
+    *RoomsRefused.__subclasses__(),
+)
 OF_THE_BOTS_LINK: Refusals = (StillQueued, SessionEnded, LaunchFailed, BotSilent)
 OF_CANDIDATES: Refusals = OF_A_SESSION + OF_THE_BOTS_LINK
-OF_AN_OFFER: Refusals = (*OF_A_COMMAND, *OF_THE_BOTS_LINK, BadOffer, OfferConflict)
+OF_AN_OFFER: Refusals = (
+    *(*OF_A_COMMAND, *OF_THE_BOTS_LINK),
+    *(BadOffer, OfferConflict, UnsupportedTransport),
+)
 OF_A_LIMIT: Refusals = (BudgetUsedUp, *LimitReached.__subclasses__())
-OF_A_START: Refusals = (*OF_A_COMMAND, *OF_A_LIMIT, TooLarge, Halted, Draining)
+OF_A_START: Refusals = (*OF_A_COMMAND, *OF_A_LIMIT, *OF_A_ROOM, TooLarge, Halted, Draining)
 
 
 def _sessions(request: Request) -> Sessions:
@@ -57,6 +73,11 @@ def _sessions(request: Request) -> Sessions:
 def _rooms(request: Request) -> Rooms:
     rooms: Rooms = request.app.state.rooms
     return rooms
+
+
+def _entrance(request: Request) -> Entrance:
+    entrance: Entrance = request.app.state.entrance
+    return entrance
 
 
 def _who(door: doors.Door) -> Any:
@@ -75,6 +96,7 @@ Writes = Annotated[Asking, _who(doors.MESSAGE)]
 Ends = Annotated[Asking, _who(doors.END)]
 SessionsDep = Annotated[Sessions, Depends(_sessions)]
 RoomsDep = Annotated[Rooms, Depends(_rooms)]
+EntranceDep = Annotated[Entrance, Depends(_entrance)]
 
 
 @router.get("/config")
@@ -86,6 +108,8 @@ async def config(sessions: SessionsDep, rooms: RoomsDep, request: Request) -> w.
         title=assistant.title,
         ice_servers=rooms.describe("").ice_servers,
         anonymous=request.app.state.identity.anonymous,
+        join_s=assistant.limits.join_s,
+        room_kind=rooms.kind,
     )
 
 
@@ -99,11 +123,17 @@ async def start(
     who: Starts,
     sessions: SessionsDep,
     rooms: RoomsDep,
+    entrance: EntranceDep,
     request: Request,
     response: Response,
     trace_id: Trace,
 ) -> w.StartAnswer:
-    """Start a session, or find the running one (200, ``reused``). An offer rides along."""
+    """Start a session, or find the running one (200, ``reused``). An offer rides along.
+
+    Where the rooms are Daily's, there is no offer, and the answer says where to join by what.
+    """
+    if body.offer is not None:
+        entrance.refuse_offers()
     started = await sessions.start(
         who.user_id,
         body.assistant,
@@ -124,11 +154,12 @@ async def start(
                 session.id, who.user_id, _offer(body.offer), tenant=who.tenant
             )
         session = await sessions.get(session.id)
+    room = await _room_of(started, session, sessions, entrance)
     if started.reused:
         response.status_code = 200
     return w.StartAnswer(
         reused=started.reused,
-        session=_body(session, rooms),
+        session=_body(session, rooms, room),
         ticket=ticket,
         answer=_answer(answer) if answer else None,
     )
@@ -163,9 +194,14 @@ async def stop(session_id: str, who: Ends, sessions: SessionsDep, rooms: RoomsDe
 
 @router.post("/session/{session_id}/offer", responses=refusals(*OF_AN_OFFER))
 async def offer(
-    session_id: str, body: w.OfferBody, who: Connects, sessions: SessionsDep
+    session_id: str,
+    body: w.OfferBody,
+    who: Connects,
+    sessions: SessionsDep,
+    entrance: EntranceDep,
 ) -> w.AnswerBody:
     """Bring a page's media into the room: again after a reload, or from a newer page."""
+    entrance.refuse_offers()
     return _answer(await sessions.connect(session_id, who.user_id, _offer(body), tenant=who.tenant))
 
 
@@ -176,6 +212,18 @@ async def trickle(
     """Further ICE candidates of an earlier offer."""
     candidates = Candidates(offer_id=body.offer_id, candidates=body.candidates)
     await sessions.trickle(session_id, who.user_id, candidates, tenant=who.tenant)
+
+
+@router.post("/session/{session_id}/room", responses=refusals(*OF_A_SESSION, *OF_A_ROOM))
+async def room(
+    session_id: str, who: Connects, sessions: SessionsDep, entrance: EntranceDep
+) -> w.RoomBody:
+    """Come into the session's room, for the first time after a wait or again after a reload.
+
+    On Daily the answer has a new token, and an older page of the user's is put out.
+    """
+    session = await sessions.get(session_id, who.user_id, tenant=who.tenant)
+    return _room_body(await entrance.user(session))
 
 
 @router.post("/session/{session_id}/ticket", responses=refusals(*OF_A_SESSION))
@@ -239,6 +287,27 @@ async def ended_if_refused(started: Started, sessions: Sessions) -> AsyncIterato
         raise
 
 
+async def _room_of(
+    started: Started, session: Session, sessions: Sessions, entrance: Entrance
+) -> RoomSpec | None:
+    """Where to join, if there is more to say of it than everybody may know."""
+    if entrance.kind is RoomKind.LOCAL or session.stage is Stage.QUEUED:
+        return None
+    async with ended_if_shut_out(started, sessions):
+        return await entrance.user(session)
+
+
+@asynccontextmanager
+async def ended_if_shut_out(started: Started, sessions: Sessions) -> AsyncIterator[None]:
+    """A session whose user cannot get in is not left to a bot that waits for them."""
+    try:
+        yield
+    except (Unavailable, RoomsRefused):
+        if not started.reused:
+            await sessions.stop(started.session.id, None, EndReason.LAUNCH_FAILED)
+        raise
+
+
 def _offer(body: w.OfferBody) -> Offer:
     return Offer(offer_id=body.id, participant=body.participant, sdp=body.sdp)
 
@@ -247,14 +316,24 @@ def _answer(answer: Answer) -> w.AnswerBody:
     return w.AnswerBody(offer_id=answer.offer_id, sdp=answer.sdp, pc_id=answer.pc_id)
 
 
-def _body(session: Session, rooms: Rooms) -> w.SessionBody:
-    room = rooms.describe(session.room)
+def _room_body(room: RoomSpec) -> w.RoomBody:
+    return w.RoomBody(
+        kind=room.kind,
+        name=room.name,
+        url=room.url,
+        token=room.token,
+        ice_servers=room.ice_servers,
+    )
+
+
+def _body(session: Session, rooms: Rooms, room: RoomSpec | None = None) -> w.SessionBody:
+    """The session; ``room``: with the token that is meant for whoever asks now."""
     return w.SessionBody(
         session_id=session.id,
         assistant=session.assistant,
         status=shown_status(session.stage, paused=session.is_paused),
         stage=session.stage.value,
-        room=w.RoomBody(name=room.name, ice_servers=room.ice_servers),
+        room=_room_body(room or rooms.describe(session.room)),
         muted=session.muted,
         pause_causes=sorted(session.pause_causes),
         user_present=session.user_presence is Presence.PRESENT,

@@ -9,14 +9,19 @@ import traceback
 from collections.abc import Callable
 from enum import Enum
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from loguru import logger
-from pipecat.runner.types import SmallWebRTCRunnerArguments
+from pipecat.runner.types import (
+    DailyRunnerArguments,
+    RunnerArguments,
+    SmallWebRTCRunnerArguments,
+    WebSocketRunnerArguments,
+)
 
 from greenroom.bot import load
 from greenroom.bot.context import BotSession, current, enter
-from greenroom.bot.link import FromGreenroom, LinkClient, LinkEnd
+from greenroom.bot.link import FromGreenroom, LinkClient, LinkEnd, Reply
 from greenroom.bot.room import Room
 from greenroom.bot.trace import trace
 from greenroom.wire.link import (
@@ -25,7 +30,9 @@ from greenroom.wire.link import (
     CommandDone,
     CommandKind,
     Offer,
+    OfferRefused,
     ReportKind,
+    RoomKind,
     SessionSpec,
 )
 from greenroom.wire.process import BotSpec, ExitCode, Progress
@@ -39,6 +46,10 @@ REMEMBERED_COMMANDS = 1_000
 # that is busy.
 OFFER_FOLLOWS_WITHIN_S = 0.1
 ANSWER_LEAVES_WITHIN_S = 0.5
+
+
+# Arguments with a way to the user that is not Greenroom's.
+_MEET_ELSEWHERE = (DailyRunnerArguments, SmallWebRTCRunnerArguments, WebSocketRunnerArguments)
 
 
 class Ending(Enum):
@@ -65,22 +76,68 @@ LINK_ENDINGS = {
 }
 
 
+class Line(Protocol):
+    """What reports go out by, and what Greenroom wants comes in by; see `LinkClient`."""
+
+    async def welcomed(self) -> SessionSpec:
+        """See `LinkClient.welcomed`."""
+        ...
+
+    def report(self, kind: ReportKind, data: dict[str, Any]) -> None:
+        """See `LinkClient.report`."""
+        ...
+
+    def ephemeral(self, event: str, data: dict[str, Any]) -> None:
+        """See `LinkClient.ephemeral`."""
+        ...
+
+    def reply(self, message: Reply) -> None:
+        """See `LinkClient.reply`."""
+        ...
+
+    async def sent(self, within_s: float) -> bool:
+        """See `LinkClient.sent`."""
+        ...
+
+    async def flush(self, within_s: float) -> bool:
+        """See `LinkClient.flush`."""
+        ...
+
+    async def run(self) -> LinkEnd:
+        """See `LinkClient.run`."""
+        ...
+
+
 class Serving:
     """Runs one bot for one session; must be made inside a running event loop.
 
     The link may come and go; the bot and its audio do not depend on it. The session ends when
     the bot returns or raises, when Greenroom sends ``end``, fences or refuses the link, when
     the link is gone for too long, or when `stop` is called; whichever comes first.
+
+    Args:
+        spec: What to run and whom to dial.
+        module: Has the bot.
+        progress: Told how far it has come; must not block.
+        line: Makes what stands in for the link; called as `LinkClient` is.
+        given: The arguments that whoever hosts this process has for the bot. A bot that meets
+            its user elsewhere (in a Daily room, say) gets these, and no connection of ours.
     """
 
     def __init__(
-        self, spec: BotSpec, module: ModuleType, progress: Callable[[Progress], None]
+        self,
+        spec: BotSpec,
+        module: ModuleType,
+        progress: Callable[[Progress], None],
+        *,
+        line: Callable[..., Line] | None = None,
+        given: Any = None,
     ) -> None:
         self._bot = load.entry(module)
         self._progress = progress
-        self._link = LinkClient(
-            spec, level=load.level(module), pid=os.getpid(), received=self._received
-        )
+        self._given = given
+        make: Callable[..., Line] = line or LinkClient
+        self._link = make(spec, level=load.level(module), pid=os.getpid(), received=self._received)
         self._room: Room | None = None
         self._offers: asyncio.Queue[Offer | Candidates] = asyncio.Queue()
         self._commands: asyncio.Queue[Command | SessionSpec] = asyncio.Queue()
@@ -133,15 +190,17 @@ class Serving:
             tasks = [
                 helpers.create_task(self._take_offers(room)),
                 helpers.create_task(self._carry_out_commands(session)),
-                helpers.create_task(room.watch()),
             ]
-            if spec.offer_follows:
-                await self._let_an_offer_pass()
-            await self._run_bot(room, spec)
+            if room is not None:
+                tasks.append(helpers.create_task(room.watch()))
+                if spec.offer_follows:
+                    await self._let_an_offer_pass()
+            await self._run_bot(_arguments(room, spec, self._given))
             for task in tasks:
                 task.cancel()
 
-    def _furnish(self, spec: SessionSpec) -> tuple[BotSession, Room]:
+    def _furnish(self, spec: SessionSpec) -> tuple[BotSession, Room | None]:
+        """The session, and its room if that is here; one on Daily is the bot's transport's."""
         trace(spec)
         session = BotSession(
             spec,
@@ -151,6 +210,8 @@ class Serving:
             joined=self._joined,
         )
         enter(session)
+        if spec.room.kind is not RoomKind.LOCAL:
+            return session, None
         self._room = Room(
             spec.room,
             report=self._link.report,
@@ -173,10 +234,7 @@ class Serving:
             await self._offer_answered.wait()
             await self._link.sent(ANSWER_LEAVES_WITHIN_S)
 
-    async def _run_bot(self, room: Room, spec: SessionSpec) -> None:
-        arguments = SmallWebRTCRunnerArguments(
-            webrtc_connection=room.connection, body=spec.body, session_id=spec.session_id
-        )
+    async def _run_bot(self, arguments: RunnerArguments) -> None:
         arguments.pipeline_idle_timeout_secs = None
         try:
             await self._bot(arguments)
@@ -195,7 +253,9 @@ class Serving:
                     await self._room.close()
 
     def _user_present(self) -> bool:
-        return self._room is not None and self._room.user_present
+        # Of a room on Daily Greenroom is told who is there, and we are not: a word is never
+        # left unsaid for it.
+        return self._room is None or self._room.user_present
 
     def _joined(self) -> None:
         self._link.report(ReportKind.BOT_JOINED, {"level": current().level.value})
@@ -234,10 +294,13 @@ class Serving:
         finally:
             self._end(Ending.ASKED)
 
-    async def _take_offers(self, room: Room) -> None:
+    async def _take_offers(self, room: Room | None) -> None:
         while True:
             message = await self._offers.get()
-            if isinstance(message, Offer):
+            if room is None:
+                if isinstance(message, Offer):
+                    self._link.reply(_not_here(message))
+            elif isinstance(message, Offer):
                 self._link.reply(await room.take_offer(message))
                 self._offer_answered.set()
             else:
@@ -271,6 +334,31 @@ class Serving:
         while len(self._carried_out) > REMEMBERED_COMMANDS:
             del self._carried_out[next(iter(self._carried_out))]
         self._link.reply(CommandDone(command_id=command.command_id))
+
+
+def _arguments(room: Room | None, spec: SessionSpec, given: Any) -> RunnerArguments:
+    """What Pipecat's own runner would give a bot for this kind of room, or whoever hosts it did."""
+    if isinstance(given, _MEET_ELSEWHERE):
+        given.body = spec.body
+        return given
+    if room is not None:
+        return SmallWebRTCRunnerArguments(
+            webrtc_connection=room.connection, body=spec.body, session_id=spec.session_id
+        )
+    return DailyRunnerArguments(
+        room_url=spec.room.url or "",
+        token=spec.room.token,
+        body=spec.body,
+        session_id=spec.session_id,
+    )
+
+
+def _not_here(offer: Offer) -> OfferRefused:
+    return OfferRefused(
+        offer_id=offer.offer_id,
+        code="unsupported_transport",
+        message="This conversation is in a room of Daily's.",
+    )
 
 
 async def _cancel(task: asyncio.Task[None], within_s: float) -> None:

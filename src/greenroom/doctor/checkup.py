@@ -16,7 +16,7 @@ import psutil
 from aioice.ice import get_host_addresses
 
 import greenroom
-from greenroom.doctor import access, configuration, leaks, machine, network, storage
+from greenroom.doctor import access, configuration, leaks, machine, network, providers, storage
 from greenroom.doctor.call import call_itself
 from greenroom.doctor.finding import Finding
 from greenroom.errors import BadSetting
@@ -68,6 +68,8 @@ async def check_up(wanted: Wanted, step: Step) -> list[Finding]:
     )
     step("who gets in")
     found += await _access(settings)
+    step("the rooms")
+    found += await providers.rooms(settings)
     step("secrets")
     found += _secrets(settings, os.environ)
     if wanted.call:
@@ -127,7 +129,8 @@ def _secrets(settings: Settings, environment: Mapping[str, str]) -> Iterator[Fin
     yield configuration.secret(value, host=settings.host, host_is_loopback=settings.is_loopback)
     kept = settings.state_dir / SECRET_FILE
     yield from configuration.kept_secret(kept)
-    ours = leaks.server_secrets(value, settings.plain_database_url(), _read(kept))
+    daily = settings.daily_api_key.get_secret_value() if settings.daily_api_key else None
+    ours = leaks.server_secrets(value, settings.plain_database_url(), _read(kept), daily)
     yield from leaks.page_files(PAGE, {**ours, **leaks.keys_in(environment)})
     yield from leaks.variables_for_pages(environment)
     yield from leaks.page_config(settings.ice_servers, ours, host_is_loopback=settings.is_loopback)

@@ -23,13 +23,17 @@ _LEAST_CHARS = 12
 
 
 def server_secrets(
-    secret: str | None, database_url: str | None, kept_secret: str | None
+    secret: str | None,
+    database_url: str | None,
+    kept_secret: str | None,
+    daily_api_key: str | None = None,
 ) -> dict[str, str]:
     """What only the server may know: what it is called, and its value."""
     password = urlsplit(database_url).password if database_url else None
     named = {
         "GREENROOM_SECRET": secret,
         "the secret in the state folder": kept_secret,
+        "GREENROOM_DAILY_API_KEY": daily_api_key,
         "the password of GREENROOM_DATABASE_URL": unquote(password) if password else None,
     }
     return {name: value for name, value in named.items() if value and value.strip()}

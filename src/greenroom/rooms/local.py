@@ -6,9 +6,10 @@ is an offer relayed by Greenroom, and closed once the bot is gone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from greenroom.wire.link import IceServer, RoomSpec
+from greenroom.ports.rooms import Guest, Occupant, Party
+from greenroom.wire.link import IceServer, RoomKind, RoomSpec
 
 
 class LocalRooms:
@@ -18,6 +19,10 @@ class LocalRooms:
         ice_servers: STUN and TURN servers for page and bot; none are needed on one network.
         allow_loopback: Offer 127.0.0.1 as an address too (a machine without any other).
     """
+
+    kind = RoomKind.LOCAL
+    # The bot sees its page come and go before anybody else could.
+    tells = False
 
     def __init__(self, ice_servers: Sequence[IceServer], *, allow_loopback: bool) -> None:
         self._ice_servers = list(ice_servers)
@@ -32,5 +37,23 @@ class LocalRooms:
             name=name, ice_servers=self._ice_servers, allow_loopback=self._allow_loopback
         )
 
+    async def admit(self, name: str, guest: Guest) -> RoomSpec:
+        """See `Rooms.admit`. The offer is what lets in; there is no token."""
+        return self.describe(name)
+
+    async def keep(self, names: Sequence[str]) -> None:
+        """See `Rooms.keep`."""
+
+    async def occupants(self) -> Mapping[str, Sequence[Occupant]]:
+        """See `Rooms.occupants`."""
+        return {}
+
+    def party_of(self, name: str, user_id: str) -> Party | None:
+        """See `Rooms.party_of`."""
+        return None
+
     async def close(self, name: str) -> None:
         """See `Rooms.close`."""
+
+    async def aclose(self) -> None:
+        """See `Rooms.aclose`."""

@@ -10,23 +10,33 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from enum import StrEnum
 
 import structlog
 
-from greenroom.errors import GreenroomError, Halted, Unavailable
+from greenroom.errors import GreenroomError, Halted, RoomsRefused, Unavailable
 from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import BotExit, ExitCause, Launcher, LaunchOrder
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import PendingEffect, Store
+from greenroom.service.entrance import Entrance
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
-from greenroom.service.policies import EFFECT_CALLS, POLICIES, Outside, outside
+from greenroom.service.policies import (
+    EFFECT_CALLS,
+    POLICIES,
+    Outside,
+    outside,
+    told_to_wait_s,
+)
 from greenroom.service.sessions import EFFECTS_TOPIC, Sessions
+from greenroom.service.specs import spec_of
 from greenroom.service.tracing import span
 from greenroom.session.facts import EffectKind
+from greenroom.session.inputs import BotStarting
 from greenroom.session.model import EndReason, Session, Stage
 from greenroom.wire.link import Command, CommandKind
 
@@ -80,6 +90,7 @@ class Dispatcher:
         self._clock = clock
         self._launcher = launcher
         self._rooms = rooms
+        self._entrance = Entrance(rooms, clock)
         self._links = links
         self._keyring = keyring
         self._sessions = sessions
@@ -157,7 +168,8 @@ class Dispatcher:
         payload, launcher = effect.payload, self._launcher
         match effect.kind:
             case EffectKind.ENSURE_ROOM:
-                await self._outside(effect, lambda: self._rooms.ensure(payload["room"]))
+                if session.stage.is_live:  # nobody comes any more, and a room would be left open
+                    await self._outside(effect, lambda: self._rooms.ensure(payload["room"]))
             case EffectKind.LAUNCH_BOT:
                 return await self._launch(session, effect)
             case EffectKind.TELL_BOT:
@@ -169,8 +181,14 @@ class Dispatcher:
                     lambda: launcher.end(payload["launch_id"], polite_s=polite_s, term_s=term_s),
                 )
             case EffectKind.CLOSE_ROOM:
-                await self._outside(effect, lambda: self._rooms.close(payload["room"]))
+                if not (self._rooms.tells and await self._has_begun_anew(session)):
+                    await self._outside(effect, lambda: self._rooms.close(payload["room"]))
         return True
+
+    async def _has_begun_anew(self, session: Session) -> bool:
+        """Whether the user talks in this room again: a late close must not put them out."""
+        live = await self._store.live_of(session.user_id, session.assistant, session.tenant)
+        return live is not None and live.room == session.room
 
     async def _outside(self, effect: PendingEffect, do: Callable[[], Awaitable[None]]) -> None:
         await outside(EFFECT_CALLS[effect.kind], do, attempt=effect.attempts + 1)
@@ -187,11 +205,17 @@ class Dispatcher:
     async def _start(self, session: Session, effect: PendingEffect) -> bool:
         """Whether it was launched; it is not when everything was stopped, and its session ends."""
         order = self._order(session, effect, self._link_url or "")
+        if (
+            self._launcher.starts_cold
+        ):  # elsewhere: it is handed over, and not only told on the link
+            order = replace(order, session=spec_of(session, await self._entrance.bot(session)))
         halt = await self._store.halted()
         if halt is None:
             try:
                 self._links.launched(session.launch_id)
                 await self._outside(effect, lambda: self._launcher.start(order))
+                if self._launcher.starts_cold:
+                    await self._sessions.apply(session.id, BotStarting())
                 return True
             except Halted:  # the brake is pulled first, and put on record a moment later
                 halt = await outside(Outside.HALTED, self._launcher.halted)
@@ -206,6 +230,12 @@ class Dispatcher:
             return  # it was launched before this server died; it is ended like any other
         now = self._clock.now()
         none = BotExit(session.launch_id, session.id, ExitCause.ENDED, None, None, "", now)
+        await self._sessions.exited(none)
+
+    async def _launch_given_up(self, effect: PendingEffect) -> None:
+        """Nobody tries again: whoever waits for the bot need not wait for the join deadline."""
+        launch_id, now = effect.payload["launch_id"], self._clock.now()
+        none = BotExit(launch_id, effect.session_id, ExitCause.REFUSED, None, None, "", now)
         await self._sessions.exited(none)
 
     def _order(self, session: Session, effect: PendingEffect, link_url: str) -> LaunchOrder:
@@ -249,11 +279,15 @@ class Dispatcher:
             "timeout_s": policy.timeout_s,
             "error": reason,
         }
-        if attempt >= policy.attempts:
+        if attempt >= policy.attempts or isinstance(error, RoomsRefused):
             self._metrics.effects_dead.labels(kind=effect.kind.value).inc()
             log.error("effect.dead", **fields)
             await self._store.bury_effect(effect.id, reason)
+            if effect.kind is EffectKind.LAUNCH_BOT:
+                await self._launch_given_up(effect)
+            if effect.kind is EffectKind.ENSURE_ROOM:  # a bot would talk to nobody, for money
+                await self._sessions.stop(effect.session_id, None, EndReason.LAUNCH_FAILED)
             return
         log.warning("effect.failed", **fields)
-        due_at = self._clock.now() + policy.wait_s(attempt)
+        due_at = self._clock.now() + max(policy.wait_s(attempt), told_to_wait_s(error))
         await self._store.postpone_effect(effect.id, due_at, reason)

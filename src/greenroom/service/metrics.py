@@ -80,6 +80,12 @@ class Metrics:
             ["code"],
             registry=self.registry,
         )
+        self.room_events = Counter(
+            "greenroom_room_events",
+            "Events that rooms themselves told of, by what became of them.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.commands_ignored = Counter(
             "greenroom_commands_ignored",
             "People's commands that changed nothing: too late, or overtaken by a later one.",

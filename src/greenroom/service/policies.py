@@ -20,12 +20,12 @@ import structlog
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
-    retry_if_exception_type,
+    retry_if_exception,
     stop_after_attempt,
     wait_exponential_jitter,
 )
 
-from greenroom.errors import Unavailable
+from greenroom.errors import GreenroomError, Unavailable
 from greenroom.service.tracing import span
 from greenroom.session.facts import EffectKind
 
@@ -42,6 +42,9 @@ class Outside(StrEnum):
 
     ENSURE_ROOM = "rooms.ensure"
     CLOSE_ROOM = "rooms.close"
+    ADMIT = "rooms.admit"
+    KEEP_ROOMS = "rooms.keep"
+    OCCUPANTS = "rooms.occupants"
     LAUNCH_BOT = "launcher.start"
     END_BOT = "launcher.end"
     TELL_BOT = "link.tell"
@@ -78,13 +81,19 @@ class Policy:
         """Seconds to wait after this try (1 is the first)."""
         tried = RetryCallState(AsyncRetrying(), None, (), {})
         tried.attempt_number = attempt
-        return self._wait(tried)
+        return self._wait_s(tried)
 
-    @property
-    def _wait(self) -> wait_exponential_jitter:
-        return wait_exponential_jitter(
+    def _wait_s(self, tried: RetryCallState) -> float:
+        """By the arithmetic, and not before the time that we were told to come back."""
+        by_number = wait_exponential_jitter(
             multiplier=self.first_wait_s, max=self.most_wait_s, jitter=self.jitter_s
         )
+        error = tried.outcome.exception() if tried.outcome else None
+        return max(by_number(tried), told_to_wait_s(error))
+
+    def _may_pass(self, error: BaseException) -> bool:
+        """Nobody who waits is made to wait longer than this for one more try."""
+        return isinstance(error, PASSING) and told_to_wait_s(error) <= self.most_wait_s
 
     def retrying(self, call: Outside) -> AsyncRetrying:
         """The tries that are made in memory."""
@@ -101,11 +110,16 @@ class Policy:
 
         return AsyncRetrying(
             stop=stop_after_attempt(1 if self.durable else self.attempts),
-            wait=self._wait,
-            retry=retry_if_exception_type(PASSING),
+            wait=self._wait_s,
+            retry=retry_if_exception(self._may_pass),
             before_sleep=tell,
             reraise=True,
         )
+
+
+def told_to_wait_s(error: BaseException | None) -> float:
+    """How long whoever was asked wants to be left alone (``Retry-After``); 0: it did not say."""
+    return (error.retry_after_s or 0.0) if isinstance(error, GreenroomError) else 0.0
 
 
 def _durable(timeout_s: float) -> Policy:
@@ -116,6 +130,11 @@ def _durable(timeout_s: float) -> Policy:
 POLICIES: dict[Outside, Policy] = {
     Outside.ENSURE_ROOM: _durable(10.0),
     Outside.CLOSE_ROOM: _durable(10.0),
+    # A page waits for its token, and has a microphone open.
+    Outside.ADMIT: Policy(6.0, attempts=3),
+    # They are done every quarter of a minute anyway.
+    Outside.KEEP_ROOMS: Policy(10.0),
+    Outside.OCCUPANTS: Policy(10.0),
     Outside.LAUNCH_BOT: _durable(10.0),
     Outside.END_BOT: _durable(10.0),
     Outside.TELL_BOT: _durable(3.0),

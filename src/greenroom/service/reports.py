@@ -28,6 +28,7 @@ class Way(StrEnum):
 
     LINK = "link"
     WEBHOOK = "webhook"
+    ROOM = "room"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,22 @@ class Reports:
         self._note(way, report, before, change)
         return Taken(change.outcome, change.session)
 
+    async def saw(self, session_id: str, seen: i.Seen) -> Session:
+        """Record who came into a room or left it, as the room itself tells.
+
+        Args:
+            session_id: Of which session.
+            seen: Who came or left.
+
+        Raises:
+            Unavailable: The store is away; nothing was recorded.
+        """
+        before, change = await self._sessions.change(session_id, seen)
+        outcome = change.outcome.value
+        self._metrics.reports.labels(outcome=outcome, way=Way.ROOM.value).inc()
+        self._note_both_there(before, change.session)
+        return change.session
+
     def _note(self, way: Way, report: Report, before: Session, change: Change) -> None:
         after = change.session
         self._metrics.reports.labels(outcome=change.outcome.value, way=way.value).inc()
@@ -92,6 +109,9 @@ class Reports:
             log.warning("report.malformed", **ids_of(after), kind=shown_kind(report))
         elif change.outcome not in _NOT_NEW:
             self._metrics.note_report(report)
+        self._note_both_there(before, after)
+
+    def _note_both_there(self, before: Session, after: Session) -> None:
         if before.stage is Stage.CONNECTING and after.stage is Stage.ACTIVE:
             joined_s = max(0.0, self._clock.now() - (before.admitted_at or before.created_at))
             self._metrics.bot_join_seconds.observe(joined_s)

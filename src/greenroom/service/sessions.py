@@ -157,6 +157,11 @@ class Sessions:
         """The modules or files that may have to be launched."""
         return [assistant.bot for assistant in self._assistants.values()]
 
+    @property
+    def assistants(self) -> list[Assistant]:
+        """Who may be talked with, the first one by default."""
+        return list(self._assistants.values())
+
     def assistant(self, name: str | None) -> Assistant:
         """The assistant of this name, or the first one."""
         if name is None:

@@ -95,7 +95,7 @@ def transition(session: Session, event: i.Input, now: float) -> f.Change:
     fenced = _fence(session, event)
     if fenced is not None:
         return f.Change(session, outcome=fenced)
-    content = event.report if isinstance(event, i.Reported) else event
+    content = event.report if isinstance(event, i.Reported | i.Seen) else event
     match RESPONSES[session.stage, type(content)]:
         case Response.REFUSE:
             raise _refusal(session)

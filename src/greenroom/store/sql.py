@@ -26,6 +26,7 @@ from greenroom.ports.store import (
     AlreadyLive,
     DueDeadline,
     Halt,
+    Listing,
     Move,
     New,
     NewEffect,
@@ -40,7 +41,7 @@ from greenroom.session.deadlines import deadlines as deadlines_of
 from greenroom.session.facts import EffectKind
 from greenroom.session.model import DEFAULT_TENANT, DeadlineKind, Session
 from greenroom.session.policy import Occupancy, Place, Quotas
-from greenroom.store import spend
+from greenroom.store import listing, spend
 from greenroom.store import tables as t
 from greenroom.store.audit import SqlAudit
 from greenroom.store.deliveries import SqlDeliveries
@@ -243,6 +244,15 @@ class SqlStore:
         return await self._db.read(
             lambda db: [from_row(row) for row in db.execute(wanted).mappings()]
         )
+
+    async def listed(self, wanted: Listing) -> tuple[int, list[Session]]:
+        """See `Store.listed`."""
+
+        def work(db: Connection) -> tuple[int, list[Session]]:
+            found = db.execute(listing.wanted(wanted)).mappings()
+            return db.scalar(listing.counted(wanted)) or 0, [from_row(row) for row in found]
+
+        return await self._db.read(work)
 
     async def events_after(self, session_id: str, seq: int, limit: int) -> list[StoredEvent]:
         """See `Store.events_after`."""

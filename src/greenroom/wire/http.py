@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from greenroom.wire.base import WireModel
 from greenroom.wire.events import CostData, EphemeralEvent, Event, SessionStatus
-from greenroom.wire.link import Candidate, IceServer
+from greenroom.wire.link import Candidate, IceServer, RoomKind
 
 MAX_SDP_CHARS = 64 * 1024
 # JavaScript's largest exact integer; a database's column holds it too.
@@ -70,10 +70,16 @@ class StartBody(WireModel):
 
 
 class RoomBody(WireModel):
-    """Where the page connects to."""
+    """Where the page connects to: ``local`` by an offer, ``daily`` by joining ``url``.
 
-    kind: Literal["local"] = "local"
+    ``token`` lets this user in, until it expires; only a start and
+    ``POST /api/voice/session/{id}/room`` answer with one.
+    """
+
+    kind: RoomKind = RoomKind.LOCAL
     name: str
+    url: str | None = None
+    token: str | None = None
     ice_servers: list[IceServer] = Field(default_factory=list)
 
 
@@ -138,12 +144,17 @@ class MessageBody(WireModel):
 
 
 class ConfigAnswer(WireModel):
-    """``GET /api/voice/config``: what a page needs before the click."""
+    """``GET /api/voice/config``: what a page needs before the click.
+
+    ``joinS``: how long the assistant may take to come, at most.
+    """
 
     assistant: str
     title: str
     ice_servers: list[IceServer] = Field(default_factory=list)
     anonymous: bool
+    join_s: float = 30.0
+    room_kind: RoomKind = RoomKind.LOCAL
 
 
 class EstimateAnswer(WireModel):

@@ -82,11 +82,20 @@ class IceServer(WireModel):
     credential: str | None = None
 
 
-class RoomSpec(WireModel):
-    """Where page and bot meet."""
+class RoomKind(StrEnum):
+    """How page and bot meet."""
 
-    kind: Literal["local"] = "local"
+    LOCAL = "local"  # the bot answers the page's offer
+    DAILY = "daily"  # both join a room of Daily's, each with a token of its own
+
+
+class RoomSpec(WireModel):
+    """Where page and bot meet. ``url`` and ``token``: where they join, and by what, on Daily."""
+
+    kind: RoomKind = RoomKind.LOCAL
     name: str
+    url: str | None = None
+    token: str | None = None
     ice_servers: list[IceServer] = Field(default_factory=list)
     allow_loopback: bool = False
 

@@ -47,10 +47,15 @@ class IceConfig(_Body):
 
 
 class StartResult(_Body):
-    """Answer to `StartRequest`; the client derives the offer's address from ``sessionId``."""
+    """Answer to `StartRequest`; the client derives the offer's address from ``sessionId``.
+
+    On Daily it joins ``dailyRoom`` with ``dailyToken`` instead.
+    """
 
     session_id: str = Field(serialization_alias="sessionId")
     ice_config: IceConfig | None = Field(default=None, serialization_alias="iceConfig")
+    daily_room: str | None = Field(default=None, serialization_alias="dailyRoom")
+    daily_token: str | None = Field(default=None, serialization_alias="dailyToken")
 
 
 class OfferRequest(_Body):

@@ -9,9 +9,9 @@ export interface Transport {
 }
 
 export type RoomKind = RoomBody['kind'] & string;
-export type Loaders = Record<RoomKind, () => Promise<Transport>>;
+export type Loaders = Partial<Record<RoomKind, () => Promise<Transport>>>;
 
-/** One line a kind of room. */
+/** One line a kind of room that this client can join. */
 const LOADERS: Loaders = {
   local: () => import('./local.ts'),
 };
@@ -30,7 +30,7 @@ export function createTransports(loaders: Loaders = LOADERS): Transports {
   const load = (kind: RoomKind) => {
     const begun = loading.get(kind);
     if (begun) return begun;
-    const transport = loaders[kind]();
+    const transport = loaders[kind]?.() ?? Promise.reject(new Error(`This client cannot join rooms of the kind “${kind}”.`));
     loading.set(kind, transport);
     transport.then(
       (ready) => loaded.set(kind, ready),

@@ -1,0 +1,209 @@
+"""What rooms themselves tell: who comes and goes, by their events at once, and at a slow look.
+
+Rooms whose bots tell of it (`Rooms.tells` is false) have no use for this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TypeVar
+
+import structlog
+
+from greenroom.errors import GreenroomError
+from greenroom.ports.clock import Clock
+from greenroom.ports.rooms import Occupant, Party, Rooms
+from greenroom.ports.store import Store
+from greenroom.service.metrics import Metrics
+from greenroom.service.policies import Outside, outside
+from greenroom.service.reports import Reports
+from greenroom.service.tracing import ids_of
+from greenroom.session import inputs as i
+from greenroom.session.model import Presence, Session, Stage
+
+log = structlog.get_logger("greenroom.attendance")
+
+# Daily's presence is up to 15 s late, and is to be asked no faster
+# (https://docs.daily.co/reference/rest-api/presence).
+LOOK_EVERY_S = 15.0
+LATE_S = 15.0
+REMEMBERED = 10_000
+V = TypeVar("V")
+
+_IN_USE = (Stage.CONNECTING, Stage.ACTIVE, Stage.LINGERING, Stage.ENDING)
+
+
+class Heard(StrEnum):
+    """What became of an event of a room's; for the metrics."""
+
+    TAKEN = "taken"
+    NOTHING_NEW = "nothing_new"  # repeated, or overtaken by a later one
+    STRANGER = "stranger"  # somebody without a token of ours
+    UNKNOWN_ROOM = "unknown_room"  # no session of ours is in it
+    OTHER = "other"  # of a kind that changes nothing
+    MALFORMED = "malformed"
+
+
+class Attendance:
+    """Compares rooms with the record. Connections are never reused: who left has left.
+
+    Args:
+        store: The record.
+        clock: The time.
+        rooms: The rooms; they must tell.
+        reports: Take what was seen.
+        metrics: Counters.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, rooms: Rooms, reports: Reports, metrics: Metrics
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._rooms = rooms
+        self._reports = reports
+        self._metrics = metrics
+        # By connection; what was forgotten by a restart is found again by looking.
+        self._joined_at: dict[str, float] = {}
+        self._left: dict[str, None] = {}
+        self._missing: dict[str, str] = {}
+
+    async def heard(
+        self, room: str, connection: str, user_id: str, *, here: bool, joined_at: float
+    ) -> Heard:
+        """Take an event of a room's: somebody came or left. Late, repeated, in any order.
+
+        Args:
+            room: Which room.
+            connection: Which connection of theirs.
+            user_id: Who they are, by the token that let them in.
+            here: They came; else they left.
+            joined_at: When they came, by the room's clock.
+
+        Raises:
+            Unavailable: The store is away; the event may be sent again.
+        """
+        party = self._rooms.party_of(room, user_id)
+        if party is None:
+            log.warning("room.stranger", room=room)
+            return Heard.STRANGER
+        session = await self._session_in(room)
+        if session is None:
+            return Heard.UNKNOWN_ROOM
+        if party is Party.BOT:
+            return await self._bot_is(session, here=here)
+        if here:
+            return await self._user_came(session, connection, joined_at)
+        return await self._user_left(session, connection)
+
+    async def run(self) -> None:
+        """Look every quarter of a minute. Until cancelled.
+
+        Not at once: what would be seen then may be older than this server.
+        """
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                await self.look()
+            except GreenroomError as error:
+                log.warning("rooms.not_looked_at", error=error.message, code=error.code)
+            except Exception:
+                self._metrics.uncaught.labels(place="attendance").inc()
+                log.exception("attendance.uncaught")
+
+    async def look(self) -> None:
+        """One comparison of the rooms in use with the record; they are kept on the way.
+
+        Raises:
+            Unavailable: Store or rooms do not answer.
+            RoomsRefused: The rooms will not.
+        """
+        sessions = [one for one in await self._store.unended() if one.stage in _IN_USE]
+        if not sessions:
+            self._missing.clear()
+            return
+        await self._keep([one.room for one in sessions])
+        there = await outside(Outside.OCCUPANTS, self._rooms.occupants)
+        before, self._missing = self._missing, {}
+        for session in sessions:
+            await self._compare(session, there.get(session.room, ()), before)
+
+    async def _keep(self, names: Sequence[str]) -> None:
+        try:
+            await outside(Outside.KEEP_ROOMS, lambda: self._rooms.keep(names))
+        except GreenroomError as error:  # who is there can be told all the same
+            log.warning("rooms.not_kept", error=error.message, code=error.code)
+
+    async def _compare(
+        self, session: Session, there: Sequence[Occupant], missing_before: dict[str, str]
+    ) -> None:
+        if any(one.party is None for one in there):
+            log.warning("room.stranger", room=session.room, **ids_of(session))
+        if any(one.party is Party.BOT for one in there):
+            await self._bot_is(session, here=True)
+        users = [
+            one.connection
+            for one in there
+            if one.party is Party.USER and one.connection not in self._left
+        ]
+        if self._came_just_now(session):
+            return  # what is seen is older than what we know
+        if users:
+            known = session.participant in users
+            connection = session.participant if known and session.participant else users[-1]
+            await self._user_came(session, connection, self._clock.now() - LATE_S)
+        elif session.user_presence is Presence.PRESENT and session.participant is not None:
+            # Missed once, they may have come since; missed twice, they are gone.
+            if missing_before.get(session.id) == session.participant:
+                await self._user_left(session, session.participant)
+            else:
+                self._missing[session.id] = session.participant
+
+    def _came_just_now(self, session: Session) -> bool:
+        at = self._joined_at.get(session.participant or "")
+        is_there = session.user_presence is Presence.PRESENT
+        return at is not None and is_there and 0 <= self._clock.now() - at < LATE_S
+
+    async def _user_came(self, session: Session, connection: str, joined_at: float) -> Heard:
+        current = session.participant
+        is_there = session.user_presence is Presence.PRESENT
+        is_older = is_there and joined_at < self._joined_at.get(current or "", 0.0)
+        same = is_there and connection == current
+        _remember(self._joined_at, connection, joined_at)
+        if same or connection in self._left or (is_older and connection != current):
+            return Heard.NOTHING_NEW
+        await self._reports.saw(session.id, i.Seen(i.UserJoined(connection)))
+        return Heard.TAKEN
+
+    async def _user_left(self, session: Session, connection: str) -> Heard:
+        known = connection in self._left
+        _remember(self._left, connection, None)
+        if known or connection != session.participant:
+            return Heard.NOTHING_NEW  # an older page; the newer one is what counts
+        await self._reports.saw(session.id, i.Seen(i.UserLeft(connection)))
+        return Heard.TAKEN
+
+    async def _bot_is(self, session: Session, *, here: bool) -> Heard:
+        """That a bot went is its process's to tell; that it came may be the room's."""
+        if not here or session.bot_presence is not Presence.AWAITED:
+            return Heard.NOTHING_NEW
+        await self._reports.saw(session.id, i.Seen(i.BotJoined()))
+        return Heard.TAKEN
+
+    async def _session_in(self, room: str) -> Session | None:
+        for session in await self._store.unended():
+            if session.room == room and session.stage in _IN_USE:
+                return session
+        return None
+
+    def count(self, outcome: Heard) -> None:
+        """Note what became of an event."""
+        self._metrics.room_events.labels(outcome=outcome.value).inc()
+
+
+def _remember(known: dict[str, V], key: str, value: V) -> None:
+    known.setdefault(key, value)
+    while len(known) > REMEMBERED:
+        del known[next(iter(known))]

@@ -1,0 +1,1 @@
+"""Rooms on Daily, and Daily's stand-in."""
