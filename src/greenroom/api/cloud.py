@@ -8,6 +8,7 @@ organization is a tenant. What differs, and why, stands in ARCHITECTURE.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request
@@ -24,7 +25,7 @@ from greenroom.api.voice import (
     RoomsDep,
     SessionsDep,
 )
-from greenroom.errors import Conflict, NotFound
+from greenroom.errors import Conflict, NoPublicKey, NotFound
 from greenroom.ports.audit import Act, Actor, ActorKind
 from greenroom.ports.keys import ApiKey
 from greenroom.ports.store import Listing, Store
@@ -46,6 +47,7 @@ from greenroom.wire.translate import rfc3339
 router = APIRouter(prefix="/v1", tags=["pipecat cloud"])
 
 _IN_SESSION = "/public/{agent}/sessions/{session_id}"
+_refusals = partial(refusals, field=w.CODE_FIELD, status_of=w.status_of)
 OF_A_SERVER: Refusals = (*BY_A_DOOR, NotFound)
 OF_AN_END: Refusals = (*OF_A_SERVER, Conflict)
 _SERVICES = "/organizations/{organization}/services"
@@ -58,7 +60,7 @@ Unnamed = Annotated[Asking, Depends(doors.unnamed)]
 @router.post(
     "/public/{agent}/start",
     response_model_exclude_none=True,
-    responses=refusals(*OF_A_START),
+    responses=_refusals(NoPublicKey, *OF_A_START),
 )
 async def start(
     agent: str,
@@ -78,7 +80,7 @@ async def start(
         return await pipecat.start_result(asked, started, sessions, rooms, entrance)
 
 
-@router.post(f"{_IN_SESSION}/api/offer", responses=refusals(*OF_AN_OFFER))
+@router.post(f"{_IN_SESSION}/api/offer", responses=_refusals(NoPublicKey, *OF_AN_OFFER))
 async def offer(
     agent: str,
     session_id: str,
@@ -94,7 +96,7 @@ async def offer(
         return await pipecat.connect(sessions, session_id, who, body)
 
 
-@router.patch(f"{_IN_SESSION}/api/offer", responses=refusals(*OF_CANDIDATES))
+@router.patch(f"{_IN_SESSION}/api/offer", responses=_refusals(NoPublicKey, *OF_CANDIDATES))
 async def trickle(
     agent: str, session_id: str, body: CandidatesRequest, request: Request, sessions: SessionsDep
 ) -> PatchResult:
@@ -162,15 +164,15 @@ Reads = Annotated[_Server, Depends(_may_read)]
 Ends = Annotated[_Server, Depends(_may_end)]
 
 
-@router.get("/organizations", responses=refusals(*OF_A_SERVER))
+@router.get("/organizations", responses=_refusals(*OF_A_SERVER))
 async def organizations(server: Reads) -> w.Organizations:
     """The tenant of the key, or the default one."""
     name = server.tenant or DEFAULT_TENANT
     return w.Organizations(organizations=[w.Organization(name=name, verbose_name=name)])
 
 
-@router.get("/agents", responses=refusals(*OF_A_SERVER))
-@router.get(_SERVICES)
+@router.get("/agents", responses=_refusals(*OF_A_SERVER))
+@router.get(_SERVICES, responses=_refusals(*OF_A_SERVER))
 async def agents(
     server: Reads, request: Request, sessions: SessionsDep, region: str = w.REGION
 ) -> w.ServiceLines:
@@ -179,7 +181,7 @@ async def agents(
     return w.ServiceLines(services=[_service_line(one, server, request) for one in served])
 
 
-@router.get("/agents/{agent}", responses=refusals(*OF_A_SERVER))
+@router.get("/agents/{agent}", responses=_refusals(*OF_A_SERVER))
 async def agent_details(
     agent: str, server: Reads, request: Request, sessions: SessionsDep
 ) -> w.ServiceDetails:
@@ -187,7 +189,7 @@ async def agent_details(
     return await _details(sessions.assistant(agent), server, request)
 
 
-@router.get(f"{_SERVICES}/{{agent}}", responses=refusals(*OF_A_SERVER))
+@router.get(f"{_SERVICES}/{{agent}}", responses=_refusals(*OF_A_SERVER))
 async def service_details(
     agent: str, server: Reads, request: Request, sessions: SessionsDep
 ) -> w.WrappedService:
@@ -238,8 +240,8 @@ class _Wanted:
         return Listing(agent, tenant, ended, reasons, *between, self.limit, self.offset)
 
 
-@router.get("/agents/{agent}/sessions", responses=refusals(*OF_A_SERVER))
-@router.get(f"{_SERVICES}/{{agent}}/sessions", responses=refusals(*OF_A_SERVER))
+@router.get("/agents/{agent}/sessions", responses=_refusals(*OF_A_SERVER))
+@router.get(f"{_SERVICES}/{{agent}}/sessions", responses=_refusals(*OF_A_SERVER))
 async def agent_sessions(
     agent: str,
     server: Reads,
@@ -257,8 +259,8 @@ async def agent_sessions(
     return w.SessionLines(sessions=[w.session_line(one, now) for one in found], total_count=count)
 
 
-@router.get("/agents/{agent}/sessions/{session_id}", responses=refusals(*OF_A_SERVER))
-@router.get(f"{_SERVICES}/{{agent}}/sessions/{{session_id}}", responses=refusals(*OF_A_SERVER))
+@router.get("/agents/{agent}/sessions/{session_id}", responses=_refusals(*OF_A_SERVER))
+@router.get(f"{_SERVICES}/{{agent}}/sessions/{{session_id}}", responses=_refusals(*OF_A_SERVER))
 async def session_details(
     agent: str, session_id: str, server: Reads, request: Request, sessions: SessionsDep
 ) -> w.SessionDetails:
@@ -267,10 +269,8 @@ async def session_details(
     return w.session_details(session, request.app.state.clock.now())
 
 
-@router.delete("/agents/{agent}/sessions/{session_id}", responses=refusals(*OF_AN_END))
-@router.delete(
-    f"{_SERVICES}/{{agent}}/sessions/{{session_id}}", responses=refusals(*OF_A_SERVER, Conflict)
-)
+@router.delete("/agents/{agent}/sessions/{session_id}", responses=_refusals(*OF_AN_END))
+@router.delete(f"{_SERVICES}/{{agent}}/sessions/{{session_id}}", responses=_refusals(*OF_AN_END))
 async def stop(
     agent: str, session_id: str, server: Ends, request: Request, sessions: SessionsDep
 ) -> w.Stopped:

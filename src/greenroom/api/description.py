@@ -8,7 +8,7 @@ parameter may be refused with is added to it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastapi import FastAPI
@@ -24,6 +24,7 @@ from greenroom.errors import (
     Unauthorized,
     Unavailable,
 )
+from greenroom.wire import cloud
 from greenroom.wire.http import ErrorAnswer
 
 _ERROR_ANSWER = "ErrorAnswer"
@@ -46,24 +47,37 @@ BY_A_DOOR: Refusals = (
 BY_THE_OPERATORS_DOOR: Refusals = (Unauthorized, Forbidden, RateLimited, Unavailable)
 
 
-def refusals(*errors: type[GreenroomError]) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of a route that may be refused with these errors."""
+OUR_FIELD = "code"
+
+
+def refusals(
+    *errors: type[GreenroomError],
+    field: str = OUR_FIELD,
+    status_of: Callable[[type[GreenroomError]], int] = lambda error: error.status,
+) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route that may be refused with these errors.
+
+    Args:
+        *errors: By which errors.
+        field: Where in the answer their code stands.
+        status_of: With which status a door answers an error.
+    """
     by_status: dict[int | str, list[type[GreenroomError]]] = {}
-    for error in sorted(set(errors), key=lambda error: (error.status, error.code)):
-        by_status.setdefault(error.status, []).append(error)
-    return {status: _response(of_status) for status, of_status in by_status.items()}
+    for error in sorted(set(errors), key=lambda error: (status_of(error), error.code)):
+        by_status.setdefault(status_of(error), []).append(error)
+    return {status: _response(of_status, field) for status, of_status in by_status.items()}
 
 
-def _response(errors: Iterable[type[GreenroomError]]) -> dict[str, Any]:
+def _response(errors: Iterable[type[GreenroomError]], field: str) -> dict[str, Any]:
     told = {error.code: inspect.getdoc(error) or "" for error in errors}
     return {
         "description": "\n\n".join(f"`{code}`: {text}" for code, text in told.items()),
-        "content": {"application/json": {"schema": _schema(list(told))}},
+        "content": {"application/json": {"schema": _schema(list(told), field)}},
     }
 
 
-def _schema(codes: list[str]) -> dict[str, Any]:
-    return {"allOf": [{"$ref": _REF}, {"properties": {"code": {"enum": codes}}}]}
+def _schema(codes: list[str], field: str) -> dict[str, Any]:
+    return {"allOf": [{"$ref": _REF}, {"properties": {field: {"enum": codes}}}]}
 
 
 def install_description(app: FastAPI) -> None:
@@ -81,9 +95,10 @@ def _described(app: FastAPI) -> dict[str, Any]:
     whole = get_openapi(
         title=app.title, version=app.version, summary=app.summary, routes=app.routes
     )
-    for of_path in whole["paths"].values():
+    for path, of_path in whole["paths"].items():
+        field = cloud.CODE_FIELD if path.startswith(cloud.PREFIX) else OUR_FIELD
         for operation in of_path.values():
-            _add_what_any_input_is_refused_with(operation)
+            _add_what_any_input_is_refused_with(operation, field)
     schemas = whole.setdefault("components", {}).setdefault("schemas", {})
     for name in _NEVER:
         schemas.pop(name, None)
@@ -91,20 +106,20 @@ def _described(app: FastAPI) -> dict[str, Any]:
     return whole
 
 
-def _add_what_any_input_is_refused_with(operation: dict[str, Any]) -> None:
+def _add_what_any_input_is_refused_with(operation: dict[str, Any], field: str) -> None:
     responses = operation["responses"]
     checked = responses.pop("422", None) is not None
     missing = ((BadRequest, checked), (TooLarge, "requestBody" in operation))
     for error, may_be in missing:
         if may_be:
-            _add(responses, error)
+            _add(responses, error, field)
 
 
-def _add(responses: dict[str, Any], error: type[GreenroomError]) -> None:
+def _add(responses: dict[str, Any], error: type[GreenroomError], field: str) -> None:
     """Add an error to those of its status, if it is not among them."""
-    new = _response([error])
+    new = _response([error], field)
     known = responses.setdefault(str(error.status), new)
-    enum = known["content"]["application/json"]["schema"]["allOf"][1]["properties"]["code"]["enum"]
+    enum = known["content"]["application/json"]["schema"]["allOf"][1]["properties"][field]["enum"]
     if error.code not in enum:
         enum.append(error.code)
         known["description"] += "\n\n" + new["description"]

@@ -238,6 +238,16 @@ def _facts(session: Session, now: float) -> dict[str, Any]:
     }
 
 
+CODE_FIELD = "reason"
+"""Where our own code stands in a refusal."""
+
+
+def status_of(error: type[GreenroomError]) -> int:
+    """The status of a refusal: Pipecat Cloud's where it has another."""
+    spent = issubclass(error, BudgetUsedUp)
+    return HTTPStatus.PAYMENT_REQUIRED.value if spent else error.status
+
+
 def refusal(error: GreenroomError) -> tuple[int, dict[str, Any]]:
     """The status and body of a refusal: Pipecat Cloud's two fields, and ours beside them.
 
@@ -245,16 +255,14 @@ def refusal(error: GreenroomError) -> tuple[int, dict[str, Any]]:
     A stock JavaScript client shows ``detail``.
     """
     ours = error.as_json()
-    body = {**ours, "error": error.message, "code": str(error.status), "reason": ours["code"]}
-    status = error.status
+    body = {**ours, "error": error.message, "code": str(error.status), CODE_FIELD: ours["code"]}
     if isinstance(error, NoPublicKey):
         body["code"] = "PCC-1002"
     elif isinstance(error, BudgetUsedUp):
-        status = HTTPStatus.PAYMENT_REQUIRED.value
         body["code"] = "SPEND_LIMIT_REACHED"
         body["currentSpendCents"] = _cents(error.detail.get("spentUsd"))
         body["limitCents"] = _cents(error.detail.get("limitUsd"))
-    return status, body
+    return status_of(type(error)), body
 
 
 def _cents(usd: float | None) -> int | None:
