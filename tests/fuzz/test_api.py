@@ -23,6 +23,7 @@ from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi import checks
 
 from greenroom.api.app import Parts, build_app
+from greenroom.testing.clock import FakeClock
 from tests.conftest import House
 from tests.fuzz.conftest import examples
 from tests.fuzz.world import ANSWER_WITHIN_S, ASKING, NAMED, World, a_world
@@ -36,14 +37,14 @@ CHECKS: list[Any] = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
-# Nothing of a house is needed to describe its doors.
+# Next to nothing of a house is needed to describe its doors.
 NOTHING: dict[str, Any] = dict.fromkeys(Parts.__dataclass_fields__, ())
-DESCRIBED = build_app(Parts(**NOTHING)).openapi()
+DESCRIBED = build_app(Parts(**NOTHING | {"clock": FakeClock()})).openapi()
 SCHEMA = schemathesis.openapi.from_dict(DESCRIBED)
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)]
 # A house for each handful of them.
 HANDFULS = [OPERATIONS[first : first + 5] for first in range(0, len(OPERATIONS), 5)]
-SHAPE = {"code", "message", "detail", "retryable", "facts"}
+SHAPE = {"code", "message", "detail", "retryable", "facts", "error", "reason"}
 OF_OPERATORS = ("/api/operator", "/api/emergency")
 # What is no route of ours, and what is but for a character.
 ODD_PATHS = st.text(max_size=12) | st.sampled_from(

@@ -24,7 +24,7 @@ from greenroom.api.voice import (
     RoomsDep,
     SessionsDep,
 )
-from greenroom.errors import Conflict, NotFound
+from greenroom.errors import Conflict, NoPublicKey, NotFound
 from greenroom.ports.audit import Act, Actor, ActorKind
 from greenroom.ports.keys import ApiKey
 from greenroom.ports.store import Listing, Store
@@ -58,7 +58,7 @@ Unnamed = Annotated[Asking, Depends(doors.unnamed)]
 @router.post(
     "/public/{agent}/start",
     response_model_exclude_none=True,
-    responses=refusals(*OF_A_START),
+    responses=refusals(*OF_A_START, NoPublicKey),
 )
 async def start(
     agent: str,
@@ -78,7 +78,7 @@ async def start(
         return await pipecat.start_result(asked, started, sessions, rooms, entrance)
 
 
-@router.post(f"{_IN_SESSION}/api/offer", responses=refusals(*OF_AN_OFFER))
+@router.post(f"{_IN_SESSION}/api/offer", responses=refusals(*OF_AN_OFFER, NoPublicKey))
 async def offer(
     agent: str,
     session_id: str,
@@ -94,7 +94,7 @@ async def offer(
         return await pipecat.connect(sessions, session_id, who, body)
 
 
-@router.patch(f"{_IN_SESSION}/api/offer", responses=refusals(*OF_CANDIDATES))
+@router.patch(f"{_IN_SESSION}/api/offer", responses=refusals(*OF_CANDIDATES, NoPublicKey))
 async def trickle(
     agent: str, session_id: str, body: CandidatesRequest, request: Request, sessions: SessionsDep
 ) -> PatchResult:
@@ -170,7 +170,7 @@ async def organizations(server: Reads) -> w.Organizations:
 
 
 @router.get("/agents", responses=refusals(*OF_A_SERVER))
-@router.get(_SERVICES)
+@router.get(_SERVICES, responses=refusals(*OF_A_SERVER))
 async def agents(
     server: Reads, request: Request, sessions: SessionsDep, region: str = w.REGION
 ) -> w.ServiceLines:

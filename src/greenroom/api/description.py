@@ -16,6 +16,7 @@ from fastapi.openapi.utils import get_openapi
 
 from greenroom.errors import (
     BadRequest,
+    BudgetUsedUp,
     Forbidden,
     GreenroomError,
     IssuerUnavailable,
@@ -24,6 +25,7 @@ from greenroom.errors import (
     Unauthorized,
     Unavailable,
 )
+from greenroom.wire import cloud
 from greenroom.wire.http import ErrorAnswer
 
 _ERROR_ANSWER = "ErrorAnswer"
@@ -81,9 +83,11 @@ def _described(app: FastAPI) -> dict[str, Any]:
     whole = get_openapi(
         title=app.title, version=app.version, summary=app.summary, routes=app.routes
     )
-    for of_path in whole["paths"].values():
+    for path, of_path in whole["paths"].items():
         for operation in of_path.values():
             _add_what_any_input_is_refused_with(operation)
+            if path.startswith(cloud.PREFIX):
+                _tell_as_pipecat_cloud(operation)
     schemas = whole.setdefault("components", {}).setdefault("schemas", {})
     for name in _NEVER:
         schemas.pop(name, None)
@@ -98,6 +102,19 @@ def _add_what_any_input_is_refused_with(operation: dict[str, Any]) -> None:
     for error, may_be in missing:
         if may_be:
             _add(responses, error)
+
+
+def _tell_as_pipecat_cloud(operation: dict[str, Any]) -> None:
+    """There our code is the reason, and a spent budget has another status: see `wire.cloud`."""
+    responses = operation["responses"]
+    for response in responses.values():
+        schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+        if "allOf" in schema:
+            fields = schema["allOf"][1]["properties"]
+            fields["reason"] = fields.pop("code")
+    limits = str(responses.get(str(BudgetUsedUp.status), ""))
+    if BudgetUsedUp.code in limits:
+        responses["402"] = responses[str(BudgetUsedUp.status)]
 
 
 def _add(responses: dict[str, Any], error: type[GreenroomError]) -> None:
