@@ -18,13 +18,15 @@ from bench.chain.notes import note
 _take, _exited = Reports.take, Sessions.exited
 
 
-async def _noting_reports(self: Reports, way: Any, launch: str, session: str, it: Report) -> Taken:
+async def _noting_reports(
+    self: Reports, way: Any, launch: str, session: str, it: Report, *known: Any
+) -> Taken:
     of_word = it.kind is ReportKind.TRANSCRIPT and it.data.get("role") == "user"
     name = "word" if of_word else "farewell" if it.kind is ReportKind.FAREWELL else None
     if name is None or (of_word and "bye" not in it.data["text"]):
-        return await _take(self, way, launch, session, it)
+        return await _take(self, way, launch, session, it, *known)
     note(f"{name} received")
-    taken = await _take(self, way, launch, session, it)
+    taken = await _take(self, way, launch, session, it, *known)
     note(f"{name} on record")
     return taken
 

@@ -16,6 +16,7 @@ from fastapi.openapi.utils import get_openapi
 
 from greenroom.errors import (
     BadRequest,
+    BudgetUsedUp,
     Forbidden,
     GreenroomError,
     IssuerUnavailable,
