@@ -16,7 +16,6 @@ from fastapi.openapi.utils import get_openapi
 
 from greenroom.errors import (
     BadRequest,
-    BudgetUsedUp,
     Forbidden,
     GreenroomError,
     IssuerUnavailable,
