@@ -139,9 +139,21 @@ async def greenroom() -> AsyncIterator[Side]:
         shutil.rmtree(state_dir)
 
 
+def _lasting(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Without those that speak one sentence each: they are counted by whoever waited for them."""
+    return [process for process in processes if _name(process) not in ("", "espeak-ng")]
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""
+
+
 def _parts(server: Server) -> dict[str, list[psutil.Process]]:
     bots = server.bots()
-    others = [process for process in server.family() if process not in bots]
+    others = [process for process in _lasting(server.family()) if process not in bots]
     serving = [process for process in others if "serve" in process.cmdline()]
     return {
         "bot": bots,
@@ -167,7 +179,7 @@ async def runner() -> AsyncIterator[Side]:
         async with a_caller("pipecat", f"http://127.0.0.1:{port}") as caller:
             yield Side(
                 "Pipecat's runner",
-                lambda: {"the one process": [process, *process.children(recursive=True)]},
+                lambda: {"the one process": _lasting([process, *process.children(recursive=True)])},
                 caller,
             )
     finally:
