@@ -135,6 +135,9 @@ test-call-alone: setup ## the same, one at a time, and then what was measured
 chaos: setup ## 500 misfortunes, seeded, on a real server; CHAOS="--seed 7 --store postgres" plays others
 	@$(PY) -m tests.chaos $(CHAOS)
 
+fuzz: setup ## odd requests and messages to every door, seeded; FUZZ="--seed 7 --times 100 --only webhook"
+	@$(PY) -m tests.fuzz $(FUZZ)
+
 test-web: $(WEB_READY) $(FLASHCARDS_PAGE) ## types and unit tests of the client and the page
 	@cd web && ../$(NPM) run --silent check && ../$(NPM) test --silent
 	@cd $(FLASHCARDS) && ../../../$(NPM) run --silent check
@@ -165,4 +168,4 @@ lock: $(VENV)/bin/uv ## resolve the locks anew (versions and hashes, no addresse
 clean: ## remove what was built and installed
 	@rm -rf $(VENV) $(BENCH_VENV) .cache dist web/node_modules web/apps/stock/dist web/apps/once/dist $(FLASHCARDS)/node_modules $(FLASHCARDS)/dist $(NEXTJS)/node_modules $(NEXTJS)/.next src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help run setup example-minimum example-flashcards example-nextjs test-nextjs test test-fast test-call test-call-alone chaos test-web lint format wire bench-setup wheel lock clean
+.PHONY: help run setup example-minimum example-flashcards example-nextjs test-nextjs test test-fast test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean

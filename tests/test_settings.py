@@ -26,6 +26,7 @@ def _read_everything() -> None:
     settings = read_settings()
     settings.ceilings()
     settings.signs_users()
+    settings.pipecat_cloud()
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +56,12 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         ("WEBHOOKS", _webhook(types=[])),
         ("WEBHOOKS", _webhook(name="a b")),
         ("WEBHOOKS", "https://app.example"),
+        ("LAUNCHER", "cloud"),
+        ("LAUNCHER", ""),
+        ("PIPECAT_CLOUD_URL", "http://api.example"),
+        ("PIPECAT_CLOUD_URL", "https://u:hunter2@api.example"),
+        ("PIPECAT_CLOUD_AGENT", "a/b"),
+        ("PIPECAT_CLOUD_MAX_SESSION_S", "59"),
         ("LIVE_LIMIT", "-5"),
         ("LIVE_LIMIT", "0"),
         ("LIVE_LIMIT", ""),
@@ -234,3 +241,45 @@ def test_an_absurd_webhook_is_refused_by_name(
 def test_the_readme_shows_these_settings() -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     assert as_markdown() in readme, "run: python -m greenroom.settings, and paste it"
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, "GREENROOM_PIPECAT_CLOUD_PUBLIC_KEY is not set"),
+        ({"PIPECAT_CLOUD_PUBLIC_KEY": " "}, "GREENROOM_PIPECAT_CLOUD_PUBLIC_KEY is not set"),
+        ({"PIPECAT_CLOUD_PUBLIC_KEY": "pk_1"}, "GREENROOM_LINK_URL is not set"),
+        (
+            {
+                "PIPECAT_CLOUD_PUBLIC_KEY": "pk_1",
+                "PIPECAT_CLOUD_URL": "http://127.0.0.1:8651",
+                "PIPECAT_CLOUD_MAX_SESSION_S": "600",
+            },
+            "GREENROOM_PIPECAT_CLOUD_MAX_SESSION_S is 600, and a session may last 755 s",
+        ),
+    ],
+)
+def test_agents_on_pipecat_cloud_need_what_is_named(
+    given: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GREENROOM_LAUNCHER", "pipecat-cloud")
+    for name, value in given.items():
+        monkeypatch.setenv(f"GREENROOM_{name}", value)
+    with pytest.raises(BadSetting, match=named):
+        read_settings().pipecat_cloud()
+
+
+def test_agents_are_waited_for_longer_unless_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings().pipecat_cloud() is None
+    monkeypatch.setenv("GREENROOM_LAUNCHER", "pipecat-cloud")
+    monkeypatch.setenv("GREENROOM_PIPECAT_CLOUD_PUBLIC_KEY", "pk_1")
+    monkeypatch.setenv("GREENROOM_PIPECAT_CLOUD_PRIVATE_KEY", "sk_1")
+    monkeypatch.setenv("GREENROOM_LINK_URL", "wss://greenroom.example/link")
+    settings = read_settings()
+    cloud = settings.pipecat_cloud()
+    assert cloud is not None
+    assert (cloud.public_key, cloud.private_key) == ("pk_1", "sk_1")
+    assert "pk_1" not in repr(settings) + repr(cloud)
+    assert settings.limits().join_s == 120
+    monkeypatch.setenv("GREENROOM_JOIN_S", "45")
+    assert read_settings().limits().join_s == 45

@@ -176,6 +176,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         hosts=plan.hosts,
         origins=plan.origins,
         metrics_open=plan.metrics_open,
+        live_limit=plan.quotas.live,
         daily_webhook_secret=plan.daily_webhook_secret,
     )
     if plan.quotas.live is not None:

@@ -68,11 +68,25 @@ class TooLarge(BadRequest):
     status = 413
 
 
+class TooSlow(BadRequest):
+    """A body did not come within its time."""
+
+    code = "too_slow"
+    status = 408
+    retryable = True
+
+
 class Unauthorized(GreenroomError):
     """Nobody we know is asking."""
 
     code = "unauthorized"
     status = 401
+
+
+class NoPublicKey(Unauthorized):
+    """A start by Pipecat Cloud's wire without a key; there its code is ``PCC-1002``."""
+
+    code = "no_public_key"
 
 
 class Forbidden(GreenroomError):
@@ -259,6 +273,14 @@ class MachineFull(LimitReached):
     """The machine cannot carry one more call without disturbing the others."""
 
     code = "machine_full"
+
+
+class AgentsFull(GreenroomError):
+    """Every agent of the pool is taken, as one who is launched finds out; it is tried again."""
+
+    code = "agents_full"
+    status = 429
+    retryable = True
 
 
 class RateLimited(GreenroomError):

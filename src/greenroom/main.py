@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from greenroom.accounts import DailyAccount, daily_account
 from greenroom.api.app import build_app
 from greenroom.api.server import server_config
 from greenroom.assembly import Adapters, House, Plan, assemble
+from greenroom.elsewhere import CloudSettings
 from greenroom.errors import BadSetting, Conflict, GreenroomError, LaunchFailed
 from greenroom.hub.memory import MemoryHub
 from greenroom.launch.local import LocalLauncher
@@ -27,7 +29,9 @@ from greenroom.launch.machine import MachineCapacity
 from greenroom.launch.state import lock_or_none
 from greenroom.outbound.keyset import key_set_at
 from greenroom.outbound.sender import HttpSender
+from greenroom.ports.capacity import Capacity
 from greenroom.ports.clock import Clock
+from greenroom.ports.launcher import Launcher
 from greenroom.ports.rooms import Rooms
 from greenroom.pricelist import read_price_list
 from greenroom.rooms.local import LocalRooms
@@ -37,6 +41,7 @@ from greenroom.service.purse import Money
 from greenroom.service.sessions import Assistant
 from greenroom.session.inputs import BotExited
 from greenroom.session.model import EndReason, Stage
+from greenroom.session.policy import MachineQuotas, Quotas
 from greenroom.settings import Settings
 from greenroom.store import database_at
 from greenroom.wire.webhooks import Endpoint
@@ -107,16 +112,18 @@ async def build(
     """
     sender = HttpSender(settings.webhook_allow)
     endpoints = _endpoints(settings, sender, serving=address is not None)
-    assistants = _assistants(settings, bot)
+    # What an agent elsewhere is called is all that is known of it here.
+    cloud = settings.pipecat_cloud()
+    assistants = _assistants(settings, bot or (cloud.agent if cloud else None))
     # A price list with a typo must keep nobody from ending what runs.
     money = _money(settings, assistants) if address else Money()
     account = _account(settings, serving=address is not None)
-    if account is not None and bot is None and address is not None:
+    if account is not None and bot is None and cloud is None and address is not None:
         raise BadSetting(
             "GREENROOM_ROOMS is daily, and the built-in bot speaks in this machine's rooms only. "
             "Serve one with Pipecat's DailyTransport: greenroom serve bot.py"
         )
-    launcher = LocalLauncher(settings.state_dir, spares=settings.spares)
+    launcher, capacity, quotas = _carriers(settings, assistants)
     store = await database_at(settings.plain_database_url(), settings.state_dir).open()
     clock = SystemClock()
     plan = Plan(
@@ -130,13 +137,13 @@ async def build(
         origins=settings.origins,
         endpoints=endpoints,
         metrics_open=settings.metrics_open,
-        quotas=settings.quotas(),
+        quotas=quotas,
         rates=settings.rates(),
         issuer=_issuer(settings),
         daily_webhook_secret=account.webhook_secret if account else None,
     )
     rooms = _rooms(settings, account, clock)
-    adapters = Adapters(store, MemoryHub(), clock, launcher, rooms, sender, MachineCapacity())
+    adapters = Adapters(store, MemoryHub(), clock, launcher, rooms, sender, capacity)
     return assemble(adapters, plan)
 
 
@@ -163,6 +170,37 @@ def _rooms(settings: Settings, account: DailyAccount | None, clock: Clock) -> Ro
         domain=account.domain,
         recording=account.recording,
     )
+
+
+def _carriers(
+    settings: Settings, assistants: Sequence[Assistant]
+) -> tuple[Launcher, Capacity, Quotas]:
+    """What carries the bots, what measures that, and how many there may be of them."""
+    cloud, quotas = settings.pipecat_cloud(), settings.quotas()
+    if cloud is None:
+        launcher = LocalLauncher(settings.state_dir, spares=settings.spares)
+        return launcher, MachineCapacity(), quotas
+    elsewhere, capacity, machine = agents_of(
+        cloud, settings.state_dir, cloud.agent or assistants[0].name
+    )
+    return elsewhere, capacity, replace(quotas, machine=machine)
+
+
+def agents_of(
+    cloud: CloudSettings, state_dir: Path, agent: str
+) -> tuple[Launcher, Capacity, MachineQuotas]:
+    """What launches agents on Pipecat Cloud, how full it is there, and what full means."""
+    # Whoever has bots on this machine need not wait for it.
+    from greenroom.launch.pipecat_cloud.capacity import AGENT_QUOTAS, AgentCapacity
+    from greenroom.launch.pipecat_cloud.client import CloudClient
+    from greenroom.launch.pipecat_cloud.launcher import PipecatCloudLauncher
+
+    client = CloudClient(agent, cloud.public_key, cloud.private_key, cloud.url)
+    capacity = AgentCapacity(client)
+    launcher = PipecatCloudLauncher(
+        client, state_dir, SystemClock(), capacity, max_session_s=cloud.max_session_s
+    )
+    return launcher, capacity, AGENT_QUOTAS
 
 
 def _endpoints(settings: Settings, sender: HttpSender, *, serving: bool) -> list[Endpoint]:

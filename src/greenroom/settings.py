@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from greenroom.elsewhere import COLD_JOIN_S, CloudSettings, LauncherKind
 from greenroom.errors import BadSetting
 from greenroom.session.budgets import BudgetKind, Budgets
 from greenroom.session.model import Limits
@@ -25,9 +26,11 @@ from greenroom.session.prices import METERING_S, micro_usd
 from greenroom.session.rates import PER_MIN, Rate
 from greenroom.spelling import (
     MOST_SESSIONS,
+    AgentName,
     Budget,
     Ceiling,
     Endpoints,
+    HttpUrl,
     IceServers,
     KeySetUrl,
     Names,
@@ -119,6 +122,24 @@ class Settings(BaseSettings):
     link_url: WebSocketUrl = Field(
         default=None,
         description="ws://…/link, where bots dial, if that is not the server's own address.",
+    )
+    launcher: LauncherKind = Field(
+        default=LauncherKind.LOCAL, description="Where bots run: `local`, `pipecat-cloud`."
+    )
+    pipecat_cloud_public_key: SecretStr | None = Field(
+        default=None, description="Starts agents on Pipecat Cloud."
+    )
+    pipecat_cloud_private_key: SecretStr | None = Field(
+        default=None, description="Lists and stops them; without it none can be stopped."
+    )
+    pipecat_cloud_agent: AgentName = Field(
+        default=None, description="The deployment, Greenroom's own; the bot's name if not set."
+    )
+    pipecat_cloud_url: HttpUrl = Field(
+        default="https://api.pipecat.daily.co", description="Its API, or a stand-in's."
+    )
+    pipecat_cloud_max_session_s: float = Field(
+        default=7_200.0, ge=60, le=14_400, description="`maxSessionDuration` of the deployment."
     )
     allow_loopback_media: bool = Field(
         default=False, description="Offer 127.0.0.1 for audio (no other network interface)."
@@ -260,13 +281,36 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """The limits of a session, as set."""
         return Limits(
-            join_s=self.join_s,
+            join_s=self._join_s(),
             max_duration_s=self.max_duration_s,
             idle_s=self.idle_s,
             pause_s=self.pause_s,
             persistence_s=self.persistence_s,
             queue_s=self.queue_s,
             warning_share=self.warning_share,
+        )
+
+    def _join_s(self) -> float:
+        """On Pipecat Cloud an instance may have to be made first, which takes a minute at times."""
+        elsewhere = self.launcher is LauncherKind.PIPECAT_CLOUD
+        return COLD_JOIN_S if elsewhere and "join_s" not in self.model_fields_set else self.join_s
+
+    def pipecat_cloud(self) -> CloudSettings | None:
+        """How agents on Pipecat Cloud are started; None: bots run on this machine.
+
+        Raises:
+            BadSetting: A key or an address is missing, or sessions may be longer than agents live.
+        """
+        if self.launcher is not LauncherKind.PIPECAT_CLOUD:
+            return None
+        return CloudSettings.checked(
+            public_key=_secret(self.pipecat_cloud_public_key),
+            private_key=_secret(self.pipecat_cloud_private_key),
+            agent=self.pipecat_cloud_agent,
+            url=self.pipecat_cloud_url,
+            max_session_s=self.pipecat_cloud_max_session_s,
+            has_link_url=self.link_url is not None,
+            limits=self.ceilings(),
         )
 
     def endpoints(self) -> list[Endpoint]:
@@ -383,6 +427,11 @@ class Settings(BaseSettings):
                 f"other machines. Make one: {MAKE_SECRET}"
             )
         return _kept_secret(self.state_dir / SECRET_FILE)
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    """A secret that is set; blanks are none."""
+    return (value.get_secret_value().strip() or None) if value else None
 
 
 def _kept_secret(path: Path) -> str:

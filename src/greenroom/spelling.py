@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from greenroom.wire.webhooks import Endpoint
 
 MOST_SESSIONS = 1_000_000
 _LONGEST_S = 86_400
+_AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
 def is_loopback(host: str) -> bool:
@@ -83,6 +85,23 @@ def _key_set_only(value: str | None) -> str | None:
     return value.strip()
 
 
+def _api_only(value: str) -> str:
+    """A key is shown there with each call: it travels encrypted, or not at all."""
+    parts = urlsplit(value.strip().rstrip("/"))
+    on_this_machine = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    if not parts.hostname or not (parts.scheme == "https" or on_this_machine) or parts.username:
+        raise ValueError("must begin with https:// (http:// on this machine only)")
+    return value.strip().rstrip("/")
+
+
+def _agent_name(value: str | None) -> str | None:
+    if not value or not value.strip():
+        return None
+    if not _AGENT.fullmatch(value.strip()):
+        raise ValueError("must be a deployment's name: letters, digits and “-”")
+    return value.strip()
+
+
 def _networks_only(value: list[str]) -> list[str]:
     for entry in value:
         if entry != "*":
@@ -98,6 +117,8 @@ Endpoints = Annotated[list[Endpoint], NoDecode, BeforeValidator(_from_json_or_li
 PostgresUrl = Annotated[SecretStr | None, AfterValidator(_postgres_only)]
 WebSocketUrl = Annotated[str | None, AfterValidator(_websocket_only)]
 KeySetUrl = Annotated[str | None, AfterValidator(_key_set_only)]
+HttpUrl = Annotated[str, AfterValidator(_api_only)]
+AgentName = Annotated[str | None, AfterValidator(_agent_name)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_none_if_empty)]
 
 _Count = Annotated[int, Field(ge=1, le=MOST_SESSIONS)]

@@ -130,6 +130,20 @@ async def test_a_socket_that_says_nothing_is_closed(
     await all_gone(server)
 
 
+@pytest.mark.parametrize("line", ["Content-Length: 5", "Transfer-Encoding: chunked"])
+async def test_what_turns_out_to_be_no_handshake_is_refused_and_closed(
+    server: House, line: str
+) -> None:
+    host, _, port = server.address.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    upgrade = "Upgrade: websocket\r\nConnection: Upgrade"
+    writer.write(f"GET /ws HTTP/1.1\r\nHost: {host}\r\n{upgrade}\r\n{line}\r\n\r\n".encode())
+    async with asyncio.timeout(10):
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+    writer.close()
+    await all_gone(server)
+
+
 async def test_binary_is_not_understood(server: House) -> None:
     raw = await RawSocket.open(server)
     await raw.frame(BINARY, b"\x00\x01")

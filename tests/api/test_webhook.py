@@ -522,6 +522,7 @@ async def test_a_body_that_never_comes_is_not_waited_for(
     reader, writer = await raw(server, UNFINISHED)
     async with asyncio.timeout(10):
         assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
+        await reader.readuntil(b'"code":"too_slow"')
     writer.close()
     await writer.wait_closed()
 

@@ -152,12 +152,27 @@ async def test_what_follows_in_the_same_breath_is_no_stop(
 async def test_tokens_are_metered(session: context.BotSession, told: Told) -> None:
     value = LLMTokenUsage(prompt_tokens=7, completion_tokens=3, total_tokens=10)
     frame = MetricsFrame(data=[LLMUsageMetricsData(processor="llm", value=value)])
-    await push(Reporter(session), frame)
+    reporter = Reporter(session)
+    await push(reporter, frame)
+    await reporter.cleanup()
     assert told == [
         ("usage", {"component": "llm", "quantity": 1, "unit": "calls"}),
         ("usage", {"component": "llm", "quantity": 7, "unit": "prompt_tokens"}),
         ("usage", {"component": "llm", "quantity": 3, "unit": "completion_tokens"}),
     ]
+
+
+async def test_what_was_said_is_told_before_what_it_used(
+    session: context.BotSession, told: Told
+) -> None:
+    reporter = Reporter(session)
+    value = LLMTokenUsage(prompt_tokens=7, completion_tokens=0, total_tokens=7)
+    await push(reporter, MetricsFrame(data=[LLMUsageMetricsData(processor="llm", value=value)]))
+    await push(reporter, TranscriptionFrame(text="forty two", user_id="", timestamp=""))
+    async with asyncio.timeout(5):
+        while len(told) < 3:
+            await asyncio.sleep(0.005)
+    assert [kind for kind, _ in told] == ["transcript", "usage", "usage"]
 
 
 async def test_an_error_is_told_without_its_words(session: context.BotSession, told: Told) -> None:

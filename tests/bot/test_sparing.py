@@ -178,8 +178,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
         clock.advance(seconds)
         await asyncio.sleep(0)
 
+    async def comes(event: asyncio.Event, within_s: float) -> bool:
+        until_s = clock.now() + within_s
+        while not event.is_set() and clock.now() < until_s:
+            await sleep(0.005)
+        return event.is_set()
+
     monkeypatch.setattr(sparing, "time", SimpleNamespace(monotonic=clock.now))
-    monkeypatch.setattr(sparing, "asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(sparing, "asyncio", SimpleNamespace(sleep=sleep, Event=asyncio.Event))
+    monkeypatch.setattr(sparing, "_comes", comes)
     return clock
 
 

@@ -119,6 +119,19 @@ def test_a_clock_that_jumped_makes_a_deadline_due_at_once() -> None:
     assert complaints(found(session, diary=diary, server_time=time), PROMISES) != []
 
 
+def test_a_deadline_that_began_after_the_clock_was_set_back_is_not_due_by_the_time_before() -> None:
+    time = ServerTime()
+    time.moves.append((BEGAN + 5.5, -4.5))
+    # Somebody spoke at 6, when it was 1.5 for the server: idle at 6.5, which it is again at 11.
+    session = replace(a_session(), last_activity_at=BEGAN + 1.4)
+    spoke = Entry(session.id, session.user_id, "active", BEGAN + 6)
+    began, active, *_ = a_diary(session)
+    for ended_at, kept in ((BEGAN + 11, True), (BEGAN + 13.5, False)):
+        diary = [began, active, spoke, *a_diary(session, ended_at)[2:]]
+        late = complaints(found(session, diary=diary, server_time=time), PROMISES)
+        assert (late == []) is kept
+
+
 def test_a_session_that_cost_too_much() -> None:
     rates = {"tts.characters": Rate(Decimal("0.015"), 1000)}
     dear = replace(

@@ -99,7 +99,8 @@ def _backwards(diary: Iterable[Entry]) -> list[str]:
     wrong = []
     for entry in diary:
         before = over.get(entry.session_id)
-        if before == Stage.ENDED or (before == Stage.ENDING and entry.stage != Stage.ENDED):
+        moved = before != entry.stage
+        if moved and before in (Stage.ENDED, Stage.ENDING) and entry.stage != Stage.ENDED:
             wrong.append(f"{entry.session_id} went from {before} to {entry.stage}")
         over[entry.session_id] = entry.stage
     return wrong
@@ -114,7 +115,7 @@ def _late(found: Found) -> list[str]:
     for session in found.sessions:
         entries = stages[session.id]
         for before, after in pairwise(entries):
-            if after.stage in (Stage.ENDING, Stage.ENDED):
+            if before.stage != after.stage and after.stage in (Stage.ENDING, Stage.ENDED):
                 wrong += _late_end(found, session, before, after)
     return wrong
 

@@ -1,4 +1,4 @@
-"""Who watches: a diary of stages that the database keeps itself, and outages that we caused."""
+"""Who watches: a diary that the database keeps itself, and outages that we caused."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+# A line for each new stage, and for each moment from which a deadline of the same stage runs anew:
+# by the server's clock, which is set back, nobody could say afterwards when that was.
 SQLITE_DIARY = """
 CREATE TABLE chaos_diary (
   n INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT, user_id TEXT, stage TEXT, at REAL);
 CREATE TRIGGER chaos_born AFTER INSERT ON sessions BEGIN
   INSERT INTO chaos_diary (session_id, user_id, stage, at)
   VALUES (new.id, new.user_id, new.stage, (julianday('now') - 2440587.5) * 86400.0); END;
-CREATE TRIGGER chaos_moved AFTER UPDATE OF stage ON sessions WHEN old.stage <> new.stage BEGIN
+CREATE TRIGGER chaos_moved AFTER UPDATE ON sessions
+  WHEN old.stage <> new.stage OR old.paused_at IS NOT new.paused_at
+    OR old.last_activity_at IS NOT new.last_activity_at BEGIN
   INSERT INTO chaos_diary (session_id, user_id, stage, at)
   VALUES (new.id, new.user_id, new.stage, (julianday('now') - 2440587.5) * 86400.0); END;
 """
@@ -25,14 +29,19 @@ CREATE FUNCTION chaos_write() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   VALUES (new.id, new.user_id, new.stage, extract(epoch FROM clock_timestamp())); RETURN new;
 END $$;
 CREATE TRIGGER chaos_born AFTER INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION chaos_write();
-CREATE TRIGGER chaos_moved AFTER UPDATE OF stage ON sessions FOR EACH ROW
-  WHEN (old.stage IS DISTINCT FROM new.stage) EXECUTE FUNCTION chaos_write();
+CREATE TRIGGER chaos_moved AFTER UPDATE ON sessions FOR EACH ROW
+  WHEN (old.stage IS DISTINCT FROM new.stage OR old.paused_at IS DISTINCT FROM new.paused_at
+    OR old.last_activity_at IS DISTINCT FROM new.last_activity_at)
+  EXECUTE FUNCTION chaos_write();
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A session entered a stage. ``at``: the machine's own time, which nobody moves."""
+    """A session entered a stage, or a deadline in it began anew.
+
+    ``at``: the machine's own time, which nobody moves.
+    """
 
     session_id: str
     user_id: str

@@ -41,7 +41,7 @@ class Server:
     def __init__(self, state_dir: Path, bot: str | None = None, **settings: str) -> None:
         self.port = 0
         self.log_path = state_dir / "server.log"
-        self._state_dir = state_dir
+        self.state_dir = state_dir
         self._bot = bot
         self._mark = uuid.uuid4().hex
         self._settings = {**_ROOM_FOR_ALL, **settings}
@@ -79,7 +79,7 @@ class Server:
         """The rest of the command line."""
         bot = [self._bot] if self._bot else []
         where = ["--host", "127.0.0.1", "--port", str(self.port)]
-        return [*bot, *where, "--state-dir", str(self._state_dir)]
+        return [*bot, *where, "--state-dir", str(self.state_dir)]
 
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

@@ -15,6 +15,7 @@ from tests.e2e.person import Person
 from tests.e2e.server import Server, eventually
 from tests.e2e.stock import a_stock_page
 from tests.e2e.talk import Talk
+from tests.test_pipecat_cloud_sdk import a_key
 
 pytestmark = pytest.mark.e2e
 
@@ -121,3 +122,27 @@ async def test_a_stock_client_shows_why_it_was_refused(server: Server, person: P
     await person.page.get_by_text("error: ").wait_for()
     assert "“daily” is not configured here" in await person.part("messages").inner_text()
     assert server.bots() == []
+
+
+async def test_a_stock_client_talks_through_the_doors_of_pipecat_cloud(
+    server: Server, person: Person, origin: str
+) -> None:
+    key = await a_key(server.state_dir, "public", "sessions:start")
+    start = f"{server.url}/v1/public/cards/start"
+    await person.page.goto(f"{origin}/?start={start}&key={key}")
+    talk = Talk(person)
+    async with person.page.expect_response("**/v1/public/cards/sessions/*/api/offer") as answered:
+        await person.click("start")
+    assert (await answered.value).ok
+    card = await talk.hear_question()
+    await person.say(in_words(card.answer))
+    await person.page.get_by_text("user: ").first.wait_for()
+    assert elsewhere(person, server, origin) == []
+    await person.click("end the bot")
+    await eventually(lambda: not server.bots(), GONE_WITHIN_S, "the bot still lives")
+    assert await ended_as(server, "user")
+
+    await person.page.goto(f"{origin}/?start={start}")
+    await person.click("start")
+    await person.page.get_by_text("error: ").wait_for()
+    assert "Show a public API key" in await person.part("messages").inner_text()

@@ -52,6 +52,31 @@ async def test_what_was_prewarmed_needs_no_process(monkeypatch: pytest.MonkeyPat
         espeak.prewarm(["Something new."])
 
 
+async def test_the_next_sentence_is_spoken_by_whoever_waits_for_it() -> None:
+    espeak = Espeak()
+    espeak.wait_ready()
+    first = espeak._waiting
+    assert len(await sound(espeak, "Hello!")) > ESPEAK_RATE_HZ // 2
+    second = espeak._waiting
+    assert first is not None
+    assert second is not None
+    assert (first.poll(), second.poll()) == (0, None), "one has spoken, and the next one waits"
+    espeak.close()
+    assert second.poll() is not None
+    assert len(await sound(espeak, "Hello again!")) > ESPEAK_RATE_HZ // 2
+    assert espeak._waiting is None
+
+
+async def test_who_was_killed_while_waiting_is_replaced() -> None:
+    espeak = Espeak()
+    espeak.wait_ready()
+    assert espeak._waiting is not None
+    espeak._waiting.kill()
+    espeak._waiting.communicate()
+    assert len(await sound(espeak, "Hello!")) > ESPEAK_RATE_HZ // 2
+    espeak.close()
+
+
 async def test_the_memory_is_bounded_and_keeps_what_was_used_last() -> None:
     espeak = Espeak(cache_bytes=150_000)
     for text in ("What is six times seven?", "What is eight times nine?", "Goodbye!"):

@@ -81,6 +81,6 @@ async def _let_it_be_forgotten(state_dir: Path, session_id: str) -> None:
 
 async def _edit(state_dir: Path, table: str, change: str, key: str, value: str) -> None:
     store = await open_sqlite(state_dir / "greenroom.db")
-    async with store._writer.begin() as db:
-        await db.exec_driver_sql(f"UPDATE {table} SET {change} WHERE {key} = ?", (value,))
+    edit = f"UPDATE {table} SET {change} WHERE {key} = ?"
+    await store._db.write(lambda db: db.exec_driver_sql(edit, (value,)))
     await store.close()

@@ -87,6 +87,9 @@ async def test_a_session_stopped_before_its_launch_does_not_wait_for_an_exit(hou
     """FAILURES 13: stop is pressed while starting."""
     house.launcher.broken = True
     session = (await house.sessions.start("ada", None)).session
+    # From here on its next try has its time, which is before the clock's next one.
+    failed = house.parts.metrics.effects_failed.labels(kind="launch_bot")
+    await house.until_true(lambda: failed._value.get() >= 1)
     await house.sessions.stop(session.id, "ada")
     house.launcher.broken = False
     house.clock.advance(15)

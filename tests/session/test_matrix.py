@@ -24,6 +24,7 @@ INPUTS: set[type] = {
     *get_args(i.BotReport),
     i.BudgetNear,
     i.BudgetSpent,
+    i.BotStarting,
     i.BotExited,
     i.MovedUp,
     i.LetIn,

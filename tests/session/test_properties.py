@@ -74,13 +74,21 @@ class SessionMachine(RuleBasedStateMachine):
         self._happen(i.Reported("lau_0", before.report_seq + 1, report))
         assert self.session == before
 
+    @rule()
+    def bot_is_starting_elsewhere(self) -> None:
+        self._happen(i.BotStarting())
+
     @rule(command=COMMANDS)
     def command(self, command: i.Command) -> None:
         self._happen(command)
 
-    @rule(launch=st.sampled_from(["lau_1", "lau_0"]), clean=st.booleans())
-    def exit(self, launch: str, clean: bool) -> None:
-        self._happen(i.BotExited(launch, clean, "bot_exited", "gone"))
+    @rule(
+        launch=st.sampled_from(["lau_1", "lau_0"]),
+        clean=st.booleans(),
+        still_runs_s=st.sampled_from([0.0, 0.0, 3_600.0]),
+    )
+    def exit(self, launch: str, clean: bool, still_runs_s: float) -> None:
+        self._happen(i.BotExited(launch, clean, "bot_exited", "gone", still_runs_s=still_runs_s))
 
     @rule(moved=st.builds(i.MovedUp, st.integers(1, 3)) | st.just(i.LetIn()))
     def queue_moves(self, moved: i.MovedUp | i.LetIn) -> None:

@@ -17,6 +17,7 @@ from greenroom.store import tables as t
 from greenroom.store.postgres import PostgresDatabase
 from greenroom.store.sql import SqlStore
 from greenroom.store.sqlite import SqliteDatabase
+from greenroom.store.transactions import OverTheNetwork
 from greenroom.testing.store_contract import a_session, create
 from tests.listening import an_endpoint
 
@@ -136,8 +137,7 @@ async def test_everything_of_an_endpoint_is_replayed(store: SqlStore) -> None:
 
 async def test_an_event_that_is_erased_is_not_delivered_later(store: SqlStore) -> None:
     await create(store, a_session(), _events("app.one"), [])
-    async with store._write() as db:
-        await db.execute(delete(t.events))
+    await store._db.write(lambda db: db.execute(delete(t.events)))
     assert await store.deliveries.listed(state=None, endpoint=None, limit=10) == []
 
 
@@ -173,8 +173,9 @@ async def test_a_lane_is_not_lost_to_who_finishes_it_just_before_an_event_is_com
     store.deliveries.route([APP])
     session = await create(store, a_session(), _events("app.one"), [])
     await store.deliveries.settle((await _first(store, "app")).id)
-    async with store._write() as db:
-        await store._add(db, session, 1, _events("app.two"), [], _NOW)
+    assert isinstance(store._db, OverTheNetwork)
+    async with store._db._writer.begin() as db:
+        await db.run_sync(store._add, session, 1, _events("app.two"), [], _NOW)
         finishing = asyncio.create_task(store.deliveries.finish_lane("app", "ses_1"))
         async with asyncio.timeout(10):
             while not await _is_somebody_waiting_for_a_lock(store):
@@ -187,5 +188,4 @@ async def test_a_lane_is_not_lost_to_who_finishes_it_just_before_an_event_is_com
 
 async def _is_somebody_waiting_for_a_lock(store: SqlStore) -> bool:
     waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    async with store._read() as db:
-        return bool(await db.scalar(waiting))
+    return await store._db.read(lambda db: bool(db.scalar(waiting)))

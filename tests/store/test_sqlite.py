@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from greenroom.errors import BadSetting, Unavailable
 from greenroom.session.model import Stage
@@ -127,8 +127,7 @@ async def test_nothing_that_is_looked_up_for_a_start_reads_what_has_ended(
         if "FROM sessions" in statement or "FROM deadlines" in statement:
             asked.append((statement, values))
 
-    for engine in (store._writer, store._reader):
-        event.listen(engine.sync_engine, "before_cursor_execute", note)
+    event.listen(Engine, "before_cursor_execute", note)
     await crowd(store, starts=2, places=1, quotas=Quotas(live=1, tenant_day=1))
     await create(store, replace(a_session(7, "bob"), stage=Stage.QUEUED, queue_position=1))
     await store.let_in(Quotas(), 0.0, lambda occupancy, waiting: [])
@@ -137,6 +136,7 @@ async def test_nothing_that_is_looked_up_for_a_start_reads_what_has_ended(
     await store.due(0.0, 10)
     await store.next_due_at()
     await store.close()
+    event.remove(Engine, "before_cursor_execute", note)
     with contextlib.closing(sqlite3.connect(sqlite_file)) as database:
         for statement, values in (one for one in asked if one[0].startswith("SELECT")):
             plan = database.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()

@@ -33,6 +33,7 @@ FACTS: list[f.Fact] = [
     f.Muted(True, 1),
     f.Paused((PauseCause.USER,)),
     f.Warned(120.0),
+    f.BotStarting(119.5),
     f.UserSpoke(True),
     f.UserSpoke(False),
     f.BotSpoke(True, False),

@@ -12,6 +12,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from greenroom import __version__
 from greenroom.api import (
     audit,
+    cloud,
     cost,
     daily,
     deliveries,
@@ -24,6 +25,7 @@ from greenroom.api import (
     voice,
     webhook,
 )
+from greenroom.api.description import install_description
 from greenroom.api.errors import install_errors
 from greenroom.api.identity import Identity
 from greenroom.api.limits import BodyLimit
@@ -74,6 +76,7 @@ class Parts:
     hosts: Sequence[str]
     origins: Sequence[str]
     metrics_open: bool = False
+    live_limit: int | None = None
     daily_webhook_secret: str | None = None
 
 
@@ -88,11 +91,13 @@ def build_app(parts: Parts) -> FastAPI:
     )
     for name in Parts.__dataclass_fields__:
         setattr(app.state, name, getattr(parts, name))
+    app.state.began_at = parts.clock.now()
     install_errors(app, parts.metrics)
-    for resource in (voice, cost, pipecat, events, link, webhook, daily, health):
+    for resource in (voice, cost, pipecat, cloud, events, link, webhook, daily, health):
         app.include_router(resource.router)
     for resource in (operators, keys, audit, deliveries):
         app.include_router(resource.router)
+    install_description(app)
     install_page(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)

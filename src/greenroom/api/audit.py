@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from greenroom.api.description import BY_THE_OPERATORS_DOOR, refusals
 from greenroom.api.doors import Operator
 from greenroom.ports.store import Store
 from greenroom.service.audit import audit_line
@@ -16,7 +17,7 @@ router = APIRouter(prefix="/api/operator", tags=["operators"])
 MOST_LINES = 1_000
 
 
-@router.get("/audit")
+@router.get("/audit", responses=refusals(*BY_THE_OPERATORS_DOOR))
 async def audit(
     operator: Operator,
     request: Request,

@@ -7,8 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from greenroom.api.description import BY_A_DOOR, BY_THE_OPERATORS_DOOR, refusals
 from greenroom.api.doors import Operator
 from greenroom.api.voice import Reads
+from greenroom.errors import NotFound
 from greenroom.ports.store import SpendBy, Total
 from greenroom.service.purse import Purse
 from greenroom.service.sessions import Sessions
@@ -31,7 +33,7 @@ def _purse(request: Request) -> Purse:
 PurseDep = Annotated[Purse, Depends(_purse)]
 
 
-@router.get("/voice/estimate")
+@router.get("/voice/estimate", responses=refusals(*BY_A_DOOR, NotFound))
 async def estimate(
     who: Reads,
     purse: PurseDep,
@@ -50,7 +52,7 @@ async def estimate(
     )
 
 
-@router.get("/voice/cost")
+@router.get("/voice/cost", responses=refusals(*BY_A_DOOR))
 async def cost(
     who: Reads, purse: PurseDep, days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 30
 ) -> w.CostAnswer:
@@ -64,7 +66,7 @@ async def cost(
     )
 
 
-@router.get("/operator/cost")
+@router.get("/operator/cost", responses=refusals(*BY_THE_OPERATORS_DOOR))
 async def of_everybody(
     operator: Operator,
     purse: PurseDep,

@@ -9,7 +9,15 @@ import structlog
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
 
-from greenroom.errors import BadSignature, NotFound, StaleMessage
+from greenroom.api.description import refusals
+from greenroom.errors import (
+    BadRequest,
+    BadSignature,
+    NotFound,
+    StaleMessage,
+    TooLarge,
+    Unavailable,
+)
 from greenroom.ports.clock import Clock
 from greenroom.service.attendance import Attendance, Heard
 from greenroom.wire import daily as w
@@ -18,7 +26,10 @@ log = structlog.get_logger("greenroom.daily")
 router = APIRouter(tags=["rooms"])
 
 
-@router.post("/daily/webhook")
+@router.post(
+    "/daily/webhook",
+    responses=refusals(BadRequest, BadSignature, StaleMessage, NotFound, TooLarge, Unavailable),
+)
 async def webhook(request: Request) -> dict[str, str]:
     """Take an event of Daily's.
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from greenroom.api.description import BY_THE_OPERATORS_DOOR, refusals
 from greenroom.api.doors import operator_of
 from greenroom.api.operators import AuditDep
 from greenroom.errors import BadRequest
@@ -31,7 +32,7 @@ async def _looks_after_deliveries(request: Request) -> Actor:
 Operator = Annotated[Actor, Depends(_looks_after_deliveries)]
 
 
-@router.get("")
+@router.get("", responses=refusals(*BY_THE_OPERATORS_DOOR))
 async def listed(
     operator: Operator,
     request: Request,
@@ -46,7 +47,7 @@ async def listed(
     return deliveries_of(found, await store.deliveries.standings())
 
 
-@router.post("/replay")
+@router.post("/replay", responses=refusals(*BY_THE_OPERATORS_DOOR, BadRequest))
 async def replay(
     body: w.ReplayBody, operator: Operator, audit: AuditDep, request: Request
 ) -> w.ReplayAnswer:

@@ -17,11 +17,12 @@ from urllib.parse import unquote
 from fastapi import Depends, Request, Response
 
 from greenroom.api.identity import Asking, Identity, bearer_of
-from greenroom.errors import BadRequest, Forbidden, Unauthorized
+from greenroom.errors import BadRequest, Forbidden, NoPublicKey, Unauthorized
 from greenroom.ports.audit import Act, Actor, ActorKind
 from greenroom.ports.keys import ApiKey
 from greenroom.service.audit import Audit
 from greenroom.service.keys import Keys, is_key
+from greenroom.service.names import new_id
 from greenroom.service.rates import Rates
 from greenroom.session.model import DEFAULT_TENANT
 from greenroom.session.rates import Rate
@@ -101,6 +102,29 @@ async def known(request: Request) -> Asking | None:
     return asking
 
 
+async def unnamed(request: Request) -> Asking:
+    """Whoever shows a key or a user's token, on a wire whose servers name no user.
+
+    A key whose user is not named acts for somebody new each time: no session is found again by
+    who its user is, and all other limits hold.
+
+    Raises:
+        NoPublicKey: They show nothing; visitors are not let in here.
+        Unauthorized: What they show is not good.
+        GreenroomError: As `known`, of a server that does name its user.
+    """
+    token = bearer_of(request)
+    if not token:
+        raise NoPublicKey("Show a public API key: Authorization: Bearer gr_…")
+    if is_key(token) and USER_HEADER not in request.headers:
+        key = await _key_of(request, token)
+        tenant = tenant_for(key, _header(request, TENANT_HEADER) or None)
+        return Asking(new_id("cloud"), tenant, key=key)
+    asking = await known(request)
+    assert asking is not None  # they show a token
+    return asking
+
+
 @asynccontextmanager
 async def passing(request: Request, asking: Asking, door: Door) -> AsyncIterator[None]:
     """Let somebody through a door whom we know.
@@ -141,14 +165,24 @@ def server_with(scope: Scope) -> Callable[[Request], Awaitable[ApiKey]]:
     """Dependency: the key of a server that speaks for itself, and may do this."""
 
     async def enter(request: Request) -> ApiKey:
-        token = bearer_of(request)
-        if not is_key(token):
-            raise Unauthorized(f"This is for servers: it needs an API key with {scope.value}.")
-        key = await _key_of(request, token)
-        _require(key, scope)
-        return key
+        return await server_of(request, scope)
 
     return enter
+
+
+async def server_of(request: Request, *scopes: Scope) -> ApiKey:
+    """The key of a server that speaks for itself, and may do one of these.
+
+    Raises:
+        Unauthorized: It shows no key, or none that is good.
+        Forbidden: Its key may do none of it.
+    """
+    token = bearer_of(request)
+    if not is_key(token):
+        raise Unauthorized(f"This is for servers: it needs an API key with {scopes[0].value}.")
+    key = await _key_of(request, token)
+    _require(key, *scopes)
+    return key
 
 
 def tenant_for(key: ApiKey, asked: str | None) -> str:

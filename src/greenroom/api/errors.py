@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -26,6 +27,7 @@ from greenroom.service.keys import is_key
 from greenroom.service.metrics import Metrics
 from greenroom.service.rates import Rates
 from greenroom.session.rates import Rate
+from greenroom.wire import cloud
 
 log = structlog.get_logger("greenroom.api")
 
@@ -52,31 +54,43 @@ def install_errors(app: FastAPI, metrics: Metrics) -> None:
         if greeting := getattr(request.state, "greeting", None):
             # Else a visitor whose first call fails comes back as somebody else, to a second bot.
             headers["Set-Cookie"] = greeting
-        return JSONResponse(error.as_json(), status_code=error.status, headers=headers)
+        return answer_to(request.url.path, error, headers)
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         refusal = _refusal_of(error.errors()[0])
-        return JSONResponse(refusal.as_json(), status_code=refusal.status)
+        return answer_to(request.url.path, refusal)
 
     async def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         kind = _BY_STATUS.get(error.status_code, BadRequest)
-        body = kind(str(error.detail)).as_json()
-        return JSONResponse(body, status_code=error.status_code, headers=error.headers)
+        answer = answer_to(request.url.path, kind(str(error.detail)), error.headers)
+        answer.status_code = error.status_code
+        return answer
 
     async def uncaught(request: Request, error: Exception) -> JSONResponse:
         metrics.uncaught.labels(place="api").inc()
         # What a door has found out, or else what stands in the path.
         ids = getattr(request.state, "ids", {"session": request.path_params.get("session_id")})
         log.error("api.uncaught", path=request.url.path, **ids, exc_info=error)
-        body = GreenroomError("Something went wrong here. It was logged.").as_json()
-        return JSONResponse(body, status_code=500)
+        return answer_to(
+            request.url.path, GreenroomError("Something went wrong here. It was logged.")
+        )
 
     app.add_exception_handler(GreenroomError, greenroom_error)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(Exception, uncaught)
+
+
+def answer_to(
+    path: str, error: GreenroomError, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """An error as those who ask at this path understand it."""
+    status, body = error.status, error.as_json()
+    if path.startswith(cloud.PREFIX):
+        status, body = cloud.refusal(error)
+    return JSONResponse(body, status_code=status, headers=headers)
 
 
 def _refusal_of(first: dict[str, Any]) -> BadRequest:

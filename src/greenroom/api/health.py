@@ -8,6 +8,7 @@ import contextlib
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from greenroom.api.description import BY_THE_OPERATORS_DOOR, refusals
 from greenroom.api.doors import operator_of
 from greenroom.errors import GreenroomError, Unavailable
 from greenroom.service.metrics import Metrics
@@ -25,7 +26,7 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", responses={503: {"description": "something needed does not answer"}})
+@router.get("/readyz", responses=refusals(Unavailable))
 async def readyz(request: Request) -> dict[str, str]:
     """New sessions can be taken: store and launcher answer."""
     state = request.app.state
@@ -41,7 +42,12 @@ async def readyz(request: Request) -> dict[str, str]:
 
 
 @router.get(
-    "/metrics", response_class=Response, responses={401: {"description": "for operators only"}}
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        **refusals(*BY_THE_OPERATORS_DOOR),
+    },
 )
 async def metrics(request: Request) -> Response:
     """All metrics, in Prometheus's text form.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from greenroom.api.errors import answer_to
 from greenroom.errors import TooLarge
 
 MAX_BODY_BYTES = 256 * 1024
@@ -59,5 +59,4 @@ class Pace:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    error = TooLarge(_MESSAGE)
-    await JSONResponse(error.as_json(), status_code=error.status)(scope, receive, send)
+    await answer_to(scope["path"], TooLarge(_MESSAGE))(scope, receive, send)

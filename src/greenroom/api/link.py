@@ -22,7 +22,8 @@ from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
 from greenroom.service.reports import Reports, Way
 from greenroom.service.sessions import EFFECTS_TOPIC, Sessions, session_topic
-from greenroom.service.tracing import ids_of, traceparent_of
+from greenroom.service.specs import spec_of
+from greenroom.service.tracing import ids_of
 from greenroom.session.facts import Outcome
 from greenroom.session.model import Session, Stage
 from greenroom.wire.base import WireModel
@@ -37,7 +38,6 @@ from greenroom.wire.link import (
     OfferRefused,
     Report,
     ReportAck,
-    SessionSpec,
     Welcome,
     from_bot,
 )
@@ -139,17 +139,8 @@ class _Door:
             raise _Fenced from None
         if session.stage is Stage.ENDED:
             raise _Fenced
-        spec = SessionSpec(
-            session_id=session.id,
-            launch_id=session.launch_id,
-            assistant=session.assistant,
-            room=await self._entrance.bot(session),
-            persistence_s=session.limits.persistence_s,
-            traceparent=traceparent_of(session),
-            muted=session.muted,
-            paused=session.is_paused,
-            body=session.body,
-        )
+        offer_follows = self._links.is_wanted(session.launch_id)
+        spec = spec_of(session, await self._entrance.bot(session), offer_follows=offer_follows)
         await self._send(Welcome(report_seq=session.report_seq, session=spec))
         return session
 
@@ -162,7 +153,7 @@ class _Door:
             message = await self._receive()
             match message:
                 case Report():
-                    await self._take(session, message)
+                    session = await self._take(session, message)
                 case Ephemeral():
                     self._pass_on(session, message)
                 case Answer():
@@ -174,13 +165,15 @@ class _Door:
                 case Hello():
                     raise _Fenced
 
-    async def _take(self, session: Session, report: Report) -> None:
-        taken = await self._reports.take(Way.LINK, session.launch_id, session.id, report)
+    async def _take(self, session: Session, report: Report) -> Session:
+        """Returns the session afterwards: the next report will most likely find it like that."""
+        taken = await self._reports.take(Way.LINK, session.launch_id, session.id, report, session)
         if taken.outcome is Outcome.FENCED:
             raise _Fenced
         if taken.outcome is Outcome.GAP:
             raise NotFound("A report is missing; send again from the last one on record.")
         await self._send(ReportAck(seq=report.seq))
+        return taken.session
 
     def _pass_on(self, session: Session, told: Ephemeral) -> None:
         """To whoever follows just now. What is too much, or no such thing, is only counted."""

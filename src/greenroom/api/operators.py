@@ -7,7 +7,9 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Depends, Request
 
+from greenroom.api.description import BY_THE_OPERATORS_DOOR, refusals
 from greenroom.api.doors import Operator
+from greenroom.errors import Conflict, NotFound
 from greenroom.ports.audit import Act
 from greenroom.ports.launcher import Launcher
 from greenroom.ports.store import Store
@@ -38,7 +40,7 @@ AuditDep = Annotated[Audit, Depends(_audit)]
 EmergencyDep = Annotated[Emergency, Depends(_emergency)]
 
 
-@router.post("/emergency/shutdown")
+@router.post("/emergency/shutdown", responses=refusals(*BY_THE_OPERATORS_DOOR))
 async def shutdown(
     operator: Operator,
     emergency: EmergencyDep,
@@ -58,7 +60,7 @@ async def shutdown(
     )
 
 
-@router.post("/emergency/resume")
+@router.post("/emergency/resume", responses=refusals(*BY_THE_OPERATORS_DOOR))
 async def resume(operator: Operator, emergency: EmergencyDep, audit: AuditDep) -> w.ResumeAnswer:
     """Let sessions begin again."""
     log.warning("operator.resumes", operator=operator.name)
@@ -66,7 +68,7 @@ async def resume(operator: Operator, emergency: EmergencyDep, audit: AuditDep) -
         return w.ResumeAnswer(resumed=await emergency.resume())
 
 
-@router.get("/operator/sessions")
+@router.get("/operator/sessions", responses=refusals(*BY_THE_OPERATORS_DOOR))
 async def sessions(operator: Operator, emergency: EmergencyDep, request: Request) -> w.SessionLines:
     """Every session that has not ended."""
     store: Store = request.app.state.store
@@ -77,7 +79,10 @@ async def sessions(operator: Operator, emergency: EmergencyDep, request: Request
     return lines_of(unended, living, halt, request.app.state.clock.now())
 
 
-@router.delete("/operator/sessions/{session_id}")
+@router.delete(
+    "/operator/sessions/{session_id}",
+    responses=refusals(*BY_THE_OPERATORS_DOOR, NotFound, Conflict),
+)
 async def end(
     session_id: str,
     operator: Operator,

@@ -12,10 +12,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Request
 
 from greenroom.api import doors
+from greenroom.api.description import refusals
 from greenroom.api.identity import Asking, Identity
 from greenroom.api.origins import refuse_foreign_pages
 from greenroom.api.trace import Trace
 from greenroom.api.voice import (
+    OF_A_START,
+    OF_AN_OFFER,
+    OF_CANDIDATES,
     EntranceDep,
     RoomsDep,
     SessionsDep,
@@ -23,7 +27,9 @@ from greenroom.api.voice import (
     ended_if_refused,
     ended_if_shut_out,
 )
-from greenroom.errors import NotFound, OfferConflict, UnsupportedTransport
+from greenroom.errors import Forbidden, NotFound, OfferConflict, UnsupportedTransport
+from greenroom.ports.rooms import Rooms
+from greenroom.service.entrance import Entrance
 from greenroom.service.sessions import Sessions, Started
 from greenroom.session.model import Presence, Session
 from greenroom.wire import pipecat as w
@@ -42,13 +48,17 @@ TRANSPORTS = {RoomKind.LOCAL: "webrtc", RoomKind.DAILY: "daily"}
 STOCK_PERSISTENCE_S = 15.0
 
 
-@router.get("/status")
+@router.get("/status", responses=refusals(Forbidden))
 async def status(rooms: RoomsDep) -> w.StatusResult:
     """What may be asked of ``/start``."""
     return w.StatusResult(transports=[TRANSPORTS[rooms.kind]])
 
 
-@router.post("/start", response_model_exclude_none=True)
+@router.post(
+    "/start",
+    response_model_exclude_none=True,
+    responses=refusals(*OF_A_START, UnsupportedTransport),
+)
 async def start(
     who: Starts,
     trace_id: Trace,
@@ -64,28 +74,12 @@ async def start(
     settings and nobody else's, asked for (``enableDefaultIceServers``) or not.
     """
     asked = body or w.StartRequest()
-    transport = TRANSPORTS[rooms.kind]
-    if asked.wanted_transport != transport:
-        raise UnsupportedTransport(
-            f"The transport “{asked.wanted_transport}” is not configured here. Use “{transport}”.",
-            transports=[transport],
-        )
-    started = await _start(sessions, who, asked.body, trace_id)
+    started = await begin_asked(sessions, who, asked, None, trace_id, rooms.kind)
     doors.note_session(request, started.session.id)
-    if rooms.kind is RoomKind.DAILY:
-        async with ended_if_shut_out(started, sessions):
-            room = await entrance.user(started.session)
-        session_id = started.session.id
-        return w.StartResult(session_id=session_id, daily_room=room.url, daily_token=room.token)
-    servers = rooms.describe(started.session.room).ice_servers
-    wanted = bool(servers) or asked.enable_default_ice_servers
-    return w.StartResult(
-        session_id=started.session.id,
-        ice_config=w.IceConfig(ice_servers=servers) if wanted else None,
-    )
+    return await start_result(asked, started, sessions, rooms, entrance)
 
 
-@router.post("/sessions/{session_id}/api/offer")
+@router.post("/sessions/{session_id}/api/offer", responses=refusals(*OF_AN_OFFER))
 async def offer(
     session_id: str,
     body: w.OfferRequest,
@@ -97,21 +91,20 @@ async def offer(
     entrance.refuse_offers()
     who = await _owner_in(session_id, request, sessions)
     async with doors.passing(request, who, doors.CONNECT):
-        return await _connect(sessions, session_id, who, body)
+        return await connect(sessions, session_id, who, body)
 
 
-@router.patch("/sessions/{session_id}/api/offer")
+@router.patch("/sessions/{session_id}/api/offer", responses=refusals(*OF_CANDIDATES))
 async def trickle(
     session_id: str, body: w.CandidatesRequest, request: Request, sessions: SessionsDep
 ) -> w.PatchResult:
     """Further ICE candidates."""
-    peer = w.Peer.parse(body.pc_id)
-    if peer is None or peer.session_id != session_id:
-        raise NotFound("There is no such peer connection in this session.")
-    return await _trickle(sessions, peer, request, body)
+    who = await _owner_in(session_id, request, sessions)
+    async with doors.passing(request, who, doors.TRICKLE):
+        return await pass_candidates(sessions, peer_in(session_id, body), who, body)
 
 
-@router.post("/api/offer")
+@router.post("/api/offer", responses=refusals(*OF_A_START, *OF_AN_OFFER))
 async def flat_offer(
     body: w.OfferRequest,
     who: Whoever,
@@ -126,15 +119,15 @@ async def flat_offer(
     if before is not None:
         owner = await _owner_in(before.session_id, request, sessions)
         async with doors.passing(request, owner, doors.CONNECT):
-            return await _connect(sessions, before.session_id, owner, body)
+            return await connect(sessions, before.session_id, owner, body)
     async with doors.passing(request, who, doors.START):
-        started = await _start(sessions, who, body.request_data, trace_id)
+        started = await _begin(sessions, who, None, body.request_data, trace_id)
         doors.note_session(request, started.session.id)
         async with ended_if_refused(started, sessions):
-            return await _connect(sessions, started.session.id, who, body)
+            return await connect(sessions, started.session.id, who, body)
 
 
-@router.patch("/api/offer")
+@router.patch("/api/offer", responses=refusals(*OF_CANDIDATES))
 async def flat_trickle(
     body: w.CandidatesRequest, request: Request, sessions: SessionsDep
 ) -> w.PatchResult:
@@ -142,15 +135,64 @@ async def flat_trickle(
     peer = w.Peer.parse(body.pc_id)
     if peer is None:
         raise NotFound("There is no such peer connection.")
-    return await _trickle(sessions, peer, request, body)
+    who = await _owner_in(peer.session_id, request, sessions)
+    async with doors.passing(request, who, doors.TRICKLE):
+        return await pass_candidates(sessions, peer, who, body)
 
 
-async def _start(
-    sessions: Sessions, who: Asking, body: dict[str, Any] | None, trace_id: str | None
+# ---- what Pipecat Cloud's doors (`greenroom.api.cloud`) do as well
+
+
+async def begin_asked(
+    sessions: Sessions,
+    who: Asking,
+    asked: w.StartRequest,
+    assistant: str | None,
+    trace_id: str | None,
+    kind: RoomKind,
+) -> Started:
+    """Start a session as `/start` does, with this assistant or the first one.
+
+    Raises:
+        UnsupportedTransport: It asks for audio on a way that is not configured.
+        GreenroomError: As `Sessions.start`.
+    """
+    transport = TRANSPORTS[kind]
+    if asked.wanted_transport != transport:
+        raise UnsupportedTransport(
+            f"The transport “{asked.wanted_transport}” is not configured here. Use “{transport}”.",
+            transports=[transport],
+        )
+    return await _begin(sessions, who, assistant, asked.body, trace_id)
+
+
+async def start_result(
+    asked: w.StartRequest, started: Started, sessions: Sessions, rooms: Rooms, entrance: Entrance
+) -> w.StartResult:
+    """What a start is answered; raises as `Entrance.user`."""
+    if rooms.kind is RoomKind.DAILY:
+        async with ended_if_shut_out(started, sessions):
+            room = await entrance.user(started.session)
+        session_id = started.session.id
+        return w.StartResult(session_id=session_id, daily_room=room.url, daily_token=room.token)
+    servers = rooms.describe(started.session.room).ice_servers
+    wanted = bool(servers) or asked.enable_default_ice_servers
+    return w.StartResult(
+        session_id=started.session.id,
+        ice_config=w.IceConfig(ice_servers=servers) if wanted else None,
+    )
+
+
+async def _begin(
+    sessions: Sessions,
+    who: Asking,
+    assistant: str | None,
+    body: dict[str, Any] | None,
+    trace_id: str | None,
 ) -> Started:
     return await sessions.start(
         who.user_id,
-        None,
+        assistant,
         body=body,
         tenant=who.tenant,
         most_persistence_s=STOCK_PERSISTENCE_S,
@@ -176,9 +218,10 @@ async def _owner_in(session_id: str, request: Request, sessions: Sessions) -> As
     return Asking(session.user_id, session.tenant, guest=True)
 
 
-async def _connect(
+async def connect(
     sessions: Sessions, session_id: str, who: Asking, body: w.OfferRequest
 ) -> w.OfferAnswer:
+    """Pass a stock client's offer on; raises as `Sessions.connect`, or if the talk has moved."""
     before = w.Peer.parse(body.pc_id)
     peer = w.Peer.offering(session_id, body.sdp, before)
     goes_on = before is not None and peer.participant == before.participant
@@ -201,11 +244,22 @@ def _refuse_if_moved(session: Session, peer: w.Peer) -> None:
         raise OfferConflict("This conversation has moved to another page.")
 
 
-async def _trickle(
-    sessions: Sessions, peer: w.Peer, request: Request, body: w.CandidatesRequest
+def peer_in(session_id: str, body: w.CandidatesRequest) -> w.Peer:
+    """The peer that candidates are for.
+
+    Raises:
+        NotFound: It is none of this session's.
+    """
+    peer = w.Peer.parse(body.pc_id)
+    if peer is None or peer.session_id != session_id:
+        raise NotFound("There is no such peer connection in this session.")
+    return peer
+
+
+async def pass_candidates(
+    sessions: Sessions, peer: w.Peer, who: Asking, body: w.CandidatesRequest
 ) -> w.PatchResult:
-    who = await _owner_in(peer.session_id, request, sessions)
+    """Pass further candidates on; raises as `Sessions.trickle`."""
     candidates = Candidates(offer_id=peer.offer_id, candidates=body.as_candidates())
-    async with doors.passing(request, who, doors.TRICKLE):
-        await sessions.trickle(peer.session_id, who.user_id, candidates, tenant=who.tenant)
+    await sessions.trickle(peer.session_id, who.user_id, candidates, tenant=who.tenant)
     return w.PatchResult()

@@ -33,6 +33,7 @@ CLOSED_WITHIN_S = 5.0
 BACKLOG = 4_096
 # The name of what `WebSockets` adds to ASGI's ``extensions``.
 _WRITE = "greenroom.write"
+_NO_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class WebSockets(WebSocketsSansIOProtocol):
@@ -42,6 +43,20 @@ class WebSockets(WebSocketsSansIOProtocol):
     """
 
     _abort: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """As uvicorn's; what is no handshake after all is refused.
+
+        Uvicorn would keep such a connection for ever (one with a body, say), unseen by the
+        application, and stumble over it when the server is to end.
+        """
+        super().data_received(data)
+        if self.conn.handshake_exc and not self.handshake_initiated and not self.close_sent:
+            said = b"".join(self.conn.data_to_send())
+            self.transport.write(said or _NO_HANDSHAKE)
+            self.handshake_complete = self.close_sent = True
+            self._abort_soon()
+            self.transport.close()
 
     def handle_connect(self, event: Request) -> None:
         """As uvicorn's; the application is also told how to `write_at_once`."""

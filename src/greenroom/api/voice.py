@@ -9,9 +9,29 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from greenroom.api import doors
+from greenroom.api.description import BY_A_DOOR, Refusals, refusals
 from greenroom.api.identity import Asking
 from greenroom.api.trace import Trace
-from greenroom.errors import BadOffer, RoomsRefused, Unavailable
+from greenroom.errors import (
+    BadOffer,
+    BotSilent,
+    BudgetUsedUp,
+    Conflict,
+    Draining,
+    Halted,
+    LaunchFailed,
+    LimitReached,
+    NotActive,
+    NotFound,
+    OfferConflict,
+    RoomsRefused,
+    RoomsUnavailable,
+    SessionEnded,
+    StillQueued,
+    TooLarge,
+    Unavailable,
+    UnsupportedTransport,
+)
 from greenroom.ports.rooms import Rooms
 from greenroom.service.entrance import Entrance
 from greenroom.service.sessions import Sessions, Started
@@ -24,6 +44,25 @@ from greenroom.wire.status import shown_status
 from greenroom.wire.translate import cost_data, rfc3339
 
 router = APIRouter(prefix="/api/voice", tags=["voice"])
+
+OF_A_SESSION: Refusals = (*BY_A_DOOR, NotFound)
+OF_A_COMMAND: Refusals = (*OF_A_SESSION, Conflict)
+OF_A_ROOM: Refusals = (
+    StillQueued,
+    SessionEnded,
+    UnsupportedTransport,
+    RoomsUnavailable,
+    RoomsRefused,
+    *RoomsRefused.__subclasses__(),
+)
+OF_THE_BOTS_LINK: Refusals = (StillQueued, SessionEnded, LaunchFailed, BotSilent)
+OF_CANDIDATES: Refusals = OF_A_SESSION + OF_THE_BOTS_LINK
+OF_AN_OFFER: Refusals = (
+    *(*OF_A_COMMAND, *OF_THE_BOTS_LINK),
+    *(BadOffer, OfferConflict, UnsupportedTransport),
+)
+OF_A_LIMIT: Refusals = (BudgetUsedUp, *LimitReached.__subclasses__())
+OF_A_START: Refusals = (*OF_A_COMMAND, *OF_A_LIMIT, *OF_A_ROOM, TooLarge, Halted, Draining)
 
 
 def _sessions(request: Request) -> Sessions:
@@ -69,11 +108,16 @@ async def config(sessions: SessionsDep, rooms: RoomsDep, request: Request) -> w.
         title=assistant.title,
         ice_servers=rooms.describe("").ice_servers,
         anonymous=request.app.state.identity.anonymous,
+        join_s=assistant.limits.join_s,
         room_kind=rooms.kind,
     )
 
 
-@router.post("/session", status_code=201)
+@router.post(
+    "/session",
+    status_code=201,
+    responses={200: {"model": w.StartAnswer}, **refusals(*OF_A_START, *OF_AN_OFFER)},
+)
 async def start(
     body: w.StartBody,
     who: Starts,
@@ -102,6 +146,7 @@ async def start(
     )
     session = started.session
     doors.note_session(request, session.id)
+    ticket = await sessions.ticket(session)  # while the bot is on its way
     answer = None
     if body.offer is not None and session.stage is not Stage.QUEUED:
         async with ended_if_refused(started, sessions):
@@ -110,7 +155,6 @@ async def start(
             )
         session = await sessions.get(session.id)
     room = await _room_of(started, session, sessions, entrance)
-    ticket = await sessions.ticket(session)
     if started.reused:
         response.status_code = 200
     return w.StartAnswer(
@@ -121,7 +165,10 @@ async def start(
     )
 
 
-@router.get("/session/current", responses={204: {"description": "none is running"}})
+@router.get(
+    "/session/current",
+    responses={204: {"description": "none is running"}, **refusals(*BY_A_DOOR)},
+)
 async def current(
     who: Reads, sessions: SessionsDep, rooms: RoomsDep, response: Response
 ) -> w.SessionBody | None:
@@ -133,19 +180,19 @@ async def current(
     return _body(session, rooms)
 
 
-@router.get("/session/{session_id}")
+@router.get("/session/{session_id}", responses=refusals(*OF_A_SESSION))
 async def get(session_id: str, who: Reads, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
     """One of the user's sessions."""
     return _body(await sessions.get(session_id, who.user_id, tenant=who.tenant), rooms)
 
 
-@router.delete("/session/{session_id}")
+@router.delete("/session/{session_id}", responses=refusals(*OF_A_COMMAND))
 async def stop(session_id: str, who: Ends, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
     """End a session. Said again, nothing more happens."""
     return _body(await sessions.stop(session_id, who.user_id, tenant=who.tenant), rooms)
 
 
-@router.post("/session/{session_id}/offer")
+@router.post("/session/{session_id}/offer", responses=refusals(*OF_AN_OFFER))
 async def offer(
     session_id: str,
     body: w.OfferBody,
@@ -158,7 +205,7 @@ async def offer(
     return _answer(await sessions.connect(session_id, who.user_id, _offer(body), tenant=who.tenant))
 
 
-@router.patch("/session/{session_id}/offer", status_code=204)
+@router.patch("/session/{session_id}/offer", status_code=204, responses=refusals(*OF_CANDIDATES))
 async def trickle(
     session_id: str, body: w.CandidatesBody, who: Trickles, sessions: SessionsDep
 ) -> None:
@@ -167,7 +214,7 @@ async def trickle(
     await sessions.trickle(session_id, who.user_id, candidates, tenant=who.tenant)
 
 
-@router.post("/session/{session_id}/room")
+@router.post("/session/{session_id}/room", responses=refusals(*OF_A_SESSION, *OF_A_ROOM))
 async def room(
     session_id: str, who: Connects, sessions: SessionsDep, entrance: EntranceDep
 ) -> w.RoomBody:
@@ -179,14 +226,18 @@ async def room(
     return _room_body(await entrance.user(session))
 
 
-@router.post("/session/{session_id}/ticket")
+@router.post("/session/{session_id}/ticket", responses=refusals(*OF_A_SESSION))
 async def ticket(session_id: str, who: Follows, sessions: SessionsDep) -> w.TicketAnswer:
     """A new one-time ticket for ``WS /ws``."""
     session = await sessions.get(session_id, who.user_id, tenant=who.tenant)
     return w.TicketAnswer(ticket=await sessions.ticket(session), expires_in_s=w.TICKET_LIFETIME_S)
 
 
-@router.post("/session/{session_id}/message", status_code=202)
+@router.post(
+    "/session/{session_id}/message",
+    status_code=202,
+    responses=refusals(*OF_A_COMMAND, NotActive, SessionEnded),
+)
 async def message(
     session_id: str, body: w.MessageBody, who: Writes, sessions: SessionsDep, rooms: RoomsDep
 ) -> w.SessionBody:
@@ -196,7 +247,7 @@ async def message(
     )
 
 
-@router.post("/mute")
+@router.post("/mute", responses=refusals(*OF_A_COMMAND))
 async def mute(
     body: w.MuteBody, who: Mutes, sessions: SessionsDep, rooms: RoomsDep, request: Request
 ) -> w.SessionBody:
@@ -212,7 +263,7 @@ async def mute(
     return _body(session, rooms)
 
 
-@router.post("/pause")
+@router.post("/pause", responses=refusals(*OF_A_COMMAND))
 async def pause(
     body: w.PauseBody, who: Pauses, sessions: SessionsDep, rooms: RoomsDep, request: Request
 ) -> w.SessionBody:

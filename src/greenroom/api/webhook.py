@@ -9,17 +9,22 @@ from typing import Any
 import structlog
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from greenroom.api.description import refusals
 from greenroom.errors import (
     BadRequest,
     BadSignature,
+    Conflict,
     GreenroomError,
     LaunchFenced,
     NotFound,
+    RateLimited,
     ReportGap,
     StaleMessage,
+    TooLarge,
+    TooSlow,
+    Unavailable,
 )
 from greenroom.ports.clock import Clock
 from greenroom.service.metrics import Metrics
@@ -32,7 +37,6 @@ from greenroom.session.facts import Outcome
 from greenroom.session.model import Session, Stage
 from greenroom.session.rates import Rate
 from greenroom.wire import reports as w
-from greenroom.wire.http import ErrorAnswer
 from greenroom.wire.link import Report
 
 log = structlog.get_logger("greenroom.webhook")
@@ -68,7 +72,10 @@ def _described() -> dict[str, Any]:
 @router.post(
     "/webhook",
     openapi_extra=_described(),
-    responses={code: {"model": ErrorAnswer} for code in (400, 401, 408, 409, 410, 413, 429, 503)},
+    responses=refusals(
+        *(BadRequest, BadSignature, StaleMessage, TooSlow, TooLarge, RateLimited),
+        *(LaunchFenced, ReportGap, Conflict, Unavailable),
+    ),
 )
 async def webhook(request: Request) -> w.ReportsAnswer:
     """Take a bot's reports, each once. The answer says how its session stands."""
@@ -103,7 +110,7 @@ async def _body(request: Request) -> bytes:
         async with asyncio.timeout(BODY_WITHIN_S):
             return await request.body()
     except TimeoutError:
-        raise HTTPException(408, f"The body did not come within {BODY_WITHIN_S:g} s.") from None
+        raise TooSlow(f"The body did not come within {BODY_WITHIN_S:g} s.") from None
     except ClientDisconnect:
         raise BadRequest("The connection broke before all of the body had come.") from None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from greenroom.bot.context import BotSession, current
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from greenroom.bot.attached import Attached
 
-__all__ = ["BotSession", "attach", "current"]
+__all__ = ["BotSession", "attach", "current", "hosted"]
 
 
 def attach(worker: PipelineWorker) -> Attached:
@@ -33,3 +34,26 @@ def attach(worker: PipelineWorker) -> Attached:
     from greenroom.bot import attached
 
     return attached.attach(worker)
+
+
+def hosted(bot: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """Let a bot that runs elsewhere take part as one on Greenroom's machine does: a decorator.
+
+    In a container (on Pipecat Cloud, say) Greenroom hands the link's address and the launch's
+    secret over in ``runner_args.body``; with them the bot has what `attach` gives, and with a local
+    room its connection with the page, too::
+
+        @hosted
+        async def bot(runner_args): ...
+
+    On Greenroom's own machine, and where somebody else started the bot, it changes nothing.
+
+    Args:
+        bot: The coroutine function that Pipecat's runner calls.
+
+    Returns:
+        The same, to be called in its place.
+    """
+    from greenroom.bot import elsewhere
+
+    return elsewhere.hosted(bot)

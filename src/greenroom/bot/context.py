@@ -156,6 +156,11 @@ def current() -> BotSession:
     return _current
 
 
+def in_session() -> bool:
+    """Whether this process serves a session of Greenroom's just now."""
+    return _current is not None
+
+
 def enter(session: BotSession | None) -> None:
     """Make `session` the current one; `None` leaves it."""
     global _current

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from pipecat.frames.frames import (
     AggregatedTextFrame,
@@ -36,6 +37,8 @@ INTERRUPTED_WITHIN_NS = 250_000_000
 PLAYOUT_S = 0.13
 # A part that fails on every frame is told of only so often; the log has the rest.
 SAME_ERROR_AGAIN_AFTER_NS = 10_000_000_000
+# What was used is told a moment later: the words that it was used for are waited for by somebody.
+USAGE_WITHIN_S = 0.05
 # In a frame's metadata: the user typed this instead of saying it.
 TYPED = "greenroom.typed"
 # An utterance longer than this is cut, so that a report always fits into a message.
@@ -64,6 +67,13 @@ class Reporter(BaseObserver):
         self._announces = False
         self._own_words = ""
         self._failed_at_ns: dict[str, int] = {}
+        self._used: list[dict[str, Any]] = []
+        self._telling_usage: asyncio.TimerHandle | None = None
+
+    async def cleanup(self) -> None:
+        """The pipeline is over: what was used up to here is told."""
+        await super().cleanup()
+        self._tell_usage()
 
     async def on_pipeline_started(self) -> None:
         """The pipeline runs: the bot can be heard."""
@@ -88,7 +98,7 @@ class Reporter(BaseObserver):
             case TranscriptionFrame() if TYPED not in frame.metadata:
                 self._said("user", frame.text)
             case MetricsFrame():
-                self._used(frame)
+                self._note_usage(frame)
             case ErrorFrame():
                 self._failed(frame, at_ns)
             case _ if isinstance(frame, _STARTS):
@@ -143,7 +153,7 @@ class Reporter(BaseObserver):
         data = {"role": role, "text": text[:MAX_TEXT_CHARS], "final": True, "turn": self._turn}
         self._session.report(ReportKind.TRANSCRIPT, data)
 
-    def _used(self, frame: MetricsFrame) -> None:
+    def _note_usage(self, frame: MetricsFrame) -> None:
         for item in frame.data:
             match item:
                 case LLMUsageMetricsData():
@@ -156,7 +166,17 @@ class Reporter(BaseObserver):
 
     def _usage(self, component: str, quantity: float | None, unit: str) -> None:
         if quantity:
-            data = {"component": component, "quantity": quantity, "unit": unit}
+            self._used.append({"component": component, "quantity": quantity, "unit": unit})
+            if self._telling_usage is None:
+                loop = asyncio.get_running_loop()
+                self._telling_usage = loop.call_later(USAGE_WITHIN_S, self._tell_usage)
+
+    def _tell_usage(self) -> None:
+        if self._telling_usage is not None:
+            self._telling_usage.cancel()
+            self._telling_usage = None
+        used, self._used = self._used, []
+        for data in used:
             self._session.report(ReportKind.USAGE, data)
 
     def _failed(self, frame: ErrorFrame, at_ns: int) -> None:

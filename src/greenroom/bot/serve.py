@@ -9,18 +9,19 @@ import traceback
 from collections.abc import Callable
 from enum import Enum
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from loguru import logger
 from pipecat.runner.types import (
     DailyRunnerArguments,
     RunnerArguments,
     SmallWebRTCRunnerArguments,
+    WebSocketRunnerArguments,
 )
 
 from greenroom.bot import load
 from greenroom.bot.context import BotSession, current, enter
-from greenroom.bot.link import FromGreenroom, LinkClient, LinkEnd
+from greenroom.bot.link import FromGreenroom, LinkClient, LinkEnd, Reply
 from greenroom.bot.room import Room
 from greenroom.bot.trace import trace
 from greenroom.wire.link import (
@@ -41,9 +42,14 @@ ROOM_CLOSES_WITHIN_S = 0.3
 LINK_FLUSHES_WITHIN_S = 1.0
 LINK_CLOSES_WITHIN_S = 0.6
 REMEMBERED_COMMANDS = 1_000
-# An offer that waits for the bot reaches it a millisecond behind the welcome.
-OFFER_FOLLOWS_WITHIN_S = 0.005
+# An offer that waits for the bot reaches it a millisecond behind the welcome; later on a machine
+# that is busy.
+OFFER_FOLLOWS_WITHIN_S = 0.1
 ANSWER_LEAVES_WITHIN_S = 0.5
+
+
+# Arguments with a way to the user that is not Greenroom's.
+_MEET_ELSEWHERE = (DailyRunnerArguments, SmallWebRTCRunnerArguments, WebSocketRunnerArguments)
 
 
 class Ending(Enum):
@@ -70,22 +76,68 @@ LINK_ENDINGS = {
 }
 
 
+class Line(Protocol):
+    """What reports go out by, and what Greenroom wants comes in by; see `LinkClient`."""
+
+    async def welcomed(self) -> SessionSpec:
+        """See `LinkClient.welcomed`."""
+        ...
+
+    def report(self, kind: ReportKind, data: dict[str, Any]) -> None:
+        """See `LinkClient.report`."""
+        ...
+
+    def ephemeral(self, event: str, data: dict[str, Any]) -> None:
+        """See `LinkClient.ephemeral`."""
+        ...
+
+    def reply(self, message: Reply) -> None:
+        """See `LinkClient.reply`."""
+        ...
+
+    async def sent(self, within_s: float) -> bool:
+        """See `LinkClient.sent`."""
+        ...
+
+    async def flush(self, within_s: float) -> bool:
+        """See `LinkClient.flush`."""
+        ...
+
+    async def run(self) -> LinkEnd:
+        """See `LinkClient.run`."""
+        ...
+
+
 class Serving:
     """Runs one bot for one session; must be made inside a running event loop.
 
     The link may come and go; the bot and its audio do not depend on it. The session ends when
     the bot returns or raises, when Greenroom sends ``end``, fences or refuses the link, when
     the link is gone for too long, or when `stop` is called; whichever comes first.
+
+    Args:
+        spec: What to run and whom to dial.
+        module: Has the bot.
+        progress: Told how far it has come; must not block.
+        line: Makes what stands in for the link; called as `LinkClient` is.
+        given: The arguments that whoever hosts this process has for the bot. A bot that meets
+            its user elsewhere (in a Daily room, say) gets these, and no connection of ours.
     """
 
     def __init__(
-        self, spec: BotSpec, module: ModuleType, progress: Callable[[Progress], None]
+        self,
+        spec: BotSpec,
+        module: ModuleType,
+        progress: Callable[[Progress], None],
+        *,
+        line: Callable[..., Line] | None = None,
+        given: Any = None,
     ) -> None:
         self._bot = load.entry(module)
         self._progress = progress
-        self._link = LinkClient(
-            spec, level=load.level(module), pid=os.getpid(), received=self._received
-        )
+        self._given = given
+        make: Callable[..., Line] = line or LinkClient
+        self._link = make(spec, level=load.level(module), pid=os.getpid(), received=self._received)
         self._room: Room | None = None
         self._offers: asyncio.Queue[Offer | Candidates] = asyncio.Queue()
         self._commands: asyncio.Queue[Command | SessionSpec] = asyncio.Queue()
@@ -141,8 +193,9 @@ class Serving:
             ]
             if room is not None:
                 tasks.append(helpers.create_task(room.watch()))
-                await self._let_an_offer_pass()
-            await self._run_bot(_arguments(room, spec))
+                if spec.offer_follows:
+                    await self._let_an_offer_pass()
+            await self._run_bot(_arguments(room, spec, self._given))
             for task in tasks:
                 task.cancel()
 
@@ -168,9 +221,9 @@ class Serving:
         return session, self._room
 
     async def _let_an_offer_pass(self) -> None:
-        """Answer the page first, if its offer follows the welcome at once.
+        """Answer the page first, whose offer follows the welcome.
 
-        The bot does not wait for a page: while it is made, the page may still be asking for the
+        Otherwise the bot waits for no page: while it is made, that may still be asking for the
         microphone. But what a bot does to begin often blocks the loop for long, and the answer
         would have to wait for it, and the page for the answer.
         """
@@ -283,8 +336,11 @@ class Serving:
         self._link.reply(CommandDone(command_id=command.command_id))
 
 
-def _arguments(room: Room | None, spec: SessionSpec) -> RunnerArguments:
-    """What Pipecat's own runner would give a bot for this kind of room."""
+def _arguments(room: Room | None, spec: SessionSpec, given: Any) -> RunnerArguments:
+    """What Pipecat's own runner would give a bot for this kind of room, or whoever hosts it did."""
+    if isinstance(given, _MEET_ELSEWHERE):
+        given.body = spec.body
+        return given
     if room is not None:
         return SmallWebRTCRunnerArguments(
             webrtc_connection=room.connection, body=spec.body, session_id=spec.session_id

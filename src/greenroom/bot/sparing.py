@@ -28,7 +28,6 @@ from greenroom.bot.observe import Reporter
 
 # Opus packets are of 20 ms; the transport cuts audio into chunks of 10 ms.
 CHUNKS_PER_PACKET = 2
-LOOK_FOR_AUDIO_EVERY_S = 0.005
 # The first packet waits so long for the first words. A page that is sent silence first buffers
 # some before it plays (WebRTC's NetEq starts with a target of 80 ms, and stretches silence to it).
 FIRST_WORDS_WITHIN_S = 0.2
@@ -113,6 +112,13 @@ class PacketTrack(RawAudioTrack):
     def __init__(self, sample_rate: int, auto_silence: bool = True) -> None:
         super().__init__(sample_rate, auto_silence)
         self._due_s = 0.0
+        self._filled = asyncio.Event()
+
+    def add_audio_bytes(self, audio_bytes: bytes) -> asyncio.Future[bool]:
+        """Take something to say; returns what is done when it is played."""
+        self._filled.set()
+        played: asyncio.Future[bool] = super().add_audio_bytes(audio_bytes)
+        return played
 
     async def recv(self) -> AudioFrame:
         """The next 20 ms when it is time for them; silence if there is nothing to say.
@@ -132,11 +138,13 @@ class PacketTrack(RawAudioTrack):
 
     async def _something_to_send(self) -> None:
         """Wait for something to say, where silence will not do or not yet."""
-        silent_from_s = time.monotonic() + (0.0 if self._timestamp else FIRST_WORDS_WITHIN_S)
+        if self._auto_silence and self._timestamp:
+            return
+        within_s = FIRST_WORDS_WITHIN_S if self._auto_silence else None
         while not self._chunk_queue:
-            if self._auto_silence and time.monotonic() >= silent_from_s:
+            self._filled.clear()
+            if not await _comes(self._filled, within_s):
                 return
-            await asyncio.sleep(LOOK_FOR_AUDIO_EVERY_S)
 
     def _plan(self, duration_s: float) -> None:
         """The next packet is due when this one is over; whoever is late is not hurried."""
@@ -154,6 +162,14 @@ class PacketTrack(RawAudioTrack):
             if played is not None and not played.done():
                 played.set_result(True)
         return pcm
+
+
+async def _comes(event: asyncio.Event, within_s: float | None) -> bool:
+    try:
+        async with asyncio.timeout(within_s):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 async def _analyze_here(self: SileroVADAnalyzer, buffer: bytes) -> VADState:

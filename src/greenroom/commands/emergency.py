@@ -107,12 +107,38 @@ def _by_force(settings: Settings, reason: str, *, as_json: bool) -> None:
         else:
             out.print(f"Bots ended by their supervisor: {forced.bots}.")
         out.print(f"Processes killed from here: {len(forced.killed)}.")
+    _stop_agents(settings)
     if forced.left:
         fail(f"These live all the same: {', '.join(map(str, forced.left))}.")
     if not forced.halted:
         fail(f"No bot lives, but new ones may begin: {root} cannot be written.")
     if not as_json:
         out.print("[red]■[/red] No bot lives here, and none begins until greenroom resume.")
+
+
+def _stop_agents(settings: Settings) -> None:
+    """Stop those on Pipecat Cloud, too, by what the state folder knows of them."""
+    cloud = settings.pipecat_cloud()
+    if cloud is None:
+        return
+    if cloud.agent is None:
+        fail("Agents on Pipecat Cloud go on: say which, by GREENROOM_PIPECAT_CLOUD_AGENT.")
+
+    from greenroom.main import agents_of
+
+    launcher, _, _ = agents_of(cloud, settings.state_dir.expanduser().absolute(), cloud.agent)
+
+    async def stop() -> int:
+        try:
+            number = len(await launcher.living())
+            await launcher.shutdown()
+        finally:
+            await launcher.close()
+        return number
+
+    with refusals():
+        number = asyncio.run(stop())
+    err.print(f"Agents on Pipecat Cloud stopped: {number}.")
 
 
 def resume(state_dir: StateDir = None) -> None:

@@ -54,6 +54,8 @@ def create(
 
       [bold]greenroom keys create acme --scope tokens:mint --tenant acme[/bold]   for one tenant
 
+      [bold]greenroom keys create public --scope sessions:start[/bold]   as a public key
+
       [bold]greenroom keys create prometheus --scope metrics[/bold]    reads /metrics, nothing else
     """
     if not 0 < len(name) <= MAX_NAME_CHARS:

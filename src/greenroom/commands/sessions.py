@@ -102,9 +102,18 @@ def _table(lines: list[SessionLine]) -> Table:
             meter(line),
             _left_of(line),
             f"${line.cost_usd:,.2f}",
-            f"{line.bot.private_bytes / 2**20:.0f} MB" if line.bot else "–",
+            _bot_of(line),
         )
     return table
+
+
+def _bot_of(line: SessionLine) -> str:
+    """What its process takes; of one elsewhere (or on its way), how far it is."""
+    if line.bot is None:
+        return "–"
+    if line.bot.pid == 0:
+        return line.bot.progress.replace("_", " ")
+    return f"{line.bot.private_bytes / 2**20:.0f} MB"
 
 
 def _stage_of(line: SessionLine) -> str:

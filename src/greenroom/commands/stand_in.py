@@ -53,3 +53,54 @@ def daily(
 
     with refusals():
         asyncio.run(serve_daily(port=port, api_key=key, domain=domain, on_ready=ready))
+
+
+@app.command(name="pipecat-cloud")
+def pipecat_cloud(
+    agents: Annotated[
+        list[str],
+        typer.Option("--agent", help="NAME, or NAME=bot.py: what it runs; again for more."),
+    ],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = 8651,
+    max_agents: Annotated[int, typer.Option(min=1, max=1000, help="Sessions at once.")] = 50,
+    min_agents: Annotated[int, typer.Option(min=0, max=1000, help="Warm instances.")] = 0,
+    cold_start_s: Annotated[float, typer.Option(min=0, help="Until a cold agent begins.")] = 10.0,
+    max_session_s: Annotated[
+        float, typer.Option(min=1, max=14_400, help="A session ends by itself then.")
+    ] = 7_200.0,
+    no_stop: Annotated[
+        bool, typer.Option("--no-stop", help="Its sessions cannot be stopped (405).")
+    ] = False,
+) -> None:
+    """Play Pipecat Cloud's API on loopback; agents are processes of this machine. Ctrl-C ends all.
+
+    Examples:
+      [bold]greenroom stand-in pipecat-cloud --agent parrot=examples/cloud-agent/bot.py[/bold]
+
+      [bold]greenroom stand-in pipecat-cloud --agent parrot --cold-start-s 30 --max-agents 2[/bold]
+    """
+    from greenroom.testing.deployments import Deployment
+    from greenroom.testing.serve_pipecat_cloud import agent_of, serve_pipecat_cloud
+
+    def ready(address: str, public_key: str, private_key: str) -> None:
+        out.print(f"\n  [green]●[/green] Pipecat Cloud's stand-in is up: [bold]{address}[/bold]\n")
+        out.print(f"GREENROOM_LAUNCHER=pipecat-cloud GREENROOM_PIPECAT_CLOUD_URL={address} \\")
+        out.print(f"GREENROOM_PIPECAT_CLOUD_PUBLIC_KEY={public_key} \\")
+        out.print(f"GREENROOM_PIPECAT_CLOUD_PRIVATE_KEY={private_key} \\")
+        named = escape(next(iter(deployments)).name)
+        out.print(f"GREENROOM_PIPECAT_CLOUD_AGENT={named} greenroom serve")
+
+    with refusals():
+        deployments = [
+            Deployment(
+                name,
+                agent,
+                max_agents,
+                min_agents,
+                cold_start_s,
+                max_session_s,
+                stops=not no_stop,
+            )
+            for name, agent in map(agent_of, agents)
+        ]
+        asyncio.run(serve_pipecat_cloud(deployments, port=port, on_ready=ready))

@@ -69,6 +69,8 @@ class LocalLauncher:
         BadSetting: The state directory's path is too long for a socket, or the system is Windows.
     """
 
+    starts_cold = False
+
     def __init__(
         self,
         state_dir: Path,
@@ -98,7 +100,7 @@ class LocalLauncher:
         Raises:
             BadRequest: The launch id is not of letters, digits, ``_``, ``-`` and ``.`` (≤ 100).
         """
-        order = dataclasses.replace(order, bot=_located(order.bot))
+        order = dataclasses.replace(order, bot=_located(order.bot), session=None)
         with _refusing_bad_values():
             asked = Start(launch_id=order.launch_id, order=order)
         await self._ask(asked, Done)

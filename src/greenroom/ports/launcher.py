@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from greenroom.ports.store import Halt
+from greenroom.wire.link import SessionSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class LaunchOrder:
         join_within_s: Killed if its pipeline does not run by then.
         wall_clock_s: Killed after that long, whatever anybody says.
         memory_limit_bytes: Private memory (USS) above which it is killed.
+        session: What it is to know of its session, room and body included; for launchers that hand
+            it over themselves. Without it the bot is told on the link.
     """
 
     launch_id: str
@@ -33,6 +36,7 @@ class LaunchOrder:
     join_within_s: float
     wall_clock_s: float
     memory_limit_bytes: int
+    session: SessionSpec | None = None
 
 
 class ExitCause(StrEnum):
@@ -47,12 +51,16 @@ class ExitCause(StrEnum):
     IMPORT_FAILED = "import_failed"  # last_words: the traceback
     IMPORT_HUNG = "import_hung"  # last_words: where it hung
     HOST_DIED = "host_died"  # the process that forks died, and its children with it
+    REFUSED = "refused"  # whoever was to carry it will not, however often it is asked
     UNKNOWN = "unknown"  # asked about a launch that left no record
 
 
 @dataclass(frozen=True, slots=True)
 class BotExit:
-    """The end of one launch. ``last_words``: the tail of its standard error, ≤ 4,000 characters."""
+    """The end of one launch. ``last_words``: the tail of its standard error, ≤ 4,000 characters.
+
+    ``still_runs_s``: nobody can end it, and so long at most it goes on without its session.
+    """
 
     launch_id: str
     session_id: str
@@ -61,6 +69,7 @@ class BotExit:
     signal: int | None
     last_words: str
     at_s: float
+    still_runs_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +96,12 @@ class Launcher(Protocol):
     Once `halt` has returned no launch begins until `resume`, whoever asked for it and whenever;
     that outlives this process, the launcher's own and the machine's.
     Every call is bounded in time and raises `Unavailable` when the supervisor does not answer.
+
+    Attributes:
+        starts_cold: A launch may have to wait until a machine for it is made.
     """
+
+    starts_cold: bool
 
     async def start(self, order: LaunchOrder) -> None:
         """Begin a launch; returns once it is under way, not once the bot is ready.

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from greenroom.session.facts import EffectKind
-from greenroom.session.model import DEFAULT_TENANT, DeadlineKind, Session
+from greenroom.session.model import DEFAULT_TENANT, DeadlineKind, EndReason, Session
 from greenroom.session.policy import Occupancy, Place, Quotas
 
 if TYPE_CHECKING:
@@ -102,6 +102,31 @@ class DueDeadline:
     session_id: str
     kind: DeadlineKind
     due_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which sessions of an assistant are wanted; None: whichever.
+
+    Attributes:
+        assistant: Whose they are.
+        tenant: In which tenant.
+        ended: Whether they have ended.
+        reasons: Why they ended.
+        since: Let in at this time or later; seconds since the epoch.
+        until: Let in at this time or before.
+        limit: How many at most.
+        offset: How many of the newest to leave out.
+    """
+
+    assistant: str
+    tenant: str | None = None
+    ended: bool | None = None
+    reasons: Collection[EndReason] | None = None
+    since: float | None = None
+    until: float | None = None
+    limit: int = 10
+    offset: int = 0
 
 
 class SpendBy(StrEnum):
@@ -214,6 +239,13 @@ class Store(Protocol):
         """Every session that has not ended."""
         ...
 
+    async def listed(self, wanted: Listing) -> tuple[int, list[Session]]:
+        """How many sessions there are of that kind, and one page of them, the newest first.
+
+        Those that were never let in are not among them.
+        """
+        ...
+
     async def events_after(self, session_id: str, seq: int, limit: int) -> list[StoredEvent]:
         """The session's events with a number above ``seq``, in order, at most ``limit``."""
         ...
@@ -231,13 +263,15 @@ class Store(Protocol):
         ...
 
     async def next_effect(
-        self, session_id: str, kinds: Collection[EffectKind]
-    ) -> PendingEffect | None:
-        """The oldest pending effect of a session that is of one of these kinds."""
-        ...
+        self, session_id: str, kinds: Collection[EffectKind], *, settled: int | None = None
+    ) -> tuple[PendingEffect, Session] | None:
+        """The oldest pending effect of a session that is of one of these kinds, and the session.
 
-    async def settle_effect(self, effect_id: int) -> None:
-        """The effect was carried out."""
+        Args:
+            session_id: Whose effects.
+            kinds: Of which kinds.
+            settled: The one before, which was carried out: it is struck off first, at one go.
+        """
         ...
 
     async def postpone_effect(self, effect_id: int, due_at: float, error: str) -> None:

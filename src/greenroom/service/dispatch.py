@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from enum import StrEnum
 
 import structlog
@@ -20,6 +21,7 @@ from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import BotExit, ExitCause, Launcher, LaunchOrder
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import PendingEffect, Store
+from greenroom.service.entrance import Entrance
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
@@ -31,8 +33,10 @@ from greenroom.service.policies import (
     told_to_wait_s,
 )
 from greenroom.service.sessions import EFFECTS_TOPIC, Sessions
+from greenroom.service.specs import spec_of
 from greenroom.service.tracing import span
 from greenroom.session.facts import EffectKind
+from greenroom.session.inputs import BotStarting
 from greenroom.session.model import EndReason, Session, Stage
 from greenroom.wire.link import Command, CommandKind
 
@@ -86,6 +90,7 @@ class Dispatcher:
         self._clock = clock
         self._launcher = launcher
         self._rooms = rooms
+        self._entrance = Entrance(rooms, clock)
         self._links = links
         self._keyring = keyring
         self._sessions = sessions
@@ -129,13 +134,15 @@ class Dispatcher:
     async def _run_lane(self, session_id: str, lane: Lane) -> None:
         """Carry out a lane's effects, oldest first, until one must wait or none is left."""
         try:
-            while effect := await self._store.next_effect(session_id, _KINDS[lane]):
-                session = await self._store.get(session_id)
+            done = None
+            while found := await self._store.next_effect(session_id, _KINDS[lane], settled=done):
+                effect, session = found
                 if effect.due_at > self._clock.now():
                     return
                 with span(f"effect.{effect.kind.value}", session):
                     if not await self._dispatch(session, effect):
                         return
+                done = effect.id
         except Unavailable as error:
             log.warning("store.unavailable", session=session_id, error=error.message)
         except Exception:
@@ -147,7 +154,7 @@ class Dispatcher:
     async def _dispatch(self, session: Session, effect: PendingEffect) -> bool:
         """Carry one effect out. False: it must wait, and its lane with it."""
         try:
-            settled = await self._carry_out(session, effect)
+            return await self._carry_out(session, effect)
         except (GreenroomError, OSError) as error:
             await self._failed(effect, error)
             return False
@@ -156,9 +163,6 @@ class Dispatcher:
             log.exception("effect.uncaught", session=session.id, kind=effect.kind.value)
             await self._failed(effect, error)
             return False
-        if settled:
-            await self._store.settle_effect(effect.id)
-        return settled
 
     async def _carry_out(self, session: Session, effect: PendingEffect) -> bool:
         payload, launcher = effect.payload, self._launcher
@@ -201,11 +205,17 @@ class Dispatcher:
     async def _start(self, session: Session, effect: PendingEffect) -> bool:
         """Whether it was launched; it is not when everything was stopped, and its session ends."""
         order = self._order(session, effect, self._link_url or "")
+        if (
+            self._launcher.starts_cold
+        ):  # elsewhere: it is handed over, and not only told on the link
+            order = replace(order, session=spec_of(session, await self._entrance.bot(session)))
         halt = await self._store.halted()
         if halt is None:
             try:
                 self._links.launched(session.launch_id)
                 await self._outside(effect, lambda: self._launcher.start(order))
+                if self._launcher.starts_cold:
+                    await self._sessions.apply(session.id, BotStarting())
                 return True
             except Halted:  # the brake is pulled first, and put on record a moment later
                 halt = await outside(Outside.HALTED, self._launcher.halted)
@@ -220,6 +230,12 @@ class Dispatcher:
             return  # it was launched before this server died; it is ended like any other
         now = self._clock.now()
         none = BotExit(session.launch_id, session.id, ExitCause.ENDED, None, None, "", now)
+        await self._sessions.exited(none)
+
+    async def _launch_given_up(self, effect: PendingEffect) -> None:
+        """Nobody tries again: whoever waits for the bot need not wait for the join deadline."""
+        launch_id, now = effect.payload["launch_id"], self._clock.now()
+        none = BotExit(launch_id, effect.session_id, ExitCause.REFUSED, None, None, "", now)
         await self._sessions.exited(none)
 
     def _order(self, session: Session, effect: PendingEffect, link_url: str) -> LaunchOrder:
@@ -267,6 +283,8 @@ class Dispatcher:
             self._metrics.effects_dead.labels(kind=effect.kind.value).inc()
             log.error("effect.dead", **fields)
             await self._store.bury_effect(effect.id, reason)
+            if effect.kind is EffectKind.LAUNCH_BOT:
+                await self._launch_given_up(effect)
             if effect.kind is EffectKind.ENSURE_ROOM:  # a bot would talk to nobody, for money
                 await self._sessions.stop(effect.session_id, None, EndReason.LAUNCH_FAILED)
             return

@@ -15,6 +15,7 @@ _SENTENCES: dict[ExitCause, str] = {
     ExitCause.IMPORT_FAILED: "The assistant's program could not be loaded.",
     ExitCause.IMPORT_HUNG: "The assistant's program did not finish loading.",
     ExitCause.HOST_DIED: "The assistant's host process stopped.",
+    ExitCause.REFUSED: "The assistant could not be started.",
     ExitCause.UNKNOWN: "The assistant is gone, and nobody saw how.",
 }
 # Pipecat bots end themselves with 0; anything else is a crash.
@@ -29,6 +30,7 @@ def describe_exit(exit_: BotExit) -> BotExited:
         clean=clean,
         code=_code(exit_, clean=clean),
         message=_SENTENCES[exit_.cause],
+        still_runs_s=exit_.still_runs_s,
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from greenroom.errors import BadOffer, BotSilent, Unavailable
@@ -115,6 +117,7 @@ class Links:
     def __init__(self) -> None:
         self._links: dict[str, Link] = {}
         self._launched_s: dict[str, float] = {}
+        self._wanted: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._links)
@@ -122,6 +125,21 @@ class Links:
     def get(self, launch_id: str) -> Link | None:
         """The link of this launch, if it is up."""
         return self._links.get(launch_id)
+
+    @contextmanager
+    def wanted(self, launch_id: str) -> Iterator[None]:
+        """For as long as a page's offer waits for this launch's link."""
+        self._wanted[launch_id] += 1
+        try:
+            yield
+        finally:
+            self._wanted[launch_id] -= 1
+            if not self._wanted[launch_id]:
+                del self._wanted[launch_id]
+
+    def is_wanted(self, launch_id: str) -> bool:
+        """Whether an offer goes to this launch as soon as it is linked."""
+        return launch_id in self._wanted
 
     def launched(self, launch_id: str) -> None:
         """The launcher has begun: its bot is expected to dial."""

@@ -53,7 +53,14 @@ class Reports:
         self._clock = clock
         self._metrics = metrics
 
-    async def take(self, way: Way, launch_id: str, session_id: str, report: Report) -> Taken:
+    async def take(
+        self,
+        way: Way,
+        launch_id: str,
+        session_id: str,
+        report: Report,
+        known: Session | None = None,
+    ) -> Taken:
         """Record a report, once and in its turn.
 
         One that nobody understands is recorded as seen, so that it does not stop those behind it;
@@ -64,6 +71,7 @@ class Reports:
             launch_id: Who reports: fenced unless it is the session's launch.
             session_id: Of which session.
             report: What happened, and its number.
+            known: The session after the last report, if the caller has it; see `Writer.change`.
 
         Raises:
             Unavailable: The store is away; nothing was recorded, and it may be sent again.
@@ -71,7 +79,7 @@ class Reports:
         """
         try:
             event = i.Reported(launch_id, report.seq, report_of(report))
-            before, change = await self._sessions.change(session_id, event)
+            before, change = await self._sessions.change(session_id, event, known)
         except BadRequest:  # by us, or by the database that is to keep it
             unreadable = i.Reported(launch_id, report.seq, i.Unreadable())
             before, change = await self._sessions.change(session_id, unreadable)

@@ -157,6 +157,11 @@ class Sessions:
         """The modules or files that may have to be launched."""
         return [assistant.bot for assistant in self._assistants.values()]
 
+    @property
+    def assistants(self) -> list[Assistant]:
+        """Who may be talked with, the first one by default."""
+        return list(self._assistants.values())
+
     def assistant(self, name: str | None) -> Assistant:
         """The assistant of this name, or the first one."""
         if name is None:
@@ -203,8 +208,9 @@ class Sessions:
         if not session.is_of(user_id, tenant):
             raise OfferConflict("This session belongs to somebody else.")
         began = self._clock.now()
-        session = await self.apply(session_id, i.Offer(offer.participant))
-        link = await self._linked(session)
+        with self._links.wanted(session.launch_id):
+            session = await self._writer.apply(session_id, i.Offer(offer.participant), session)
+            link = await self._linked(session)
         answer = await link.answer(offer, session.limits.join_s)
         self._metrics.answer_seconds.observe(max(0.0, self._clock.now() - began))
         return answer
@@ -233,12 +239,12 @@ class Sessions:
                 link = self._links.get(session.launch_id)
                 if link is not None:
                     return link
-                session = await self._store.get(session.id)
                 if not session.stage.is_live:
                     raise _why_it_failed(session)
                 if self._clock.now() >= give_up_at:
                     raise BotSilent("The assistant did not answer in time. Try again.")
                 await waiter.wait(_LOOK_AGAIN_S)
+                session = await self._store.get(session.id)
 
     async def stop(
         self,
@@ -258,9 +264,10 @@ class Sessions:
             note: Further words for people.
             tenant: The user's.
         """
+        known = None
         if user_id is not None:
-            await self.get(session_id, user_id, tenant=tenant)
-        return await self._obey(session_id, i.Stop(reason, note))
+            known = await self.get(session_id, user_id, tenant=tenant)
+        return await self._obey(session_id, i.Stop(reason, note), known)
 
     async def mute(
         self,
@@ -276,7 +283,7 @@ class Sessions:
         ahead_s = timestamp_ms / 1000 - self._clock.now()
         if ahead_s > CLOCK_SLACK_S:
             log.warning("mute.from_the_future", **ids_of(session), ahead_s=round(ahead_s, 1))
-        return await self._obey(session_id, i.Mute(muted, timestamp_ms))
+        return await self._obey(session_id, i.Mute(muted, timestamp_ms), session)
 
     async def pause(
         self,
@@ -288,10 +295,11 @@ class Sessions:
         tenant: str = DEFAULT_TENANT,
     ) -> Session:
         """Let a cause to pause appear, or lift it; the others stay as they are."""
-        await self.get(session_id, user_id, tenant=tenant)
+        session = await self.get(session_id, user_id, tenant=tenant)
         if paused:
             self._metrics.pauses.labels(cause=cause.value).inc()
-        return await self._obey(session_id, i.Pause(cause) if paused else i.Resume(cause))
+        command = i.Pause(cause) if paused else i.Resume(cause)
+        return await self._obey(session_id, command, session)
 
     async def message(
         self, session_id: str, user_id: str, text: str, *, tenant: str = DEFAULT_TENANT
@@ -302,12 +310,12 @@ class Sessions:
             NotActive: Nobody is in conversation right now.
             SessionEnded: The session is over.
         """
-        await self.get(session_id, user_id, tenant=tenant)
-        return await self._obey(session_id, i.Message(text))
+        session = await self.get(session_id, user_id, tenant=tenant)
+        return await self._obey(session_id, i.Message(text), session)
 
-    async def _obey(self, session_id: str, command: i.Command) -> Session:
+    async def _obey(self, session_id: str, command: i.Command, known: Session | None) -> Session:
         """Carry a command out; one that changes nothing is on record as that."""
-        _, change = await self._writer.change(session_id, command)
+        _, change = await self._writer.change(session_id, command, known)
         if change.outcome is not Outcome.APPLIED:
             told = {"command": type(command).__name__.lower(), "outcome": change.outcome.value}
             self._metrics.commands_ignored.labels(**told).inc()
@@ -373,9 +381,11 @@ class Sessions:
         """Let something happen to a session; see `Writer.apply`."""
         return await self._writer.apply(session_id, event)
 
-    async def change(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
+    async def change(
+        self, session_id: str, event: i.Input, known: Session | None = None
+    ) -> tuple[Session, Change]:
         """As `apply`, and what it was before; see `Writer.change`."""
-        return await self._writer.change(session_id, event)
+        return await self._writer.change(session_id, event, known)
 
     def announce(self, before: Session, change: Change, at: float) -> None:
         """Tell of a change that somebody else committed; see `Writer.announce`."""

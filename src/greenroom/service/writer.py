@@ -62,13 +62,21 @@ class Writer:
         self._purse = purse
         self._turns: WeakValueDictionary[str, Lock] = WeakValueDictionary()
 
-    async def apply(self, session_id: str, event: i.Input) -> Session:
+    async def apply(self, session_id: str, event: i.Input, known: Session | None = None) -> Session:
         """Let something happen to a session: read, decide, commit; again if somebody was faster."""
-        _, change = await self.change(session_id, event)
+        _, change = await self.change(session_id, event, known)
         return change.session
 
-    async def change(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
+    async def change(
+        self, session_id: str, event: i.Input, known: Session | None = None
+    ) -> tuple[Session, Change]:
         """As `apply`; returns the session as it was, and what became of it.
+
+        Args:
+            session_id: Which session.
+            event: What happens to it.
+            known: The session as the caller has last seen it. If it still is on record like that,
+                which the commit finds out, the look at it is spared.
 
         Raises:
             NotFound: There is no such session.
@@ -77,31 +85,37 @@ class Writer:
         """
         # First come, first served: a bot that reports without pause must not outrun its own end.
         async with self._turns.setdefault(session_id, Lock()):
-            before, change = await self._in_turn(session_id, event)
+            before, change = await self._in_turn(session_id, event, known)
             return before, await self._within_budget(before, change)
 
     async def _within_budget(self, before: Session, change: Change) -> Change:
         """The change, and what follows at once if it has cost more than there is."""
         after = change.session
         while verdict := await self._purse.verdict(before, after):
-            before, next_change = await self._in_turn(after.id, verdict)
+            before, next_change = await self._in_turn(after.id, verdict, after)
             after = next_change.session
         return replace(change, session=after)
 
-    async def _in_turn(self, session_id: str, event: i.Input) -> tuple[Session, Change]:
+    async def _in_turn(
+        self, session_id: str, event: i.Input, known: Session | None
+    ) -> tuple[Session, Change]:
         for _ in range(MOST_ROUNDS):
-            before = await self._store.get(session_id)
+            before = known or await self._store.get(session_id)
             now = self._clock.now()
             change = transition(before, event, now)
             # What is told or asked counts too: a message may leave the record as it was.
             if change.session == before and not change.facts and not change.effects:
-                return before, change
+                if known is None:
+                    return before, change
+                known = None  # no commit has found out whether it still is so
+                continue
             try:
                 with span(f"session.{type(event).__name__}", before):
                     after = await self._store.commit(
                         before, change.session, _events(change), _effects(change), now
                     )
             except StaleWrite:
+                known = None
                 continue
             self.announce(before, change, now)
             return before, Change(after, change.facts, change.effects, change.outcome)

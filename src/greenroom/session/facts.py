@@ -59,6 +59,13 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
+class BotStarting:
+    """The bot's machine may have to be made first; it is waited for so many seconds at most."""
+
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class UserSpoke:
     """The user began or stopped speaking."""
 
@@ -140,6 +147,7 @@ Fact = (
     | Muted
     | Paused
     | Warned
+    | BotStarting
     | UserSpoke
     | BotSpoke
     | Said

@@ -186,6 +186,11 @@ def _budget_spent(draft: Draft, spent: i.BudgetSpent, now: float) -> None:
 # ---- the world outside
 
 
+def _bot_starting(draft: Draft, starting: i.BotStarting, now: float) -> None:
+    left_s = deadlines(draft.session)[DeadlineKind.JOIN] - now
+    draft.tell(f.BotStarting(within_s=max(0.0, left_s)))
+
+
 def _bot_exited(draft: Draft, exited: i.BotExited, now: float) -> None:
     draft.set(bot_presence=Presence.GONE)
     if draft.session.stage is not Stage.ENDING:
@@ -193,6 +198,9 @@ def _bot_exited(draft: Draft, exited: i.BotExited, now: float) -> None:
         if reason is not EndReason.BOT_LEFT:
             draft.tell(f.Failed(exited.code, exited.message, retryable=True))
         draft.set(stage=Stage.ENDING, reason=reason, ending_at=now)
+    # What has never reported can be told nothing: it goes on to its end, and is billed to it.
+    if exited.still_runs_s > 0 and draft.session.report_seq == 0:
+        draft.set(meter=used(draft.session.meter, "container", "seconds", exited.still_runs_s))
     over(draft, now)
 
 
@@ -288,6 +296,7 @@ HANDLERS: dict[type, Callable[[Draft, Any, float], None]] = {
     i.Unknown: _unknown,
     i.BudgetNear: _budget_near,
     i.BudgetSpent: _budget_spent,
+    i.BotStarting: _bot_starting,
     i.BotExited: _bot_exited,
     i.MovedUp: _moved_up,
     i.LetIn: _let_in,

@@ -220,6 +220,11 @@ class BudgetSpent:
 
 
 @dataclass(frozen=True, slots=True)
+class BotStarting:
+    """Whoever carries the bot elsewhere has taken it on; its machine may have to be made first."""
+
+
+@dataclass(frozen=True, slots=True)
 class BotExited:
     """The bot's process is no more. ``code`` is an error code for people's software.
 
@@ -228,12 +233,14 @@ class BotExited:
         clean: It ended by itself, without an error.
         code: ``bot_exited``, ``bot_crashed``, ``import_failed`` …
         message: One sentence, safe to show.
+        still_runs_s: Nobody could end it, and it goes on, and costs, for so long at most.
     """
 
     launch_id: str
     clean: bool
     code: str
     message: str
+    still_runs_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,4 +263,5 @@ class Due:
 
 
 Command = Offer | Stop | Mute | Pause | Resume | Message
-Input = Command | Reported | Seen | BudgetNear | BudgetSpent | BotExited | MovedUp | LetIn | Due
+Outside = BotStarting | BotExited | MovedUp | LetIn | Due
+Input = Command | Reported | Seen | BudgetNear | BudgetSpent | Outside

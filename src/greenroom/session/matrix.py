@@ -50,6 +50,7 @@ _ROWS: dict[type, tuple[Response, ...]] = {
     i.Unreadable: (_I, _I, _I, _I, _I, _I),
     i.BudgetNear: (_I, _A, _A, _A, _I, _I),
     i.BudgetSpent: (_I, _A, _A, _A, _I, _I),
+    i.BotStarting: (_I, _A, _I, _I, _I, _I),
     i.BotExited: (_I, _A, _A, _A, _A, _I),
     i.MovedUp: (_A, _I, _I, _I, _I, _I),
     i.LetIn: (_A, _I, _I, _I, _I, _I),

@@ -5,12 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, insert, select
 
 from greenroom.ports.audit import Act, Actor, ActorKind, Entry
 from greenroom.store import tables as t
-from greenroom.store.database import Connections
+from greenroom.store.transactions import Transactions
 
 _a = t.audit.c
 _E = TypeVar("_E", bound=StrEnum)
@@ -20,18 +19,15 @@ class SqlAudit:
     """Implements `greenroom.ports.audit.AuditStore` beside `greenroom.store.sql.SqlStore`.
 
     Args:
-        write: Gives a connection in a transaction that is committed in the end.
-        read: Gives a connection for what only reads.
+        db: Runs the transactions.
     """
 
-    def __init__(self, write: Connections, read: Connections) -> None:
-        self._write = write
-        self._read = read
+    def __init__(self, db: Transactions) -> None:
+        self._db = db
 
     async def add(self, entry: Entry) -> None:
         """See `AuditStore.add`."""
-        async with self._write() as db:
-            await add_entry(db, entry)
+        await self._db.write(lambda db: add_entry(db, entry))
 
     async def listed(
         self,
@@ -52,11 +48,12 @@ class SqlAudit:
             wanted = wanted.where(_a.at >= since)
         if before is not None:
             wanted = wanted.where(_a.id < before)
-        async with self._read() as db:
-            return [_entry(row) for row in (await db.execute(wanted)).mappings()]
+        return await self._db.read(
+            lambda db: [_entry(row) for row in db.execute(wanted).mappings()]
+        )
 
 
-async def add_entry(db: AsyncConnection, entry: Entry) -> None:
+def add_entry(db: Connection, entry: Entry) -> None:
     """Add a line within somebody's transaction: what it tells of is on record with it, or not."""
     row = {
         "at": entry.at,
@@ -68,7 +65,7 @@ async def add_entry(db: AsyncConnection, entry: Entry) -> None:
         "outcome": entry.outcome,
         "detail": entry.detail,
     }
-    await db.execute(insert(t.audit).values(row))
+    db.execute(insert(t.audit), row)
 
 
 def _known(names: type[_E], name: str) -> _E | str:

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Insert, Select, and_, case, delete, exists, func, select, update
+from sqlalchemy import (
+    Connection,
+    Insert,
+    Select,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from greenroom.ports.deliveries import Delivery, DeliveryState, Standing
 from greenroom.ports.store import StoredEvent
 from greenroom.store import tables as t
-from greenroom.store.database import Connections
+from greenroom.store.transactions import Transactions
 from greenroom.wire.webhooks import Endpoint
 
 _d, _lanes = t.deliveries.c, t.delivery_lanes.c
@@ -23,20 +33,18 @@ class SqlDeliveries:
     """Implements `greenroom.ports.deliveries.DeliveryStore` beside `greenroom.store.sql.SqlStore`.
 
     Args:
-        write: Gives a connection in a transaction that is committed in the end.
-        read: Gives a connection for what only reads.
+        db: Runs the transactions.
     """
 
-    def __init__(self, write: Connections, read: Connections) -> None:
-        self._write = write
-        self._read = read
+    def __init__(self, db: Transactions) -> None:
+        self._db = db
         self._endpoints: Sequence[Endpoint] = ()
 
     def route(self, endpoints: Sequence[Endpoint]) -> None:
         """See `DeliveryStore.route`."""
         self._endpoints = tuple(endpoints)
 
-    async def add(self, db: AsyncConnection, events: Sequence[dict[str, Any]]) -> None:
+    def add(self, db: Connection, events: Sequence[dict[str, Any]]) -> None:
         """Within the transaction that stores these events (rows): what is to be delivered."""
         rows = [
             _new(endpoint.name, event)
@@ -46,8 +54,8 @@ class SqlDeliveries:
         ]
         if not rows:
             return
-        await db.execute(t.deliveries.insert(), rows)
-        await _open_lanes(db, rows, rows[0]["queued_at"], hurry=False)
+        db.execute(t.deliveries.insert(), rows)
+        _open_lanes(db, rows, rows[0]["queued_at"], hurry=False)
 
     # ---- lanes
 
@@ -55,8 +63,7 @@ class SqlDeliveries:
         """See `DeliveryStore.due_lanes`."""
         due = (_lanes.endpoint == endpoint) & (_lanes.due_at <= now)
         wanted = select(_lanes.session_id).where(due).order_by(_lanes.due_at).limit(limit)
-        async with self._read() as db:
-            return list((await db.execute(wanted)).scalars())
+        return await self._db.read(lambda db: list(db.execute(wanted).scalars()))
 
     async def waiting(self, endpoint: str, session_id: str, limit: int) -> list[Delivery]:
         """See `DeliveryStore.waiting`."""
@@ -67,33 +74,39 @@ class SqlDeliveries:
         """See `DeliveryStore.finish_lane`."""
         lane = (_lanes.endpoint == endpoint) & (_lanes.session_id == session_id)
         left = exists().where(_d.endpoint == endpoint, _d.session_id == session_id, _IS_WAITING)
-        async with self._write() as db:
+        taken = update(t.delivery_lanes).where(lane).values(due_at=_lanes.due_at)
+
+        def work(db: Connection) -> None:
             # Take the lane's row first: whoever adds to the lane has either committed, and is
             # seen by the next statement, or waits until we are done and then opens it anew.
-            taken = update(t.delivery_lanes).where(lane).values(due_at=_lanes.due_at)
-            await db.execute(taken)
-            await db.execute(delete(t.delivery_lanes).where(lane, ~left))
+            db.execute(taken)
+            db.execute(delete(t.delivery_lanes).where(lane, ~left))
+
+        await self._db.write(work)
 
     # ---- one delivery
 
     async def settle(self, delivery_id: int) -> None:
         """See `DeliveryStore.settle`."""
-        async with self._write() as db:
-            await db.execute(delete(t.deliveries).where(_d.id == delivery_id))
+        settled = delete(t.deliveries).where(_d.id == delivery_id)
+        await self._db.write(lambda db: db.execute(settled))
 
     async def postpone(self, delivery: Delivery, due_at: float, error: str) -> None:
         """See `DeliveryStore.postpone`."""
         lane = (_lanes.endpoint == delivery.endpoint) & (
             _lanes.session_id == delivery.event.session_id
         )
-        async with self._write() as db:
-            await db.execute(_failed(delivery.id, error))
-            await db.execute(update(t.delivery_lanes).where(lane).values(due_at=due_at))
+
+        def work(db: Connection) -> None:
+            db.execute(_failed(delivery.id, error))
+            db.execute(update(t.delivery_lanes).where(lane).values(due_at=due_at))
+
+        await self._db.write(work)
 
     async def bury(self, delivery_id: int, error: str) -> None:
         """See `DeliveryStore.bury`."""
-        async with self._write() as db:
-            await db.execute(_failed(delivery_id, error, state=DeliveryState.DEAD.value))
+        buried = _failed(delivery_id, error, state=DeliveryState.DEAD.value)
+        await self._db.write(lambda db: db.execute(buried))
 
     # ---- for operators
 
@@ -117,9 +130,10 @@ class SqlDeliveries:
             func.sum(1 - waits).label("dead"),
             func.min(case((_IS_WAITING, _d.queued_at))).label("oldest_at"),
         ).group_by(_d.endpoint)
-        async with self._read() as db:
-            found = await db.execute(wanted.order_by(_d.endpoint))
-            return [Standing(**row) for row in found.mappings()]
+        ordered = wanted.order_by(_d.endpoint)
+        return await self._db.read(
+            lambda db: [Standing(**row) for row in db.execute(ordered).mappings()]
+        )
 
     async def replay(self, ids: Sequence[int] | None, endpoint: str | None, now: float) -> int:
         """See `DeliveryStore.replay`."""
@@ -129,15 +143,20 @@ class SqlDeliveries:
             wanted = wanted.where(_d.id.in_(ids))
         if endpoint is not None:
             wanted = wanted.where(_d.endpoint == endpoint)
-        async with self._write() as db:
-            rows = (await db.execute(wanted.returning(_d.endpoint, _d.session_id))).mappings().all()
+        returning = wanted.returning(_d.endpoint, _d.session_id)
+
+        def work(db: Connection) -> int:
+            rows = db.execute(returning).mappings().all()
             if rows:
-                await _open_lanes(db, rows, now, hurry=True)
-        return len(rows)
+                _open_lanes(db, rows, now, hurry=True)
+            return len(rows)
+
+        return await self._db.write(work)
 
     async def _fetch(self, wanted: Select[Any]) -> list[Delivery]:
-        async with self._read() as db:
-            return [_delivery(row) for row in (await db.execute(wanted)).mappings()]
+        return await self._db.read(
+            lambda db: [_delivery(row) for row in db.execute(wanted).mappings()]
+        )
 
 
 _DELIVERIES = (
@@ -172,13 +191,11 @@ def _new(endpoint: str, event: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def _open_lanes(
-    db: AsyncConnection, rows: Iterable[Any], due_at: float, *, hurry: bool
-) -> None:
+def _open_lanes(db: Connection, rows: Iterable[Any], due_at: float, *, hurry: bool) -> None:
     """Open the lanes of these rows. A lane that is open keeps its time, unless in a hurry."""
     lanes = sorted({(row["endpoint"], row["session_id"]) for row in rows})
     values = [{"endpoint": e, "session_id": s, "due_at": due_at} for e, s in lanes]
-    await db.execute(_lane_upsert(db.dialect.name, hurry=hurry), values)
+    db.execute(_lane_upsert(db.dialect.name, hurry=hurry), values)
 
 
 def _lane_upsert(dialect: str, *, hurry: bool) -> Insert:

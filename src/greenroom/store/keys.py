@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from greenroom.ports.audit import Entry
 from greenroom.ports.keys import ApiKey
 from greenroom.store import tables as t
 from greenroom.store.audit import add_entry
-from greenroom.store.database import Connections
+from greenroom.store.transactions import Transactions
 from greenroom.wire.keys import Scope
 
 _k = t.api_keys.c
 _SHOWN = [column for column in _k if column.name != "digest"]
+_BY_DIGEST = select(*_SHOWN).where(_k.digest == bindparam("shown"))
 
 
 class SqlKeys:
     """Implements `greenroom.ports.keys.KeyStore` beside `greenroom.store.sql.SqlStore`.
 
     Args:
-        write: Gives a connection in a transaction that is committed in the end.
-        read: Gives a connection for what only reads.
+        db: Runs the transactions.
     """
 
-    def __init__(self, write: Connections, read: Connections) -> None:
-        self._write = write
-        self._read = read
+    def __init__(self, db: Transactions) -> None:
+        self._db = db
 
     async def add(self, key: ApiKey, digest: str, entry: Entry) -> None:
         """See `KeyStore.add`."""
@@ -42,39 +41,43 @@ class SqlKeys:
             "created_by": key.created_by,
             "expires_at": key.expires_at,
         }
-        async with self._write() as db:
-            await db.execute(insert(t.api_keys).values(row))
-            await add_entry(db, entry)
+
+        def work(db: Connection) -> None:
+            db.execute(insert(t.api_keys), row)
+            add_entry(db, entry)
+
+        await self._db.write(work)
 
     async def by_digest(self, digest: str) -> ApiKey | None:
         """See `KeyStore.by_digest`."""
-        async with self._read() as db:
-            found = await db.execute(select(*_SHOWN).where(_k.digest == digest))
-            row = found.mappings().first()
+        row = await self._db.read(
+            lambda db: db.execute(_BY_DIGEST, {"shown": digest}).mappings().first()
+        )
         return _key(row) if row else None
 
     async def listed(self) -> list[ApiKey]:
         """See `KeyStore.listed`."""
         wanted = select(*_SHOWN).order_by(_k.created_at.desc(), _k.id)
-        async with self._read() as db:
-            return [_key(row) for row in (await db.execute(wanted)).mappings()]
+        return await self._db.read(lambda db: [_key(row) for row in db.execute(wanted).mappings()])
 
     async def revoke(self, key_id: str, now: float, entry: Entry) -> bool:
         """See `KeyStore.revoke`."""
         unrevoked = (_k.id == key_id) & _k.revoked_at.is_(None)
-        async with self._write() as db:
-            done = await db.execute(update(t.api_keys).where(unrevoked).values(revoked_at=now))
-            if done.rowcount != 1:
+        revoked = update(t.api_keys).where(unrevoked).values(revoked_at=now)
+
+        def work(db: Connection) -> bool:
+            if db.execute(revoked).rowcount != 1:
                 return False
-            await add_entry(db, entry)
-        return True
+            add_entry(db, entry)
+            return True
+
+        return await self._db.write(work)
 
     async def note_use(self, key_id: str, now: float, earlier: float) -> None:
         """See `KeyStore.note_use`."""
         long_ago = or_(_k.last_used_at.is_(None), _k.last_used_at < earlier)
         used = update(t.api_keys).where(_k.id == key_id, long_ago).values(last_used_at=now)
-        async with self._write() as db:
-            await db.execute(used)
+        await self._db.write(lambda db: db.execute(used))
 
 
 def _key(row: Any) -> ApiKey:

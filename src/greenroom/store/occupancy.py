@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     ScalarSelect,
     Select,
     bindparam,
@@ -22,7 +23,6 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from greenroom.session.model import EndReason, Session, Stage
 from greenroom.session.policy import SETTLES_WITHIN_S, Occupancy, Place, Quotas, day_of
@@ -56,13 +56,11 @@ class Census:
     live_id: str | None = None
 
 
-async def census(
-    db: AsyncConnection, quotas: Quotas, now: float, asked: Place | None = None
-) -> Census:
+def census(db: Connection, quotas: Quotas, now: float, asked: Place | None = None) -> Census:
     """Count what the quotas ask about; without ``asked`` nobody's history."""
-    living = await _living(db, now)
-    waiting = await waiting_sessions(db) if living.waits else []
-    history, live_id = await _past(db, quotas, now, asked) if asked else ({}, None)
+    living = _living(db, now)
+    waiting = waiting_sessions(db) if living.waits else []
+    history, live_id = _past(db, quotas, now, asked) if asked else ({}, None)
     occupancy = Occupancy(
         live=living.live,
         live_of_tenant=living.of_tenant,
@@ -77,9 +75,9 @@ async def census(
     return Census(occupancy, waiting, live_id)
 
 
-async def waiting_sessions(db: AsyncConnection) -> list[Session]:
+def waiting_sessions(db: Connection) -> list[Session]:
     """Who waits, in order. Not by time: clocks are set back, and two may come at one moment."""
-    return [from_row(row) for row in (await db.execute(_WAITING)).mappings()]
+    return [from_row(row) for row in (db.execute(_WAITING)).mappings()]
 
 
 _WAITING = select(t.sessions).where(t.QUEUED).order_by(_s.queue_position)
@@ -118,9 +116,9 @@ _LIVING = (
 )
 
 
-async def _living(db: AsyncConnection, now: float) -> _Living:
+def _living(db: Connection, now: float) -> _Living:
     found = _Living()
-    rows = await db.execute(_LIVING, {"since": now - SETTLES_WITHIN_S})
+    rows = db.execute(_LIVING, {"since": now - SETTLES_WITHIN_S})
     for tenant, assistant, unended, queued, fresh, ending in rows:
         found.live += unended - queued
         found.settling += fresh
@@ -137,8 +135,8 @@ _THEIRS = (_s.user_id == bindparam("user_id")) & (_s.tenant == bindparam("tenant
 _TODAY = _s.admitted_at >= bindparam("day_began_at")
 
 
-async def _past(
-    db: AsyncConnection, quotas: Quotas, now: float, asked: Place
+def _past(
+    db: Connection, quotas: Quotas, now: float, asked: Place
 ) -> tuple[dict[str, Any], str | None]:
     """What the asker's past and the day's say, in one round trip."""
     wanted = _past_statement(
@@ -149,7 +147,7 @@ async def _past(
         cooldown=quotas.user_cooldown_s is not None,
     )
     values = {**asdict(asked), "day_began_at": day_of(now)[0]}
-    found = dict((await db.execute(wanted, values)).mappings().one())
+    found = dict((db.execute(wanted, values)).mappings().one())
     live_id, ended_at = found.pop("live_id"), found.pop("ended_at", None)
     # An end that is still to come was recorded before the clock was set back: nobody's fault.
     if ended_at is not None and ended_at <= now:

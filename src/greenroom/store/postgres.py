@@ -22,6 +22,7 @@ from greenroom.store.database import Upgraded
 from greenroom.store.migrate import Schema, Standing, refuse_newer, schema_of, upgrade
 from greenroom.store.reaching import reachable
 from greenroom.store.sql import SqlStore
+from greenroom.store.transactions import OverTheNetwork
 
 POOL_SIZE = 10
 CONNECT_WITHIN_S = 5.0
@@ -87,7 +88,7 @@ class PostgresDatabase:
         )
         # A single statement needs no transaction around it: two round trips less.
         reader = engine.execution_options(isolation_level="AUTOCOMMIT")
-        return SqlStore(writer=engine, reader=reader, admission_lock=_ADMISSION_LOCK)
+        return SqlStore(OverTheNetwork(engine, reader), admission_lock=_ADMISSION_LOCK)
 
     async def schema(self) -> Schema:
         """See `Database.schema`."""
@@ -109,8 +110,9 @@ class PostgresDatabase:
         """One connection for an operator's command, and errors that tell an operator more."""
         engine = self._engine(answer_within_s, poolclass=NullPool)
         try:
-            async with reachable(), engine.connect() as connection:
-                yield connection
+            with reachable():
+                async with engine.connect() as connection:
+                    yield connection
         except Unavailable as error:
             why = error.__cause__
             if why is not None and isinstance(why.__cause__, _WRONG_ADDRESS):

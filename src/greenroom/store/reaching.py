@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -14,8 +14,8 @@ from greenroom.errors import BadRequest, Unavailable
 _DATA_EXCEPTION = "22"
 
 
-@asynccontextmanager
-async def reachable() -> AsyncIterator[None]:
+@contextmanager
+def reachable() -> Iterator[None]:
     """The one place where a database's errors become Greenroom's."""
     try:
         yield

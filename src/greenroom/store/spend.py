@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, func, select
 
 from greenroom.ports.store import SpendBy, Total
 from greenroom.session import cost
@@ -19,7 +18,7 @@ _SPEND_COLUMNS = {
 }
 
 
-async def add(db: AsyncConnection, before: Session, after: Session, now: float) -> None:
+def add(db: Connection, before: Session, after: Session, now: float) -> None:
     """Within the transaction that stores a change: add what it has cost."""
     mine = {
         "tenant": after.tenant,
@@ -38,11 +37,11 @@ async def add(db: AsyncConnection, before: Session, after: Session, now: float) 
         index_elements=list(t.spend.primary_key), set_={"micro_usd": more}
     )
     # Always in the same order: whoever waits for a row holds none that the other wants.
-    await db.execute(upsert, sorted(rows, key=lambda row: (row["day"], row["component"])))
+    db.execute(upsert, sorted(rows, key=lambda row: (row["day"], row["component"])))
 
 
-async def spent(
-    db: AsyncConnection, day: str, *, user_id: str | None = None, tenant: str | None = None
+def spent(
+    db: Connection, day: str, *, user_id: str | None = None, tenant: str | None = None
 ) -> int:
     """See `Store.spent`."""
     wanted = select(func.sum(t.spend.c.micro_usd)).where(t.spend.c.day == day)
@@ -50,11 +49,11 @@ async def spent(
         wanted = wanted.where(t.spend.c.user_id == user_id)
     if tenant is not None:
         wanted = wanted.where(t.spend.c.tenant == tenant)
-    return int(await db.scalar(wanted) or 0)
+    return int(db.scalar(wanted) or 0)
 
 
-async def totals(
-    db: AsyncConnection,
+def totals(
+    db: Connection,
     by: SpendBy,
     since: str,
     until: str,
@@ -70,5 +69,5 @@ async def totals(
         wanted = wanted.where(t.spend.c.user_id == user_id)
     if tenant is not None:
         wanted = wanted.where(t.spend.c.tenant == tenant)
-    found = await db.execute(wanted.group_by(name, component).order_by(name, component))
+    found = db.execute(wanted.group_by(name, component).order_by(name, component))
     return [Total(row[0], row[1], int(row[2])) for row in found]

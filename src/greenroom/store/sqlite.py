@@ -13,18 +13,20 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from greenroom.errors import BadSetting
 from greenroom.store.database import Upgraded
 from greenroom.store.migrate import Schema, Standing, refuse_newer, schema_of, upgrade
 from greenroom.store.sql import SqlStore
+from greenroom.store.transactions import InThreads
 
 log = structlog.get_logger("greenroom.store")
 
 BUSY_TIMEOUT_MS = 5_000
-POOL_TIMEOUT_S = 10.0
+# How long a call waits for those before it.
+PLACE_WITHIN_S = 10.0
+READERS = 4
 
 
 async def open_sqlite(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> SqlStore:
@@ -60,11 +62,13 @@ class SqliteDatabase:
         if upgraded.backup is not None:
             log.info("database.upgraded", backup=upgraded.backup)
         await asyncio.to_thread(self._use_wal)
-        address = f"sqlite+aiosqlite:///{self._path}"
-        # Waiting for the one writer's place is the pool's business, and fair; no lock is fought
-        # over.
-        writer = self._engine(address, "BEGIN IMMEDIATE", 1)
-        return SqlStore(writer=writer, reader=self._engine(address, "BEGIN", 4))
+        db = InThreads(
+            self._engine("BEGIN IMMEDIATE", 1),
+            self._engine("BEGIN", READERS),
+            readers=READERS,
+            place_within_s=PLACE_WITHIN_S,
+        )
+        return SqlStore(db)
 
     async def schema(self) -> Schema:
         """See `Database.schema`. A file that is not there is not made."""
@@ -123,15 +127,14 @@ class SqliteDatabase:
         finally:
             engine.dispose()
 
-    def _engine(self, address: str, begin: str, pool_size: int) -> AsyncEngine:
-        engine = create_async_engine(
-            address,
+    def _engine(self, begin: str, pool_size: int) -> Engine:
+        engine = create_engine(
+            f"sqlite:///{self._path}",
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=10,
             hide_parameters=True,  # they may end up in a log, and transcripts are among them
         )
-        _prepare(engine.sync_engine, begin, self._busy_timeout_ms)
+        _prepare(engine, begin, self._busy_timeout_ms)
         return engine
 
 

@@ -19,6 +19,8 @@ class FakeLauncher:
         broken: While true every call raises `Unavailable`.
     """
 
+    starts_cold = False
+
     def __init__(self) -> None:
         self.orders: dict[str, LaunchOrder] = {}
         self.ended: list[tuple[str, float, float]] = []

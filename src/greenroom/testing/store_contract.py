@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from greenroom.ports.keys import ApiKey
 from greenroom.ports.store import (
     AlreadyLive,
     Halt,
+    Listing,
     Move,
     New,
     NewEffect,
@@ -292,6 +294,36 @@ class StoreContract:
         assert await store.unended() == []
         await create(store, a_session())  # nothing holds the door
 
+    async def test_sessions_are_listed_by_what_they_are_the_newest_first(
+        self, store: Store
+    ) -> None:
+        ends = {1: EndReason.USER, 2: None, 3: EndReason.BOT_CRASHED, 4: None}
+        for number, reason in ends.items():
+            at, session = _NOW + number, a_session(number, user_id=f"user {number}")
+            session = replace(session, created_at=at, admitted_at=at)
+            if number == 4:
+                session = replace(session, assistant="quiz", tenant="acme")
+            kept = await create(store, session)
+            if reason is not None:
+                ended = replace(kept, stage=Stage.ENDED, ended_at=_NOW + 9, reason=reason)
+                await store.commit(kept, ended, [], [], _NOW + 9)
+        queued = replace(a_session(5, stage=Stage.QUEUED), admitted_at=None)
+        await create(store, queued)
+
+        async def ids(**wanted: Any) -> tuple[int, list[str]]:
+            count, found = await store.listed(Listing(**{"assistant": "cards", **wanted}))
+            return count, [session.id for session in found]
+
+        assert await ids() == (3, ["ses_3", "ses_2", "ses_1"])
+        assert await ids(limit=1, offset=1) == (3, ["ses_2"])
+        assert await ids(limit=0) == (3, [])
+        assert await ids(ended=False) == (1, ["ses_2"])
+        assert await ids(ended=True) == (2, ["ses_3", "ses_1"])
+        assert await ids(reasons=[EndReason.BOT_CRASHED]) == (1, ["ses_3"])
+        assert await ids(since=_NOW + 2, until=_NOW + 2) == (1, ["ses_2"])
+        assert await ids(tenant="acme") == (0, [])
+        assert await ids(assistant="quiz", tenant="acme") == (1, ["ses_4"])
+
     async def test_what_lives_is_counted_until_it_is_gone(self, store: Store) -> None:
         bob = await create(store, replace(a_session(1, "bob"), tenant="acme"))
         eve = await create(store, replace(a_session(2, "eve"), assistant="quiz"))
@@ -472,7 +504,11 @@ class StoreContract:
         assert second.payload == {"launch_id": "lau_1"}
         both = {("ses_1", EffectKind.ENSURE_ROOM), ("ses_1", EffectKind.LAUNCH_BOT)}
         assert await store.due_kinds(_NOW) == both
-        await store.settle_effect(first.id)
+        world = [EffectKind.ENSURE_ROOM, EffectKind.LAUNCH_BOT]
+        following = await store.next_effect("ses_1", world, settled=first.id)
+        assert following is not None
+        assert following[0] == second
+        assert await store.next_effect("ses_1", [EffectKind.ENSURE_ROOM]) is None
         await store.postpone_effect(second.id, _NOW + 5, "no answer")
         assert await store.due_kinds(_NOW + 4) == set()
         assert await store.due_kinds(_NOW + 5) == {("ses_1", EffectKind.LAUNCH_BOT)}
@@ -586,14 +622,14 @@ class StoreContract:
         await create(store, a_session(), [], [*tells, end])
         first = await store.next_effect("ses_1", [EffectKind.TELL_BOT])
         assert first is not None
-        assert first.payload == {"number": 1}
+        assert (first[0].payload, first[1].id) == ({"number": 1}, "ses_1")
         world = await store.next_effect("ses_1", [EffectKind.LAUNCH_BOT, EffectKind.END_BOT])
         assert world is not None
-        assert world.kind is EffectKind.END_BOT
-        await store.bury_effect(first.id, "gave up")
+        assert world[0].kind is EffectKind.END_BOT
+        await store.bury_effect(first[0].id, "gave up")
         second = await store.next_effect("ses_1", [EffectKind.TELL_BOT])
         assert second is not None
-        assert second.payload == {"number": 2}
+        assert second[0].payload == {"number": 2}
         assert await store.next_effect("ses_2", [EffectKind.TELL_BOT]) is None
 
     async def test_while_halted_nothing_is_created(self, store: Store) -> None:

@@ -29,6 +29,7 @@ class EventType(StrEnum):
     SESSION_END = "voice.session.end"
     SPEECH_START = "voice.speech.start"
     SPEECH_END = "voice.speech.end"
+    BOT_STARTING = "voice.bot.starting"
     BOT_SPEAKING = "voice.bot.speaking"
     BOT_UNKNOWN = "voice.bot.unknown"
     TRANSCRIPT = "voice.transcript"
@@ -89,6 +90,12 @@ class SessionPauseData(WireModel):
     """The causes that pause the session now; empty: it is not paused."""
 
     causes: list[str]
+
+
+class BotStartingData(WireModel):
+    """The assistant's machine may have to be made first; it is waited for so long at most."""
+
+    within_s: float
 
 
 class SessionWarningData(WireModel):
@@ -210,6 +217,7 @@ EVENT_DATA: dict[str, type[WireModel]] = {
     EventType.SESSION_END: SessionEndData,
     EventType.SPEECH_START: SpeechData,
     EventType.SPEECH_END: SpeechData,
+    EventType.BOT_STARTING: BotStartingData,
     EventType.BOT_SPEAKING: BotSpeakingData,
     EventType.BOT_UNKNOWN: BotUnknownData,
     EventType.TRANSCRIPT: TranscriptData,

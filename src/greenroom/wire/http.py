@@ -144,12 +144,16 @@ class MessageBody(WireModel):
 
 
 class ConfigAnswer(WireModel):
-    """``GET /api/voice/config``: what a page needs before the click."""
+    """``GET /api/voice/config``: what a page needs before the click.
+
+    ``joinS``: how long the assistant may take to come, at most.
+    """
 
     assistant: str
     title: str
     ice_servers: list[IceServer] = Field(default_factory=list)
     anonymous: bool
+    join_s: float = 30.0
     room_kind: RoomKind = RoomKind.LOCAL
 
 

@@ -101,7 +101,11 @@ class RoomSpec(WireModel):
 
 
 class SessionSpec(WireModel):
-    """What a bot is told of its session. ``traceparent``: the trace it is part of (W3C)."""
+    """What a bot is told of its session.
+
+    ``traceparent``: the trace it is part of (W3C). ``offer_follows``: a page waits already, and
+    its offer is behind this welcome.
+    """
 
     session_id: str
     launch_id: str
@@ -111,6 +115,7 @@ class SessionSpec(WireModel):
     traceparent: str = ""
     muted: bool = False
     paused: bool = False
+    offer_follows: bool = False
     body: dict[str, Any] = Field(default_factory=dict)
 
 

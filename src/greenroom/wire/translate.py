@@ -75,6 +75,8 @@ def _typed(fact: f.Fact) -> tuple[e.EventType, WireModel]:
             return kind.SESSION_PAUSE, e.SessionPauseData(causes=[c.value for c in causes])
         case f.Warned(ends_in_s):
             return kind.SESSION_WARNING, e.SessionWarningData(ends_in_s=ends_in_s)
+        case f.BotStarting(within_s):
+            return kind.BOT_STARTING, e.BotStartingData(within_s=within_s)
         case f.UserSpoke(speaking):
             return (kind.SPEECH_START if speaking else kind.SPEECH_END), e.SpeechData()
         case f.BotSpoke(speaking, interrupted):

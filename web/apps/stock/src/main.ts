@@ -56,7 +56,11 @@ part('start').addEventListener('click', () => {
     enableDefaultIceServers: address.get('ice') !== 'none',
     body: { from: 'stock' },
   };
-  client.startBotAndConnect({ endpoint: new URL(startUrl, location.href), requestData }).catch((error: unknown) => {
+  // Pipecat Cloud's doors ask for a public key, at the start and at each offer.
+  const key = address.get('key');
+  const headers = new Headers(key ? { Authorization: `Bearer ${key}` } : {});
+  const endpoint = new URL(startUrl, location.href);
+  client.startBotAndConnect({ endpoint, headers, requestData }).catch((error: unknown) => {
     call.dataset['error'] = String(error);
   });
 });

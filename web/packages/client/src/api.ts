@@ -15,8 +15,9 @@ import type {
 import { VoiceError, problem } from './words.ts';
 
 const TIMEOUT_MS = 10_000;
-/** A start waits for a cold bot; the server itself gives up after 30 seconds. */
+/** A start waits for a cold bot; the server itself gives up after 30 seconds, unless it says otherwise. */
 const START_TIMEOUT_MS = 35_000;
+const ANSWER_MARGIN_MS = 5_000;
 
 /** The server refused, or could not be asked (`status` 0). */
 export class ApiError extends VoiceError {
@@ -102,11 +103,17 @@ export function createApi(baseUrl: string, fetch: typeof globalThis.fetch): Api 
     }
   }
 
+  let startTimeoutMs = START_TIMEOUT_MS;
+
   return {
-    config: () => call('GET', '/api/voice/config'),
+    async config() {
+      const config: ConfigAnswer = await call('GET', '/api/voice/config');
+      startTimeoutMs = Math.max(START_TIMEOUT_MS, config.joinS * 1000 + ANSWER_MARGIN_MS);
+      return config;
+    },
     current: (signal) => call('GET', `${sessions}/current`, { signal }),
     start: (body) =>
-      call('POST', sessions, { body, timeoutMs: START_TIMEOUT_MS, headers: { traceparent: traceparent() } }),
+      call('POST', sessions, { body, timeoutMs: startTimeoutMs, headers: { traceparent: traceparent() } }),
     session: (id) => call('GET', one(id)),
     end: (id) => call('DELETE', one(id)),
     offer: (id, body) => call('POST', `${one(id)}/offer`, { body }),

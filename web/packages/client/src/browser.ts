@@ -3,10 +3,10 @@
 import type { Ports } from './call.ts';
 import type { ListDevices } from './devices.ts';
 import { watchLevel } from './level.ts';
-import { openMedia } from './media.ts';
 import { microphoneAllowed, openMicrophone, type MicrophoneAllowed } from './microphone.ts';
 import { openSpeaker } from './speaker.ts';
 import type { SocketLike } from './stream.ts';
+import { createTransports } from './transports/index.ts';
 
 export interface ClientPorts extends Ports {
   fetch: typeof globalThis.fetch;
@@ -34,14 +34,17 @@ function listenTo(target: EventTarget | undefined, name: string, callback: () =>
   return () => target?.removeEventListener(name, callback);
 }
 
-/** The browser's own. Nothing is touched before it is used, so that a server may make it too. */
+/** The browser's own. Nothing but code is asked for before it is used, so that a server may make it too. */
 export function browserPorts(): ClientPorts {
+  const transports = createTransports();
+  // Offers are made, and ride along with the start, for local rooms; so this is never too early.
+  transports.load('local');
   return {
     fetch: (...args) => globalThis.fetch(...args),
     openSocket: (url) => new WebSocket(url) as SocketLike,
     openMicrophone,
     microphoneAllowed,
-    openMedia,
+    openMedia: transports.to('local'),
     openSpeaker,
     watchLevel,
     listDevices: async () => (await navigator.mediaDevices?.enumerateDevices()) ?? [],

@@ -17,6 +17,7 @@ export type EventType =
   | 'voice.session.end'
   | 'voice.speech.start'
   | 'voice.speech.end'
+  | 'voice.bot.starting'
   | 'voice.bot.speaking'
   | 'voice.bot.unknown'
   | 'voice.transcript'
@@ -49,6 +50,7 @@ export type TypedEvent =
   | VoiceSessionEndEvent
   | VoiceSpeechStartEvent
   | VoiceSpeechEndEvent
+  | VoiceBotStartingEvent
   | VoiceBotSpeakingEvent
   | VoiceBotUnknownEvent
   | VoiceTranscriptEvent
@@ -123,6 +125,12 @@ export interface BotSpeakingData {
   interrupted: boolean;
 }
 /**
+ * The assistant's machine may have to be made first; it is waited for so long at most.
+ */
+export interface BotStartingData {
+  withinS: number;
+}
+/**
  * A newer bot told of something that this server does not know: passed on as it is.
  *
  * ``kind``: what the bot calls it; ``data``: absent if it was larger than 16 KiB.
@@ -153,12 +161,15 @@ export interface CandidatesBody {
 }
 /**
  * ``GET /api/voice/config``: what a page needs before the click.
+ *
+ * ``joinS``: how long the assistant may take to come, at most.
  */
 export interface ConfigAnswer {
   assistant: string;
   title: string;
   iceServers: IceServer[];
   anonymous: boolean;
+  joinS: number;
   /**
    * How page and bot meet.
    */
@@ -647,6 +658,18 @@ export interface VoiceSpeechEndEvent {
   time: string;
   type: 'voice.speech.end';
   data: SpeechData;
+}
+/**
+ * The assistant's machine may have to be made first; it is waited for so long at most.
+ */
+export interface VoiceBotStartingEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.bot.starting';
+  data: BotStartingData;
 }
 /**
  * The assistant began or stopped speaking.

@@ -189,8 +189,12 @@ describe('starting', () => {
     expect(client.getState()).toMatchObject({ sessionStatus: 'active', error: null });
   });
 
-  test('a server that never answers is given up', async () => {
+  test.each([
+    ['a server that never answers is given up', false, 35_000],
+    ['a server whose bots may have to be waited for is given their time', true, 125_000],
+  ])('%s', async (_, isCold, givenUpAfterMs) => {
     const { server, client } = setUp();
+    if (isCold) server.joinS = 120;
     const fetch = server.ports.fetch;
     server.ports.fetch = (url, init) =>
       new Promise((resolve, reject) => {
@@ -198,8 +202,11 @@ describe('starting', () => {
         init.signal?.addEventListener('abort', () => reject(new DOMException('aborted', 'AbortError')));
       });
     const patient = createVoiceClient({ baseUrl: 'http://greenroom.test', ports: server.ports });
+    if (isCold) await patient.loadConfig();
     const started = patient.start();
-    await vi.advanceTimersByTimeAsync(35_000);
+    await vi.advanceTimersByTimeAsync(givenUpAfterMs - 1);
+    expect(patient.getState().error).toBeNull();
+    await vi.advanceTimersByTimeAsync(1);
     await started;
     expect(patient.getState()).toMatchObject({ sessionStatus: 'unavailable', error: { code: 'too_slow' } });
     expect(client.getState().sessionStatus).toBe('inactive');

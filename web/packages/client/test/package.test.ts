@@ -95,6 +95,20 @@ test('the core is below 15 kB, and every entry point below its own budget', asyn
   expect(bytes[0]).toBeLessThan(15);
 });
 
+test('what carries the voice is no part of the core, but a file of its own that it loads', async () => {
+  const [, name] = /import\([`"']\.\/(local-[\w-]+\.js)[`"']\)/.exec(await withImports('index.js')) ?? [];
+  expect(name).toBeDefined();
+  expect(await readFile(join(dist, name as string), 'utf8')).toContain('RTCPeerConnection');
+  expect(await withImports('index.js')).not.toContain('RTCPeerConnection');
+});
+
+/** The text of a built module and of all that it imports at once. */
+async function withImports(name: string): Promise<string> {
+  const text = await readFile(join(dist, name), 'utf8');
+  const imported = [...text.matchAll(/(?:from|import)\s*["']\.\/([^"']+)["']/g)].map(([, other]) => other as string);
+  return text + (await Promise.all(imported.map(withImports))).join('');
+}
+
 test('a page that uses one small thing pays for no more: it can be shaken', async () => {
   await writeFile(join(project, 'small.js'), `import { activityOf } from '@greenroom/client'; console.log(activityOf(0.2));`);
   await build({

@@ -32,6 +32,8 @@ const CONFIG: ConfigAnswer = {
   title: 'Multiplication cards',
   iceServers: [],
   anonymous: true,
+  joinS: 30,
+  roomKind: 'local',
 };
 
 /** One visitor's server. It works without a clock: what is asked is answered at once. */
@@ -58,6 +60,8 @@ export class FakeServer {
   endsAtOnce = true;
   /** What the tab keeps over a reload. */
   remembered: string | null = null;
+  /** How long a bot may take to come, in seconds, as the configuration tells. */
+  joinS = CONFIG.joinS;
   /** Told in the configuration and in every new session. */
   iceServers: IceServer[] = [];
   /** Every place is taken: a new session waits, in this place of the queue. */
@@ -278,7 +282,7 @@ export class FakeServer {
     const { session } = this;
     switch (command) {
       case 'GET /api/voice/config':
-        return [200, { ...CONFIG, iceServers: this.iceServers }];
+        return [200, { ...CONFIG, iceServers: this.iceServers, joinS: this.joinS }];
       case 'GET /api/voice/session/current':
         return session && !session.endedAt ? [200, session] : [204];
       case 'POST /api/voice/session':

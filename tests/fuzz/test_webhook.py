@@ -1,18 +1,14 @@
-"""Whatever is posted to ``/webhook``, signed or not: a defined answer, and a record that is whole.
-
-``EXAMPLES=5000 pytest tests/api/test_webhook_fuzz.py`` looks for longer.
-"""
+"""Whatever is posted to ``/webhook``, signed or not: a defined answer, and a whole record."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import json
-import os
 from typing import Any
 
 import httpx
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from greenroom.api.app import build_app
@@ -21,8 +17,8 @@ from greenroom.wire.link import ReportKind
 from greenroom.wire.reports import ReportsAnswer
 from tests.api.test_webhook import Agent
 from tests.conftest import House
+from tests.fuzz.conftest import examples
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
 ANSWER_WITHIN_S = 30.0
 DEFINED = {200, 400, 401, 409, 410, 413, 429}
 REQUIRED = ["X-Greenroom-Launch", "webhook-id", "webhook-timestamp", "webhook-signature"]
@@ -67,10 +63,7 @@ HEADERS = st.dictionaries(st.sampled_from(REQUIRED), st.binary(max_size=20), max
 _users = itertools.count()
 
 
-@settings(
-    max_examples=EXAMPLES,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@examples(36)
 @given(bodies=BODIES, changed=st.just({}) | HEADERS, joined=st.booleans())
 async def test_whatever_comes_is_answered_and_the_record_stays_whole(
     house: House, bodies: list[str | bytes], changed: dict[str, bytes], joined: bool

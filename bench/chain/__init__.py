@@ -1,0 +1,1 @@
+"""The parts of `bench/goodbye.py`: bot, server and page that note when a step is reached."""

@@ -1,0 +1,1 @@
+"""Agents on Pipecat Cloud: started, listed and stopped by its API, and remembered here."""

@@ -1,0 +1,23 @@
+"""What a bot is told of its session: on the link, or in what it is started with."""
+
+from __future__ import annotations
+
+from greenroom.service.tracing import traceparent_of
+from greenroom.session.model import Session
+from greenroom.wire.link import RoomSpec, SessionSpec
+
+
+def spec_of(session: Session, room: RoomSpec, *, offer_follows: bool = False) -> SessionSpec:
+    """The session as its bot is told, with what it needs to get into its room."""
+    return SessionSpec(
+        session_id=session.id,
+        launch_id=session.launch_id,
+        assistant=session.assistant,
+        room=room,
+        persistence_s=session.limits.persistence_s,
+        traceparent=traceparent_of(session),
+        muted=session.muted,
+        paused=session.is_paused,
+        offer_follows=offer_follows,
+        body=session.body,
+    )

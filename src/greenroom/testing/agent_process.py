@@ -1,0 +1,42 @@
+"""One agent's process: ``python -m greenroom.testing.agent_process bot.py``.
+
+Its arguments come as JSON on standard input (`greenroom.testing.agents.Arguments`), and it calls
+``bot(runner_args)`` with them, as Pipecat Cloud's base image does. Nothing else is handed over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import runpy
+import signal
+import sys
+
+from pipecat.runner.types import DailyRunnerArguments, RunnerArguments
+
+from greenroom.testing.agents import Arguments
+
+
+def main() -> None:
+    """Run one agent in this process."""
+    given = Arguments(**json.load(sys.stdin))
+    bot = runpy.run_path(sys.argv[1])["bot"]
+    arguments: RunnerArguments
+    if given.room_url is not None:
+        arguments = DailyRunnerArguments(given.room_url, given.token, body=given.body)
+    else:
+        arguments = RunnerArguments(body=given.body)
+    arguments.session_id = given.session_id
+
+    async def run() -> None:
+        task = asyncio.create_task(bot(arguments))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Pipecat Cloud's stand-in behind a port of this machine, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import uvicorn
+
+from greenroom.errors import BadSetting
+from greenroom.testing.agents import Processes
+from greenroom.testing.deployments import Agent, Deployment, Idle
+from greenroom.testing.pipecat_cloud import PipecatCloud
+
+# Nobody but this machine: it runs programs for whoever has its key.
+LOOPBACK = "127.0.0.1"
+
+
+class _SystemClock:
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+
+def agent_of(text: str) -> tuple[str, Agent]:
+    """What ``NAME`` or ``NAME=bot.py`` means.
+
+    Raises:
+        BadSetting: There is no such file.
+    """
+    name, _, bot = text.partition("=")
+    if not bot:
+        return name, Idle()
+    path = Path(bot)
+    if not path.is_file():
+        raise BadSetting(f"There is no bot at {bot}.")
+    return name, Processes(path, output=sys.stderr.buffer)
+
+
+async def serve_pipecat_cloud(
+    deployments: Sequence[Deployment], *, port: int, on_ready: Callable[[str, str, str], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM; then no agent is left.
+
+    Args:
+        deployments: What can be started.
+        port: On loopback; 0 picks a free one.
+        on_ready: Called with its address, its public and its private key once it listens.
+
+    Raises:
+        BadSetting: The port is taken.
+    """
+    public, private = f"pk_{secrets.token_hex(16)}", f"sk_{secrets.token_hex(16)}"
+    cloud = PipecatCloud(
+        deployments, clock=_SystemClock(), public_keys=[public], private_keys=[private]
+    )
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with listener:
+        try:
+            listener.bind((LOOPBACK, port))
+        except OSError as error:
+            raise BadSetting(f"Cannot listen on {LOOPBACK}:{port} ({error.strerror}).") from error
+        address = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+        config = uvicorn.Config(cloud.app, log_config=None, access_log=False, lifespan="off")
+        server = uvicorn.Server(config)
+        ticking = asyncio.create_task(cloud.run())
+        announcing = asyncio.create_task(
+            _announce(server, lambda: on_ready(address, public, private))
+        )
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            for task in (ticking, announcing):
+                task.cancel()
+            await asyncio.gather(ticking, announcing, return_exceptions=True)
+
+
+async def _announce(server: uvicorn.Server, ready: Callable[[], None]) -> None:
+    while not server.started and not server.should_exit:
+        await asyncio.sleep(0.01)
+    if server.started:
+        ready()
