@@ -9,7 +9,7 @@ from greenroom.wire.process import ExitCode, Progress
 from tests.bot.conftest import StartBot
 from tests.bot.greenroom_server import FakeGreenroom
 
-BOT = "tests.bot.bots.daily"
+BOT = "tests.bot.bots.on_daily"
 ROOM = RoomSpec(
     kind=RoomKind.DAILY,
     name="voice-test-0123456789ab",
