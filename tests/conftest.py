@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,11 @@ settings.register_profile("explore", _CALM, max_examples=2_000)
 settings.load_profile("here")
 
 SECRET = "s" * 32
+
+# A shell that puts the tests into the background has them ignore Ctrl-C, and every program that a
+# test starts would ignore it, too; programs inherit that, but not a handler.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass
