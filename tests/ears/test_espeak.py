@@ -54,7 +54,9 @@ async def test_what_was_prewarmed_needs_no_process(monkeypatch: pytest.MonkeyPat
 
 async def test_the_next_sentence_is_spoken_by_whoever_waits_for_it() -> None:
     espeak = Espeak()
-    espeak.wait_ready()
+    espeak.stay_ready()
+    assert espeak._waiting is None
+    await sound(espeak, "Well.")
     first = espeak._waiting
     assert len(await sound(espeak, "Hello!")) > ESPEAK_RATE_HZ // 2
     second = espeak._waiting
@@ -69,7 +71,8 @@ async def test_the_next_sentence_is_spoken_by_whoever_waits_for_it() -> None:
 
 async def test_who_was_killed_while_waiting_is_replaced() -> None:
     espeak = Espeak()
-    espeak.wait_ready()
+    espeak.stay_ready()
+    await sound(espeak, "Well.")
     assert espeak._waiting is not None
     espeak._waiting.kill()
     espeak._waiting.communicate()

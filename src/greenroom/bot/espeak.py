@@ -62,7 +62,7 @@ class Espeak:
     """Turns sentences into sound, and remembers the sound.
 
     May be made and filled before a fork: it owns no process, thread or loop between calls, until
-    `wait_ready` is called.
+    `stay_ready` is called.
 
     Args:
         voice: How to speak.
@@ -94,14 +94,13 @@ class Espeak:
         self._stays_ready = False
         self._waiting: subprocess.Popen[bytes] | None = None
 
-    def wait_ready(self) -> None:
-        """Let a process wait that has loaded its voice: the next sentence takes 2 ms, and not 8.
+    def stay_ready(self) -> None:
+        """Let a process that has loaded its voice wait for the next sentence: 2 ms, and not 8.
 
-        Side effect: from now on one waits between sentences, until `close`. It ends by itself
-        when this process does.
+        Side effect: from the first sentence on one waits, until `close`. Not before that: when a
+        call begins, others need the machine more. It ends by itself when this process does.
         """
         self._stays_ready = True
-        self._waiting = self._take()
 
     def close(self) -> None:
         """Let nobody wait any more. Does not block for longer than a killed process takes."""
@@ -160,7 +159,7 @@ class Espeak:
             return await self._speak_by(self._take(), sentence)
         finally:
             if self._stays_ready:
-                self.wait_ready()
+                self._waiting = self._take()
 
     def _take(self) -> subprocess.Popen[bytes]:
         """The process that waits, unless somebody has ended it; or a new one."""
@@ -234,7 +233,7 @@ class EspeakTTSService(TTSService):
     async def start(self, frame: StartFrame) -> None:
         """A call begins; called by Pipecat."""
         await super().start(frame)
-        self._espeak.wait_ready()
+        self._espeak.stay_ready()
 
     async def cleanup(self) -> None:
         """The call is over, however it ended; called by Pipecat."""
