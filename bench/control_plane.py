@@ -45,6 +45,7 @@ from greenroom.service.reports import Way
 from greenroom.service.sessions import Assistant
 from greenroom.session.inputs import BotExited
 from greenroom.session.model import Limits, Session
+from greenroom.session.policy import UNLIMITED
 from greenroom.store import database_at
 from greenroom.store import tables as t
 from greenroom.testing.launcher import FakeLauncher
@@ -83,6 +84,7 @@ def plan() -> Plan:
         link_url="ws://127.0.0.1:1/link",
         memory_limit_bytes=1 << 29,
         hosts=["*"],
+        quotas=UNLIMITED,
     )
 
 

@@ -204,8 +204,9 @@ class House:
         living = {}
         for process in self.server.bots():
             path = self._folder / "pids" / str(process.pid)
-            if path.exists():
-                living[process.pid] = path.read_text()
+            # Empty: it is being written at this moment.
+            if path.exists() and (session_id := path.read_text()):
+                living[process.pid] = session_id
         return living
 
     async def stages(self) -> dict[str, tuple[str, float]]:
