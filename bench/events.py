@@ -2,10 +2,11 @@
 
     .venv/bin/python bench/events.py --sockets 1,1000,10000
 
-A real server over SQLite; a bot's link through which reports come, one each 20 ms; and browsers in
-a process of their own, one socket for each session, all but one of them idle: their sessions have
-nothing to tell, and they get heartbeats. Measured is the time from the report's leaving the bot to
-the event's arrival in the browser: over the link, through the record's transaction, and out again.
+A real server over SQLite; a bot whose reports come by its link, and then by signed webhook, one
+each 20 ms; and browsers in a process of their own, one socket for each session, all but one of them
+idle: their sessions have nothing to tell, and they get heartbeats. Measured is the time from the
+report's leaving the bot to the event's arrival in the browser: over the link or as a request,
+through the record's transaction, and out again.
 
 Then one event for everybody. Bare Starlette, on the same uvicorn with the same options, sends the
 same bytes to as many sockets in the same run, by turns; the ratio says how much of its speed is
@@ -21,11 +22,12 @@ import asyncio
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -37,6 +39,8 @@ from bench.streams.clients import Clients, allow_many_files
 from bench.streams.servers import SECRET, Server, greenroom, starlette
 
 from greenroom.service.names import Keyring
+from greenroom.service.reports import Way
+from greenroom.testing.reporter import Reporter
 from greenroom.wire.link import BotLevel, Hello, Report, ReportKind
 
 # Tickets are good for half a minute.
@@ -52,7 +56,7 @@ class Figures:
     """What was measured with so many sockets. Times in milliseconds."""
 
     sockets: int
-    event_ms: list[float] = field(default_factory=list)
+    event_ms: dict[Way, list[float]] = field(default_factory=dict)
     idle_cpu_share: float = 0.0
     socket_kb: float = 0.0
     broadcast_ms: dict[str, list[float]] = field(default_factory=dict)
@@ -69,7 +73,7 @@ class Bot:
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
-        self._seq = 0
+        self.last_seq = 0
 
     @classmethod
     async def dial(cls, port: int, launch_id: str) -> Bot:
@@ -86,8 +90,8 @@ class Bot:
 
     async def report(self, kind: ReportKind, data: dict[str, object]) -> float:
         """Report, and wait for the acknowledgement; returns when it left."""
-        self._seq += 1
-        text = Report(seq=self._seq, at_ms=0, kind=kind, data=data).to_json()
+        self.last_seq += 1
+        text = Report(seq=self.last_seq, at_ms=0, kind=kind, data=data).to_json()
         left_s = time.monotonic()
         await self._socket.send(text)
         await self._socket.recv()
@@ -136,13 +140,31 @@ async def _cpu_share(server: Server) -> float:
     return (server.cpu_s - before_s) / (time.monotonic() - began_s)
 
 
-async def _events(port: int, launch_id: str, pages: Clients, reports: int) -> list[float]:
+async def _events(
+    port: int, launch_id: str, pages: Clients, reports: int
+) -> dict[Way, list[float]]:
     bot = await Bot.dial(port, launch_id)
+    told: dict[str, Any] = {"type": "app.answer", "data": ANSWER}
+    by_link = await _times(lambda: bot.report(ReportKind.APP, told), pages, reports)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        secret = Keyring(SECRET).launch_secret(launch_id)
+        poster = Reporter(client, launch_id, secret, last_seq=bot.last_seq)
+
+        async def post() -> float:
+            poster.add(ReportKind.APP, **told)
+            left_s = time.monotonic()
+            await poster.post()
+            return left_s
+
+        return {Way.LINK: by_link, Way.WEBHOOK: await _times(post, pages, reports)}
+
+
+async def _times(report: Callable[[], Awaitable[float]], pages: Clients, count: int) -> list[float]:
     times_ms = []
-    for _ in range(reports):
+    for _ in range(count):
         await asyncio.sleep(REPORT_EVERY_S)
         pages.expect(1, '"app.answer"')
-        left_s = await bot.report(ReportKind.APP, {"type": "app.answer", "data": ANSWER})
+        left_s = await report()
         (at_s,) = pages.arrived(WITHIN_S)
         times_ms.append((at_s - left_s) * 1000)
     return times_ms
@@ -184,18 +206,20 @@ def _stop(server: Server, pages: Clients, sockets: int) -> dict[str, float]:
 def show(all_figures: Sequence[Figures], console: Console) -> None:
     """The tables."""
     table = Table(title="report leaves the bot → event in the browser")
-    columns = ("sockets", "p50", "p99", "slowest", "idle CPU", "memory a socket")
+    columns = ("sockets", "by", "p50", "p99", "slowest", "idle CPU", "memory a socket")
     for name in columns:
         table.add_column(name, justify="right")
     for figures in all_figures:
-        values = sorted(figures.event_ms)
-        p99 = values[min(len(values) - 1, int(0.99 * len(values)))]
-        table.add_row(
-            f"{figures.sockets:,}",
-            *(f"{v:.1f} ms" for v in (statistics.median(values), p99, values[-1])),
-            f"{100 * figures.idle_cpu_share:.0f} % of a core",
-            f"{figures.socket_kb:.0f} kB",
-        )
+        for way, times_ms in figures.event_ms.items():
+            values = sorted(times_ms)
+            p99 = values[min(len(values) - 1, int(0.99 * len(values)))]
+            table.add_row(
+                f"{figures.sockets:,}",
+                way.value,
+                *(f"{v:.1f} ms" for v in (statistics.median(values), p99, values[-1])),
+                f"{100 * figures.idle_cpu_share:.0f} % of a core",
+                f"{figures.socket_kb:.0f} kB",
+            )
     console.print(table)
     table = Table(title="to all sockets, until the last one has it: median (least … most)")
     for name in ("sockets", "event", "Greenroom", "bare Starlette", "ratio"):
