@@ -3,7 +3,7 @@
 import type { MediaHandlers, MediaLink, OpenMedia } from './media.ts';
 import type { IceServer } from './wire.ts';
 
-/** Holds at most one connection that nobody uses yet. */
+/** Holds at most one connection to a local room that nobody uses yet; other rooms take no offer. */
 export interface Prepared {
   /** Makes one ready, unless there is one. Its sockets stay open until it is taken or dropped. */
   make(iceServers: readonly IceServer[]): void;
@@ -36,11 +36,11 @@ export function createPrepared(openMedia: OpenMedia): Prepared {
         if (waiting === made) drop();
       });
     },
-    open(iceServers, handlers) {
+    open(iceServers, handlers, kind = 'local') {
       const ready = waiting;
-      if (!ready || ready.iceServers !== iceServers) {
+      if (!ready || kind !== 'local' || ready.iceServers !== iceServers) {
         drop();
-        return openMedia(iceServers, handlers);
+        return openMedia(iceServers, handlers, kind);
       }
       waiting = null;
       ready.belongTo(handlers);
@@ -56,17 +56,24 @@ function ahead(openMedia: OpenMedia, iceServers: readonly IceServer[], onLost: (
   const link = openMedia(iceServers, {
     onCandidates: (candidates) => owner?.onCandidates(candidates),
     onConnected: () => owner?.onConnected(),
-    onLost: () => (owner ? owner.onLost() : onLost()),
+    onInterrupted: () => owner?.onInterrupted(),
+    onLost: (why) => (owner ? owner.onLost(why) : onLost()),
     onMoved: () => owner?.onMoved(),
+    onEjected: () => owner?.onEjected(),
+    onLeft: () => owner?.onLeft(),
+    onMuted: (muted) => owner?.onMuted(muted),
     onAudio: (audio) => owner?.onAudio(audio),
+    onMessage: (data, fromId) => owner?.onMessage(data, fromId),
   });
   const offer = link.makeOffer();
   return {
     iceServers,
     link: {
       makeOffer: () => offer,
-      accept: (answerSdp) => link.accept(answerSdp),
+      accept: (way) => link.accept(way),
       setMicrophone: (track) => link.setMicrophone(track),
+      setMuted: (muted) => link.setMuted(muted),
+      send: (data) => link.send(data),
       leave: () => link.leave(),
       close: () => link.close(),
     },
