@@ -17,6 +17,8 @@ export interface DailyOptions {
 
 /** daily-js brings an interrupted connection back by itself, or gives it up; it may take so long. */
 const RECOVERY_MS = 20_000;
+/** A frame leaves its room by itself, and goes. One that has not joined yet never answers, and is taken away. */
+const LEAVE_WITHIN_MS = 3_000;
 /** Everybody else in the room: that is the bot. */
 const ALL = '*';
 
@@ -106,9 +108,10 @@ class DailyLink implements MediaLink {
     this.#call = null;
     if (!call) return;
     const frame = call.iframe();
-    // It leaves by itself; daily-js waits for a frame that is still loading for ever, so we do not.
-    call.destroy().catch(() => undefined);
-    frame?.remove();
+    if (frame && this.#hasJoined) call.setLocalAudio(false); // Its microphone is no track of ours.
+    if (frame) frame.style.display = 'none';
+    const limit = setTimeout(() => frame?.remove(), LEAVE_WITHIN_MS);
+    call.destroy().then(() => clearTimeout(limit), () => undefined);
   }
 
   /** Beside whatever call the page has of its own: daily-js allows another one only to who says so. */
@@ -158,7 +161,7 @@ class DailyLink implements MediaLink {
 
   #joined(): void {
     this.#hasJoined = true;
-    void this.#applyMicrophone();
+    this.#applyMicrophone().catch(() => this.#lost());
     this.#handlers.onConnected();
   }
 
@@ -168,7 +171,9 @@ class DailyLink implements MediaLink {
       this.#sent = this.#track;
       await this.#call.setInputDevicesAsync({ audioSource: this.#track });
     }
-    if (!this.#isClosed && !this.#prebuilt) this.#call.setLocalAudio(this.#track !== null && !this.#isMuted);
+    if (this.#isClosed) return;
+    if (!this.#prebuilt) this.#call.setLocalAudio(this.#track !== null && !this.#isMuted);
+    else if (this.#isMuted) this.#call.setLocalAudio(false); // It asks for the microphone itself, if it is wanted.
   }
 
   #trackStarted({ participant, track, type }: { participant: { local: boolean } | null; track: MediaStreamTrack; type: string }): void {
@@ -177,7 +182,7 @@ class DailyLink implements MediaLink {
 
   /** Of Prebuilt: what the visitor does with its button, and not what we did ourselves. */
   #updated({ local, audio }: { local: boolean; audio: boolean }): void {
-    if (!local || audio === !this.#isShownMuted) return;
+    if (!local || this.#isShownMuted === !audio) return;
     const isFirst = this.#isShownMuted === null;
     this.#isShownMuted = !audio;
     if (isFirst || this.#isShownMuted === this.#isMuted) return;
