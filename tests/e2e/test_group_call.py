@@ -1,6 +1,6 @@
-"""A voice session and a group call on one page: each waits for the other, and nothing is lost by it.
+"""A voice session and a group call on one page: the session waits, and is then as it was.
 
-The session's media are real. The call is on Daily's stand-in, which a strict double of daily-js joins.
+The session's media are real. The call is on Daily's stand-in; a strict double of daily-js joins it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,6 +103,7 @@ async def switch(person: Person, call: str, *arguments: Any) -> None:
 async def test_a_group_call_pauses_the_session_and_leaves_it_as_it_was(
     person: Person, calls: GroupCalls, server: Server
 ) -> None:
+    """FAILURES 12."""
     heard = person.part("said").locator("li[data-role=user]")
     await person.page.get_by_role("button", name="Talk").click()
     await person.see("call", status="active", timeout_s=JOINED_WITHIN_S)
