@@ -25,11 +25,13 @@ _PAGE_POLICY = (
     "worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'{more}"
 )
 # daily-js loads the rest of itself from c.daily.co, as a script, and speaks to servers of Daily's
-# (https://docs.daily.co/docs/guides/privacy-and-security/content-security-policy).
+# (https://docs.daily.co/docs/guides/privacy-and-security/content-security-policy; which, stands at
+# https://docs.daily.co/reference/daily-js/instance-methods/set-proxy-url).
 _POLICIES = {
     RoomKind.LOCAL: _PAGE_POLICY.format(connect="", more=""),
     RoomKind.DAILY: _PAGE_POLICY.format(
-        connect=" https://*.daily.co", more="; script-src 'self' https://c.daily.co"
+        connect=" https://*.daily.co https://prod-ks.pluot.blue",
+        more="; script-src 'self' https://c.daily.co",
     ),
 }
 
