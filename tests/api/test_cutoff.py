@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -34,7 +35,7 @@ class Slow:
         return PlainTextResponse("unreached")
 
     async def _endless(self, request: Request) -> StreamingResponse:
-        async def forever():  # type: ignore[no-untyped-def]
+        async def forever() -> AsyncIterator[str]:
             yield "begun"
             self.waiting.set()
             await asyncio.Event().wait()
