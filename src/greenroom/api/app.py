@@ -26,6 +26,7 @@ from greenroom.api import (
     voice,
     webhook,
 )
+from greenroom.api.cutoff import CutOff
 from greenroom.api.description import install_description
 from greenroom.api.errors import install_errors
 from greenroom.api.identity import Identity
@@ -115,4 +116,5 @@ def build_app(parts: Parts) -> FastAPI:
         )
     # On loopback a foreign host name means that a web page rebinds its own name to us.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(parts.hosts))
+    app.add_middleware(CutOff)
     return app
