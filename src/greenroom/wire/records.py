@@ -12,13 +12,14 @@ from greenroom.wire.events import Event
 
 
 class Line(WireModel):
-    """Something that was said, whole. ``turn`` groups what belongs together; time: RFC 3339."""
+    """Something that was said or typed, whole. Time: RFC 3339, UTC."""
 
     seq: int
     time: str
     role: Literal["user", "assistant"]
     text: str
     turn: int
+    typed: bool | None = None
 
 
 class TranscriptBody(WireModel):
