@@ -50,37 +50,13 @@ export function createPrepared(openMedia: OpenMedia): Prepared {
   };
 }
 
-/** A connection that tells its handlers of later; until it has them, being lost is all there is to tell. */
+/** A connection that gets its handlers later. Until it is answered it can be lost, and has nothing else to tell. */
 function ahead(openMedia: OpenMedia, iceServers: readonly IceServer[], onLost: () => void): Waiting {
-  let owner: MediaHandlers | null = null;
-  const link = openMedia(iceServers, {
-    onCandidates: (candidates) => owner?.onCandidates(candidates),
-    onConnected: () => owner?.onConnected(),
-    onInterrupted: () => owner?.onInterrupted(),
-    onLost: (why) => (owner ? owner.onLost(why) : onLost()),
-    onMoved: () => owner?.onMoved(),
-    onEjected: () => owner?.onEjected(),
-    onLeft: () => owner?.onLeft(),
-    onMuted: (muted) => owner?.onMuted(muted),
-    onAudio: (audio) => owner?.onAudio(audio),
-    onMessage: (data, fromId) => owner?.onMessage(data, fromId),
-  });
+  const handlers = { onLost } as MediaHandlers;
+  const link = openMedia(iceServers, handlers);
   const offer = link.makeOffer();
-  return {
-    iceServers,
-    link: {
-      makeOffer: () => offer,
-      accept: (way) => link.accept(way),
-      setMicrophone: (track) => link.setMicrophone(track),
-      setMuted: (muted) => link.setMuted(muted),
-      send: (data) => link.send(data),
-      leave: () => link.leave(),
-      close: () => link.close(),
-    },
-    belongTo(handlers) {
-      owner = handlers;
-    },
-  };
+  link.makeOffer = () => offer;
+  return { iceServers, link, belongTo: (owner) => void Object.assign(handlers, owner) };
 }
 
 function isRelay({ urls }: IceServer): boolean {
