@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -13,6 +13,7 @@ from greenroom.api.description import BY_A_DOOR, Refusals, refusals
 from greenroom.api.identity import Asking
 from greenroom.api.trace import Trace
 from greenroom.errors import (
+    AgentsFull,
     BadOffer,
     BotSilent,
     BudgetUsedUp,
@@ -55,7 +56,7 @@ OF_A_ROOM: Refusals = (
     RoomsRefused,
     *RoomsRefused.__subclasses__(),
 )
-OF_THE_BOTS_LINK: Refusals = (StillQueued, SessionEnded, LaunchFailed, BotSilent)
+OF_THE_BOTS_LINK: Refusals = (StillQueued, SessionEnded, LaunchFailed, BotSilent, AgentsFull)
 OF_CANDIDATES: Refusals = OF_A_SESSION + OF_THE_BOTS_LINK
 OF_AN_OFFER: Refusals = (
     *(*OF_A_COMMAND, *OF_THE_BOTS_LINK),
@@ -149,10 +150,12 @@ async def start(
     ticket = await sessions.ticket(session)  # while the bot is on its way
     answer = None
     if body.offer is not None and session.stage is not Stage.QUEUED:
-        async with ended_if_refused(started, sessions):
-            answer = await sessions.connect(
-                session.id, who.user_id, _offer(body.offer), tenant=who.tenant
-            )
+        # Its place was not there after all: it is answered as one that waited from the first.
+        with suppress(StillQueued):
+            async with ended_if_refused(started, sessions):
+                answer = await sessions.connect(
+                    session.id, who.user_id, _offer(body.offer), tenant=who.tenant
+                )
         session = await sessions.get(session.id)
     room = await _room_of(started, session, sessions, entrance)
     if started.reused:

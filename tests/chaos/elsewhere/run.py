@@ -31,7 +31,7 @@ PEOPLE = 6
 LIMITS_ELSEWHERE = {**LIMITS, "GREENROOM_JOIN_S": "8", "GREENROOM_PAUSE_S": "5"}
 # The server's clock may be wrong by minutes, or it refuses what others sign: so it is not moved
 # further than this in all.
-_JUMP_MOST_S, _AHEAD_MOST_S, _BACK_MOST_S = 12.0, 200.0, 4.0
+_JUMP_MOST_S, _AHEAD_MOST_S, _BACK_MOST_S = 60.0, 200.0, 4.0
 _AWAY_MOST_S, _FROZEN_MOST_S = 5.0, 4.0
 _LATER_THAN_CLIENTS_S = 8.5
 _LOOK_EVERY_S = 0.2
@@ -50,7 +50,7 @@ _ANSWERS = {
     Fault.START_FAILS: _Aimed(CloudFault("start", 503)),
     Fault.START_LOST: _Aimed(CloudFault("start", 500, late=True)),
     Fault.START_LATE: _Aimed(CloudFault("start", None, delay_s=_LATER_THAN_CLIENTS_S)),
-    Fault.START_429: _Aimed(CloudFault("start", 429, retry_after_s=2)),
+    Fault.START_429: _Aimed(CloudFault("start", 429)),
     Fault.STOP_FAILS: _Aimed(CloudFault("stop", 500)),
     Fault.STOP_LOST: _Aimed(CloudFault("stop", 502, late=True)),
     Fault.LIST_FAILS: _Aimed(CloudFault("list", 500)),
@@ -147,7 +147,10 @@ class RunElsewhere(Run):
                 most = max(1, len(self._house.agents()))
                 self._for_a_while(self._deployed("max_agents", most, MAX_AGENTS, 2 * for_s))
             case Fault.NO_STOP:
-                self._for_a_while(self._no_stop(None if m.victim < 0.5 else False, 2 * for_s))
+                # One of them hears nothing either: it can only be waited for.
+                if (agent := self._house.victim(m.victim)) is not None:
+                    providers.nursery.signal(agent, signal.SIGSTOP)
+                self._for_a_while(self._no_stop(None if m.victim < 0.5 else False, 4 * for_s))
             case Fault.EVENTS_LATE:
                 post.held_until, post.backwards = time.monotonic() + for_s, True
             case Fault.EVENTS_TWICE:
@@ -160,7 +163,10 @@ class RunElsewhere(Run):
     def _answer(self, aimed: _Aimed, times: int) -> None:
         providers = self._house.providers
         if aimed.cloud is not None:
-            providers.cloud.order(replace(aimed.cloud, times=times))
+            again_s = 4**times if aimed.cloud.status == 429 else None
+            # Of late starts one at a time: each keeps somebody waiting for all of its join time.
+            times = 1 if aimed.cloud.delay_s else times
+            providers.cloud.order(replace(aimed.cloud, times=times, retry_after_s=again_s))
         if aimed.daily is not None:
             providers.daily.faults.order(replace(aimed.daily, times=times))
 

@@ -92,8 +92,8 @@ def rooms_left_open(rooms: Iterable[Room], now: float) -> list[str]:
         if exp is None or exp > now:
             left_s = "for ever" if exp is None else f"for {exp - now:.0f} s"
             wrong.append(f"{room.name} is open {left_s} after its last session")
-        if room.privacy != "private":
-            wrong.append(f"{room.name} is public")
+            if room.privacy != "private":
+                wrong.append(f"{room.name} is public, too")
         wrong += [f"{one.user_name} is still in {room.name}" for one in room.present()]
     return wrong
 
@@ -170,10 +170,12 @@ def _not_on_the_bill(books: Books) -> list[str]:
         total_s, ours_s = _after_its_session_s(books, agent)
         if total_s <= AGENT_LATE_S or ours_s > AGENT_LATE_S:
             continue  # nothing to speak of, or a complaint already
-        seconds = billed.get(session_of(agent), {}).get("container.seconds", 0) / 1e6
-        if seconds < total_s - AGENT_LATE_S:
+        items = billed.get(session_of(agent), {})
+        seconds = sum(items.get(f"container.{it}", 0) for it in ("seconds", "paused_seconds")) / 1e6
+        ran_s = (books.now if agent.ended_at is None else agent.ended_at) - agent.created_at
+        if seconds < ran_s - AGENT_LATE_S:
             wrong.append(
-                f"agent {agent.id} ran on for {total_s:.1f} s, and {session_of(agent)} has "
-                f"{seconds:.1f} s on its bill"
+                f"agent {agent.id} ran for {ran_s:.1f} s, {total_s:.1f} s of it after "
+                f"{session_of(agent)}, which has {seconds:.1f} s on its bill"
             )
     return wrong

@@ -23,8 +23,11 @@ COME_BACK_S = 1.0
 MOST_CONNECTIONS = 10
 
 
-class NotThere(Exception):
+class NotThere(RoomsRefused):
     """404: there is no such thing."""
+
+    def __init__(self) -> None:
+        super().__init__("Daily has no such room.")
 
 
 class Rejected(RoomsRefused):
@@ -134,7 +137,7 @@ def _json(answer: httpx.Response) -> Any:
 def _refusal(answer: httpx.Response) -> Exception:
     match answer.status_code:
         case 404:
-            return NotThere(answer.url.path)
+            return NotThere()
         case 400:
             return Rejected(_info(answer))
         case 401 | 403:
