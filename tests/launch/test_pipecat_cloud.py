@@ -235,6 +235,30 @@ async def test_what_cannot_be_stopped_is_told_with_the_time_it_has_left(
         assert len(cloud.active) == 1
 
 
+async def test_what_could_not_be_stopped_is_stopped_when_that_is_possible_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by chaos: also by the next server, and although its exit is on record."""
+    monkeypatch.setattr("greenroom.launch.pipecat_cloud.launcher.GOES_WITHIN_S", 0.0)
+    monkeypatch.setattr("greenroom.launch.pipecat_cloud.launcher.LEFTOVERS_AGAIN_S", 0.0)
+    async with a_cloud(tmp_path, stops=False) as cloud:
+        order = a_cloud_order()
+        await cloud.launcher.start(order)
+        async with exits_of(cloud.launcher) as exits:
+            await cloud.launcher.end(order.launch_id, polite_s=0.0, term_s=0.0)
+            assert (await the_exit(exits, order.launch_id)).deaf
+        await cloud.launcher.forget(order.launch_id)
+        assert await cloud.launcher.living() == []
+        next_one = PipecatCloudLauncher(cloud.client, tmp_path, cloud.clock)
+        await next_one.start(order)
+        await next_one.look()
+        assert len(cloud.active) == 1, "it is neither stopped nor started again"
+        cloud.deployment.stops = True
+        await next_one.look()
+        assert cloud.active == []
+        assert list((tmp_path / "pipecat-cloud").iterdir()) == []
+
+
 async def test_a_killed_servers_agents_are_found_again(cloud: Cloud, tmp_path: Path) -> None:
     """FAILURES 20."""
     order = a_cloud_order()
