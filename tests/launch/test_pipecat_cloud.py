@@ -235,13 +235,14 @@ async def test_what_cannot_be_stopped_is_told_with_the_time_it_has_left(
         assert len(cloud.active) == 1
 
 
+@pytest.mark.parametrize("stops", [False, None])
 async def test_what_could_not_be_stopped_is_stopped_when_that_is_possible_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops: bool | None
 ) -> None:
     """Found by chaos: also by the next server, and although its exit is on record."""
     monkeypatch.setattr("greenroom.launch.pipecat_cloud.launcher.GOES_WITHIN_S", 0.0)
     monkeypatch.setattr("greenroom.launch.pipecat_cloud.launcher.LEFTOVERS_AGAIN_S", 0.0)
-    async with a_cloud(tmp_path, stops=False) as cloud:
+    async with a_cloud(tmp_path, stops=stops) as cloud:
         order = a_cloud_order()
         await cloud.launcher.start(order)
         async with exits_of(cloud.launcher) as exits:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -237,8 +237,9 @@ async def run(
     misfortunes: Iterable[Misfortune[Fault]],
     postgres: PostgresServer | None,
     tell: Callable[[str], None],
+    limits: Mapping[str, str] = LIMITS_ELSEWHERE,
 ) -> Result:
     """A whole run."""
-    async with HouseElsewhere(folder, LIMITS_ELSEWHERE, postgres).open() as house:
+    async with HouseElsewhere(folder, limits, postgres).open() as house:
         await house.providers.tell(f"{house.server.url}/daily/webhook")
         return await RunElsewhere(house, seed, tell).result(misfortunes)

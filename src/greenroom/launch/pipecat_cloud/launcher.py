@@ -297,11 +297,20 @@ class PipecatCloudLauncher:
             assert one.cloud_id is not None
             assert one.runs_until is not None
             try:
-                if now < one.runs_until and await self._client.stop(one.cloud_id):
-                    log.info("launch.stopped_after_all", launch=one.launch_id, cloud=one.cloud_id)
+                if now < one.runs_until and await self._cannot_be_stopped(one):
+                    return
             except (CannotTell, Unavailable):
                 return  # the others will not fare better
             self._journal.drop_leftover(one.launch_id)
+
+    async def _cannot_be_stopped(self, one: Launched) -> bool:
+        """Whether a try to stop this agent was in vain, and it goes on. Raises as the client."""
+        assert one.cloud_id is not None
+        if await self._client.stop(one.cloud_id):
+            log.info("launch.stopped_after_all", launch=one.launch_id, cloud=one.cloud_id)
+            return False
+        there = await self._client.get(one.cloud_id)
+        return there is not None and not there.ended
 
     async def _compare(self, one: Launched, there: CloudSession | None) -> None:
         current = self._journal.get(one.launch_id)
