@@ -18,7 +18,7 @@ from greenroom.session.rates import Rate
 from greenroom.testing.postgres_server import PostgresServer
 from tests.chaos.bot import LEAST_TURN_S, TURN_USD
 from tests.chaos.house import House
-from tests.chaos.people import Person
+from tests.chaos.people import NO_CODE, Person
 from tests.chaos.plan import Fault, Misfortune
 from tests.chaos.verdict import LATE_S, Promises, complaints
 from tests.e2e.server import eventually
@@ -128,6 +128,7 @@ class Run:
         answers: Counter[str] = Counter()
         for person in self._people:
             answers += person.answers
+        wrong += [f"answered {a} {n} times" for a, n in answers.items() if _is_blunt(a)]
         return Result(wrong, answers, log, self._noted())
 
     def _noted(self) -> list[str]:
@@ -230,3 +231,7 @@ async def run(
     """A whole run."""
     async with House(folder, LIMITS, postgres).open() as house:
         return await Run(house, seed, tell).result(misfortunes)
+
+
+def _is_blunt(answer: str) -> bool:
+    return answer.startswith("500") or answer.endswith(NO_CODE)

@@ -43,4 +43,3 @@ async def test_providers_in_nearly_every_kind_of_trouble(tmp_path: Path) -> None
     assert len(happened) == len(weights)
     assert result.answers["201"], "nobody ever got a session"
     assert result.answers["let in by Daily"], "nobody ever got into a room"
-    assert not [answer for answer in result.answers if answer.startswith("500")]
