@@ -117,7 +117,12 @@ async def domain_of(client: DailyClient, expected: str | None) -> tuple[str, str
         RoomsRefused: The key is not good, or another domain's.
         RoomsUnavailable: Daily does not answer.
     """
-    told = await client.get("/")
+    try:
+        told = await client.get("/")
+    except NotThere:
+        raise RoomsRefused(
+            "This is no API of Daily's. Check GREENROOM_DAILY_API_URL: https://api.daily.co/v1"
+        ) from None
     name, domain_id = str(told["domain_name"]), str(told["domain_id"])
     if expected not in (None, name):
         raise RoomsRefused(
