@@ -112,6 +112,9 @@ async def test_no_offer_is_taken_where_nobody_would_answer_it(
     ):
         answer = await web.post(path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (400, "unsupported_transport")
+    candidates = {"offerId": "offer-0001", "candidates": []}
+    late = await web.patch(f"{SESSION}/{session_id}/offer", json=candidates)
+    assert (late.status_code, late.json()["code"]) == (400, "unsupported_transport")
 
 
 async def test_stock_clients_of_daily_are_told_room_and_token(

@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
 from greenroom.cli import app
 from greenroom.errors import AgentsFull, Halted, Unavailable
+from greenroom.launch.pipecat_cloud.client import CloudClient
 from greenroom.launch.pipecat_cloud.launcher import PipecatCloudLauncher
 from greenroom.ports.launcher import ExitCause
 from greenroom.session.policy import Load
@@ -135,6 +137,27 @@ async def test_a_start_whose_answer_was_lost_is_one_agent_in_the_end(
     ids = {hosted.id for hosted in cloud.active}
     assert len(ids) == 2
     assert before in ids, "what somebody else began before is left alone"
+
+
+async def test_a_start_that_never_left_this_machine_began_nothing(tmp_path: Path) -> None:
+    """Also where nobody can be asked what runs there: nothing is billed that cannot have begun."""
+    asked: list[httpx.Request] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        raise httpx.ConnectError("connection refused")
+
+    clock = FakeClock()
+    transport = httpx.MockTransport(refuse)
+    client = CloudClient(AGENT, "pk", None, "http://cloud.example", transport)
+    launcher = PipecatCloudLauncher(client, tmp_path, clock)
+    order = a_cloud_order()
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await launcher.start(order)
+    assert len(asked) == 2
+    assert await launcher.living() == []
+    await launcher.close()
 
 
 async def test_a_start_that_was_lost_for_good_leaves_nothing(cloud: Cloud) -> None:

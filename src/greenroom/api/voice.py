@@ -57,7 +57,7 @@ OF_A_ROOM: Refusals = (
     *RoomsRefused.__subclasses__(),
 )
 OF_THE_BOTS_LINK: Refusals = (StillQueued, SessionEnded, LaunchFailed, BotSilent, AgentsFull)
-OF_CANDIDATES: Refusals = OF_A_SESSION + OF_THE_BOTS_LINK
+OF_CANDIDATES: Refusals = (*OF_A_SESSION, *OF_THE_BOTS_LINK, UnsupportedTransport)
 OF_AN_OFFER: Refusals = (
     *(*OF_A_COMMAND, *OF_THE_BOTS_LINK),
     *(BadOffer, OfferConflict, UnsupportedTransport),
@@ -210,9 +210,14 @@ async def offer(
 
 @router.patch("/session/{session_id}/offer", status_code=204, responses=refusals(*OF_CANDIDATES))
 async def trickle(
-    session_id: str, body: w.CandidatesBody, who: Trickles, sessions: SessionsDep
+    session_id: str,
+    body: w.CandidatesBody,
+    who: Trickles,
+    sessions: SessionsDep,
+    entrance: EntranceDep,
 ) -> None:
     """Further ICE candidates of an earlier offer."""
+    entrance.refuse_offers()
     candidates = Candidates(offer_id=body.offer_id, candidates=body.candidates)
     await sessions.trickle(session_id, who.user_id, candidates, tenant=who.tenant)
 

@@ -23,6 +23,7 @@ from greenroom.launch.pipecat_cloud.client import (
     CloudClient,
     CloudSession,
     LaunchRefused,
+    NotReached,
 )
 from greenroom.launch.pipecat_cloud.journal import CloudJournal, Launched
 from greenroom.ports.clock import Clock
@@ -142,6 +143,9 @@ class PipecatCloudLauncher:
             self._journal.drop(order.launch_id)
             if self._capacity is not None:
                 self._capacity.refused(full.retry_after_s)
+            raise
+        except NotReached:
+            self._journal.drop(order.launch_id)
             raise
         except LaunchRefused as refused:
             facts = {"status": refused.status, "code": refused.code, "why": refused.why}
