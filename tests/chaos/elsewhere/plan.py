@@ -62,7 +62,7 @@ WEIGHTS = {
     Fault.START_FAILS: 6,
     Fault.START_LOST: 6,
     Fault.START_LATE: 3,
-    Fault.START_429: 5,
+    Fault.START_429: 3,
     Fault.STOP_FAILS: 6,
     Fault.STOP_LOST: 4,
     Fault.LIST_FAILS: 4,

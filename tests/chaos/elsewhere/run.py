@@ -163,7 +163,7 @@ class RunElsewhere(Run):
     def _answer(self, aimed: _Aimed, times: int) -> None:
         providers = self._house.providers
         if aimed.cloud is not None:
-            again_s = 4**times if aimed.cloud.status == 429 else None
+            again_s = 3 * times if aimed.cloud.status == 429 else None
             # Of late starts one at a time: each keeps somebody waiting for all of its join time.
             times = 1 if aimed.cloud.delay_s else times
             providers.cloud.order(replace(aimed.cloud, times=times, retry_after_s=again_s))
