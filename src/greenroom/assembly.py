@@ -180,7 +180,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         clock=clock,
         launcher=adapters.launcher,
         rooms=adapters.rooms,
-        entrance=Entrance(adapters.rooms, clock),
+        entrance=Entrance(adapters.rooms, clock, sessions),
         attendance=Attendance(store, clock, adapters.rooms, reports, metrics),
         links=links,
         sessions=sessions,

@@ -124,17 +124,23 @@ class Attendance:
         if not sessions:
             self._missing.clear()
             return
-        await self._keep([one.room for one in sessions])
+        await self._keep(sessions)
         there = await outside(Outside.OCCUPANTS, self._rooms.occupants)
         before, self._missing = self._missing, {}
         for session in sessions:
             await self._compare(session, there.get(session.room, ()), before)
 
-    async def _keep(self, names: Sequence[str]) -> None:
+    async def _keep(self, sessions: Sequence[Session]) -> None:
+        names = [one.room for one in sessions]
         try:
             await outside(Outside.KEEP_ROOMS, lambda: self._rooms.keep(names))
         except GreenroomError as error:  # who is there can be told all the same
             log.warning("rooms.not_kept", error=error.message, code=error.code)
+        # What has ended and was closed while we kept it may be open again.
+        unended = {one.id for one in await self._store.unended()}
+        for session in sessions:
+            if session.id not in unended:
+                await self._reports.kept(session.id)
 
     async def _compare(
         self, session: Session, there: Sequence[Occupant], missing_before: dict[str, str]

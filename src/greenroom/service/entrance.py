@@ -6,7 +6,9 @@ from greenroom.errors import SessionEnded, StillQueued, UnsupportedTransport
 from greenroom.ports.clock import Clock
 from greenroom.ports.rooms import Guest, Party, Rooms
 from greenroom.service.policies import Outside, outside
+from greenroom.service.sessions import Sessions
 from greenroom.session.deadlines import longest_life_s
+from greenroom.session.inputs import RoomReady
 from greenroom.session.model import Presence, Session, Stage
 from greenroom.wire.link import RoomKind, RoomSpec
 
@@ -21,11 +23,13 @@ class Entrance:
     Args:
         rooms: The rooms.
         clock: The time.
+        sessions: Whose rooms they are.
     """
 
-    def __init__(self, rooms: Rooms, clock: Clock) -> None:
+    def __init__(self, rooms: Rooms, clock: Clock, sessions: Sessions) -> None:
         self._rooms = rooms
         self._clock = clock
+        self._sessions = sessions
 
     @property
     def kind(self) -> RoomKind:
@@ -56,9 +60,16 @@ class Entrance:
         """
         if session.stage is Stage.QUEUED:
             raise StillQueued("You are still waiting for a place.", session=session.id)
-        if not session.stage.is_live:
-            raise SessionEnded("This session is over. Start a new one.", session=session.id)
-        return await self._admit(session, Guest(Party.USER, _shown(session.user_id), 0.0))
+        _check_live(session)
+        guest = Guest(Party.USER, _shown(session.user_id), 0.0)
+        if self.kind is RoomKind.LOCAL:
+            return await self._admit(session, guest)
+        try:
+            room = await self._admit(session, guest)
+        finally:  # it takes a while, and a session that ended meanwhile has had its room closed
+            session = await self._sessions.apply(session.id, RoomReady())
+        _check_live(session)
+        return room
 
     async def bot(self, session: Session) -> RoomSpec:
         """What the session's bot needs to join; one that is in the room already needs nothing.
@@ -76,6 +87,11 @@ class Entrance:
         until = self._clock.now() + longest_life_s(session.limits) + TOKEN_SLACK_S
         known = Guest(guest.party, guest.name, until)
         return await outside(Outside.ADMIT, lambda: self._rooms.admit(session.room, known))
+
+
+def _check_live(session: Session) -> None:
+    if not session.stage.is_live:
+        raise SessionEnded("This session is over. Start a new one.", session=session.id)
 
 
 def _shown(name: str) -> str:

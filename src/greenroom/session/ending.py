@@ -46,7 +46,9 @@ def over(draft: Draft, now: float) -> None:
 
 
 def leave_queue(draft: Draft, reason: EndReason, now: float) -> None:
-    """Over at once: there is neither bot nor room to be cleared away."""
+    """Over at once: there is no bot to be ended, and no room but that of who was let in before."""
     gone = Presence.GONE
     draft.set(stage=Stage.ENDED, reason=reason, ending_at=now, ended_at=now, queue_position=None)
     draft.set(user_presence=gone, bot_presence=gone)
+    if draft.session.meter.at is not None:  # its clock has run: it has been let in
+        draft.want(f.EffectKind.CLOSE_ROOM, room=draft.session.room)

@@ -28,6 +28,9 @@ MOST_ROUNDS = 3
 # A room that was made ready a moment ago, for the bot, need not be asked about again for the user.
 READY_FOR_S = 5.0
 
+# Two clocks, ours and Daily's, may differ by so much: past for us must be past for them.
+CLOCKS_DIFFER_S = 600.0
+
 
 class DailyRooms:
     """Implements `greenroom.ports.rooms.Rooms` on a domain of Daily's.
@@ -161,7 +164,11 @@ class DailyRooms:
         if name in self._made:
             self._made.discard(name)  # nobody has been in it yet
             return
-        await self._eject(name, user_ids=[tokens.user_id_of(name, Party.USER)])
+        try:
+            await self._eject(name, user_ids=[tokens.user_id_of(name, Party.USER)])
+        except NotThere:  # somebody has deleted it since, and nobody is in it
+            await self._ensure(name)
+            self._made.discard(name)
 
     async def keep(self, names: Sequence[str]) -> None:
         """See `Rooms.keep`."""
@@ -207,9 +214,8 @@ class DailyRooms:
         async with self._lock(name):
             self._forget(name)
             try:
-                await self._client.post(
-                    f"/rooms/{name}", {"properties": {"exp": int(self._clock.now())}}
-                )
+                past = {"properties": {"exp": int(self._clock.now() - CLOCKS_DIFFER_S)}}
+                await self._client.post(f"/rooms/{name}", past)
                 people = await self._client.get(f"/rooms/{name}/presence")
                 ids = [str(one["id"]) for one in people["data"]]
                 # Presence is late; of ours we need not be told who they are.

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
@@ -99,6 +99,8 @@ async def _body(request: Request) -> Any:
         return json.loads(await request.body() or b"{}")
     except ValueError:
         raise Refusal(400, "json-parsing-error", "the body is no JSON") from None
+    except ClientDisconnect:  # nobody hears it
+        raise Refusal(400, "json-parsing-error", "the body did not come to its end") from None
 
 
 class _Api:
