@@ -12,6 +12,7 @@ from greenroom.session.model import DEFAULT_TENANT, DeadlineKind, EndReason, Ses
 from greenroom.session.policy import Occupancy, Place, Quotas
 
 if TYPE_CHECKING:
+    from greenroom.ports.assistants import AssistantStore
     from greenroom.ports.audit import AuditStore
     from greenroom.ports.deliveries import DeliveryStore
     from greenroom.ports.keys import KeyStore
@@ -174,6 +175,11 @@ class Store(Protocol):
     @property
     def audit(self) -> AuditStore:
         """The audit log."""
+        ...
+
+    @property
+    def assistants(self) -> AssistantStore:
+        """The records of assistants."""
         ...
 
     async def admit(
