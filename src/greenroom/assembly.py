@@ -17,6 +17,7 @@ from greenroom.ports.launcher import Launcher
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.service.admission import Admission, Jitter
+from greenroom.service.assistants import Bounds, Catalogue
 from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
 from greenroom.service.deadlines import Timekeeper
@@ -34,6 +35,7 @@ from greenroom.service.purse import Money, Purse
 from greenroom.service.queue import WaitingRoom
 from greenroom.service.rates import Rates
 from greenroom.service.reconcile import Reconciler
+from greenroom.service.records import Records
 from greenroom.service.reports import Reports
 from greenroom.service.sessions import Assistant, Sessions
 from greenroom.session.policy import Quotas
@@ -66,6 +68,7 @@ class Plan:
         secret: The installation's secret.
         anonymous: Whether visitors without a token are let in.
         assistants: What may be started, the first one by default.
+        bots: Further bots that assistants' records may name.
         link_url: Where bots dial; None: no server listens, and nothing is launched.
         memory_limit_bytes: Private memory of a bot.
         money: Prices and budgets; nothing has a price, and nothing is limited, unless said.
@@ -93,6 +96,7 @@ class Plan:
     rates: Mapping[Rate, int | None] = field(default_factory=dict)
     issuer: Issuer | None = None
     daily_webhook_secret: str | None = None
+    bots: Sequence[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +136,11 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     """Put the house together. Nothing runs yet."""
     store, hub, clock = adapters.store, adapters.hub, adapters.clock
     keyring, links, metrics = Keyring(plan.secret), Links(), Metrics()
-    assistants = {assistant.name: assistant for assistant in plan.assistants}
+    bounds = Bounds(plan.assistants, plan.bots)
+    catalogue = Catalogue(bounds, store.assistants)
     purse = Purse(store, clock, metrics, plan.money)
     admission = Admission(plan.quotas, adapters.capacity, adapters.jitter)
-    sessions = Sessions(store, hub, clock, links, keyring, assistants, metrics, admission, purse)
+    sessions = Sessions(store, hub, clock, links, keyring, catalogue, metrics, admission, purse)
     dispatcher = Dispatcher(
         store,
         hub,
@@ -164,6 +169,8 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         attendance=Attendance(store, clock, adapters.rooms, reports, metrics),
         links=links,
         sessions=sessions,
+        catalogue=catalogue,
+        records=Records(store.assistants, audit, bounds),
         reports=reports,
         purse=purse,
         emergency=emergency,

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from greenroom import __version__
-from greenroom.commands import db, deliveries, keys, relay, stand_in
+from greenroom.commands import assistants, db, deliveries, keys, relay, stand_in
 from greenroom.commands.audit import audit
 from greenroom.commands.cost import cost
 from greenroom.commands.doctor import doctor
@@ -26,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="The session layer for voice agents.\n\nExample:  [bold]greenroom serve[/bold]",
 )
+app.add_typer(assistants.app, name="assistants")
 app.add_typer(db.app, name="db")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(keys.app, name="keys")

@@ -158,6 +158,12 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Hosts of them that may be private, or http:// (`localhost`, say).",
     )
+    assistants_dir: OptionalPath = Field(
+        default=None, description="Folder of assistants' records (YAML), read at start."
+    )
+    bots: Names = Field(
+        default_factory=list, description="Further bot modules and files that records may name."
+    )
     bot_memory_limit_mb: int = Field(default=512, ge=64, description="Private memory of a bot.")
     spares: int = Field(
         default=1, ge=0, le=16, description="Forked processes per bot that wait for a call."

@@ -11,6 +11,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from greenroom import __version__
 from greenroom.api import (
+    assistants,
     audit,
     cloud,
     cost,
@@ -35,6 +36,7 @@ from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import Launcher
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
+from greenroom.service.assistants import Catalogue
 from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
 from greenroom.service.emergency import Emergency
@@ -46,6 +48,7 @@ from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
 from greenroom.service.purse import Purse
 from greenroom.service.rates import Rates
+from greenroom.service.records import Records
 from greenroom.service.reports import Reports
 from greenroom.service.sessions import Sessions
 
@@ -64,6 +67,8 @@ class Parts:
     attendance: Attendance
     links: Links
     sessions: Sessions
+    catalogue: Catalogue
+    records: Records
     reports: Reports
     purse: Purse
     emergency: Emergency
@@ -95,7 +100,7 @@ def build_app(parts: Parts) -> FastAPI:
     install_errors(app, parts.metrics)
     for resource in (voice, cost, pipecat, cloud, events, link, webhook, daily, health):
         app.include_router(resource.router)
-    for resource in (operators, keys, audit, deliveries):
+    for resource in (operators, keys, audit, deliveries, assistants):
         app.include_router(resource.router)
     install_description(app)
     install_page(app)
@@ -106,7 +111,7 @@ def build_app(parts: Parts) -> FastAPI:
             CORSMiddleware,
             allow_origins=list(parts.origins),
             allow_credentials=True,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Traceparent"],
             expose_headers=["Retry-After"],
         )
