@@ -31,13 +31,16 @@ from greenroom.service.keys import Keys
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
+from greenroom.service.people import People
 from greenroom.service.purse import Money, Purse
 from greenroom.service.queue import WaitingRoom
 from greenroom.service.rates import Rates
 from greenroom.service.reconcile import Reconciler
-from greenroom.service.records import Records
+from greenroom.service.redaction import Redaction
 from greenroom.service.reports import Reports
+from greenroom.service.retention import Keeping, Retention
 from greenroom.service.sessions import Assistant, Sessions
+from greenroom.service.versions import Versions
 from greenroom.session.policy import Quotas
 from greenroom.session.rates import Rate
 from greenroom.wire.webhooks import Endpoint
@@ -80,6 +83,8 @@ class Plan:
         rates: How often somebody may ask, per minute.
         issuer: Who else signs users, by keys of their own.
         daily_webhook_secret: What Daily signs its webhooks with; None: none are taken.
+        redaction: What is taken out of people's words before they are kept.
+        keeping: How long is kept what.
     """
 
     secret: str
@@ -97,6 +102,8 @@ class Plan:
     issuer: Issuer | None = None
     daily_webhook_secret: str | None = None
     bots: Sequence[str] = field(default_factory=list)
+    redaction: Redaction = field(default_factory=Redaction)
+    keeping: Keeping = field(default_factory=Keeping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,7 @@ class House:
     waiting_room: WaitingRoom
     capacity: Capacity | None
     emergency: Emergency
+    retention: Retention
 
     @property
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
@@ -126,6 +134,7 @@ class House:
             follow,
             look,
             self.deliverer.run,
+            self.retention.run,
             *watch,
             *attend,
             *measure,
@@ -140,7 +149,18 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     catalogue = Catalogue(bounds, store.assistants)
     purse = Purse(store, clock, metrics, plan.money)
     admission = Admission(plan.quotas, adapters.capacity, adapters.jitter)
-    sessions = Sessions(store, hub, clock, links, keyring, catalogue, metrics, admission, purse)
+    sessions = Sessions(
+        store,
+        hub,
+        clock,
+        links,
+        keyring,
+        catalogue,
+        metrics,
+        admission,
+        purse,
+        plan.redaction,
+    )
     dispatcher = Dispatcher(
         store,
         hub,
@@ -170,7 +190,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         links=links,
         sessions=sessions,
         catalogue=catalogue,
-        records=Records(store.assistants, audit, bounds),
+        versions=Versions(store.assistants, audit, bounds),
         reports=reports,
         purse=purse,
         emergency=emergency,
@@ -179,6 +199,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         identity=Identity(plan.secret, anonymous=plan.anonymous, issuer=plan.issuer),
         keys=Keys(store.keys, clock, audit),
         audit=audit,
+        people=People(store, clock, keyring),
         rates=Rates(plan.rates),
         hosts=plan.hosts,
         origins=plan.origins,
@@ -202,4 +223,5 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         waiting_room,
         adapters.capacity,
         emergency,
+        Retention(store.records, clock, plan.keeping),
     )

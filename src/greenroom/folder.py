@@ -26,7 +26,7 @@ async def take_folder(folder: Path | None, house: House) -> None:
         return
     try:
         found = read_folder(folder)
-        taken = await house.parts.records.take(FOLDER, [one.record for one in found])
+        taken = await house.parts.versions.take(FOLDER, [one.record for one in found])
     except BadRecord as error:
         raise BadSetting(f"GREENROOM_ASSISTANTS_DIR: {error.message}") from error
     except OSError as error:

@@ -36,7 +36,7 @@ def plan(plan: assembly.Plan) -> assembly.Plan:
 
 async def save(house: House, name: str = "mary", *, publish: bool = True, **fields: Any) -> Version:
     """One more version of a record."""
-    return await house.parts.records.save(
+    return await house.parts.versions.save(
         OPS, {"name": name, **fields}, source=Source.COMMAND, publish=publish
     )
 
@@ -95,12 +95,12 @@ async def test_what_is_saved_does_not_count_until_it_is_published(house: House) 
     await save(house, publish=False)
     with pytest.raises(NotFound):
         await start(house)
-    await house.parts.records.publish(OPS, "mary")
+    await house.parts.versions.publish(OPS, "mary")
     assert (await start(house)).assistant_version == 1
 
 
 async def test_a_roll_back_goes_to_what_was_published_before(house: House) -> None:
-    records = house.parts.records
+    records = house.parts.versions
     await save(house, persona="1")
     await save(house, persona="2", publish=False)
     await save(house, persona="3")
@@ -117,7 +117,7 @@ async def test_a_record_of_an_assistant_that_the_server_has_takes_its_place(hous
     await save(house, "cards", firstMessage="Hi")
     session = await start(house, name=None)  # type: ignore[arg-type]
     assert (session.assistant, session.assistant_version) == ("cards", 1)
-    await house.parts.records.delete(OPS, "cards")
+    await house.parts.versions.delete(OPS, "cards")
     assert (await start(house, "bob", "cards")).assistant_version is None
 
 
@@ -133,13 +133,13 @@ async def test_what_is_disabled_is_refused_and_what_runs_goes_on(house: House) -
 
 async def test_a_kill_holds_from_the_next_start_on_whatever_is_published(house: House) -> None:
     await save(house)
-    await house.parts.records.kill(OPS, "mary", "it swears")
+    await house.parts.versions.kill(OPS, "mary", "it swears")
     with pytest.raises(AssistantDisabled, match="it swears"):
         await start(house)
     await save(house)
     with pytest.raises(AssistantDisabled):
         await start(house)
-    assert await house.parts.records.revive(OPS, "mary")
+    assert await house.parts.versions.revive(OPS, "mary")
     assert (await start(house)).assistant_version == 2
 
 
@@ -160,7 +160,7 @@ async def test_nothing_beyond_the_server_is_published(
     assert caught.value.detail["field"] == field
     await save(house, publish=False, **fields)
     with pytest.raises(BadRecord):
-        await house.parts.records.publish(OPS, "mary")
+        await house.parts.versions.publish(OPS, "mary")
 
 
 async def test_after_the_settings_have_changed_the_ceilings_hold_all_the_same(
@@ -239,7 +239,7 @@ async def test_a_start_asks_for_no_more_than_the_record_says(house: House) -> No
 
 async def test_of_two_who_edit_one_is_told(house: House) -> None:
     await save(house)
-    records = house.parts.records
+    records = house.parts.versions
     data = {"name": "mary", "persona": "x"}
     await records.save(OPS, data, based_on=1, source=Source.API)
     with pytest.raises(RecordConflict) as caught:
@@ -250,7 +250,7 @@ async def test_of_two_who_edit_one_is_told(house: House) -> None:
 async def test_a_file_becomes_a_version_only_when_it_changes(house: House) -> None:
     from greenroom.assistants.records import parse
 
-    records = house.parts.records
+    records = house.parts.versions
     one, two = parse({"name": "mary", "persona": "1"}), parse({"name": "mary", "persona": "2"})
     assert [v.number for v in await records.take(OPS, [one])] == [1]
     assert await records.take(OPS, [one]) == []

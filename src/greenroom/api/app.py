@@ -23,9 +23,11 @@ from greenroom.api import (
     link,
     operators,
     pipecat,
+    records,
     voice,
     webhook,
 )
+from greenroom.api.cutoff import CutOff
 from greenroom.api.description import install_description
 from greenroom.api.errors import install_errors
 from greenroom.api.identity import Identity
@@ -46,11 +48,12 @@ from greenroom.service.keys import Keys
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
+from greenroom.service.people import People
 from greenroom.service.purse import Purse
 from greenroom.service.rates import Rates
-from greenroom.service.records import Records
 from greenroom.service.reports import Reports
 from greenroom.service.sessions import Sessions
+from greenroom.service.versions import Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Parts:
     links: Links
     sessions: Sessions
     catalogue: Catalogue
-    records: Records
+    versions: Versions
     reports: Reports
     purse: Purse
     emergency: Emergency
@@ -77,6 +80,7 @@ class Parts:
     identity: Identity
     keys: Keys
     audit: Audit
+    people: People
     rates: Rates
     hosts: Sequence[str]
     origins: Sequence[str]
@@ -100,7 +104,7 @@ def build_app(parts: Parts) -> FastAPI:
     install_errors(app, parts.metrics)
     for resource in (voice, cost, pipecat, cloud, events, link, webhook, daily, health):
         app.include_router(resource.router)
-    for resource in (operators, keys, audit, deliveries, assistants):
+    for resource in (operators, keys, audit, deliveries, records, assistants):
         app.include_router(resource.router)
     install_description(app)
     install_page(app)
@@ -117,4 +121,5 @@ def build_app(parts: Parts) -> FastAPI:
         )
     # On loopback a foreign host name means that a web page rebinds its own name to us.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(parts.hosts))
+    app.add_middleware(CutOff)
     return app

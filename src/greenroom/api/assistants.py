@@ -12,8 +12,8 @@ from greenroom.assistants.records import parse
 from greenroom.errors import BadRecord, Conflict, NotFound, RecordConflict
 from greenroom.ports.assistants import Source, Version
 from greenroom.ports.audit import Actor
-from greenroom.service.records import Records, line_of, version_line
-from greenroom.wire import records as w
+from greenroom.service.versions import Versions, line_of, version_line
+from greenroom.wire import versions as w
 from greenroom.wire.assistants import MAX_NAME_CHARS, AssistantRecord, as_data
 from greenroom.wire.keys import Scope
 
@@ -22,8 +22,8 @@ router = APIRouter(prefix="/api/operator", tags=["assistants"])
 _OF_ONE = (*BY_THE_OPERATORS_DOOR, NotFound)
 
 
-def _records(request: Request) -> Records:
-    records: Records = request.app.state.records
+def _records(request: Request) -> Versions:
+    records: Versions = request.app.state.versions
     return records
 
 
@@ -32,7 +32,7 @@ async def _editor(request: Request) -> Actor:
 
 
 Editor = Annotated[Actor, Depends(_editor)]
-RecordsDep = Annotated[Records, Depends(_records)]
+VersionsDep = Annotated[Versions, Depends(_records)]
 Name = Annotated[str, Path(max_length=MAX_NAME_CHARS)]
 Number = Annotated[int, Path(ge=1, le=w.MOST_VERSIONS)]
 
@@ -45,7 +45,7 @@ async def schema(editor: Editor) -> dict[str, Any]:
 
 @router.post("/assistant-checks", responses=refusals(*BY_THE_OPERATORS_DOOR, BadRecord))
 async def check(
-    body: w.ValidateBody, editor: Editor, records: RecordsDep, request: Request
+    body: w.ValidateBody, editor: Editor, records: VersionsDep, request: Request
 ) -> w.ValidateAnswer:
     """Look at a record without keeping it: whether it could be published here."""
     record = parse(body.record)
@@ -54,13 +54,13 @@ async def check(
 
 
 @router.get("/assistants", responses=refusals(*BY_THE_OPERATORS_DOOR))
-async def listed(editor: Editor, records: RecordsDep) -> w.AssistantLines:
+async def listed(editor: Editor, records: VersionsDep) -> w.AssistantLines:
     """Every assistant that has a record."""
     return w.AssistantLines(assistants=[line_of(one) for one in await records.listed()])
 
 
 @router.get("/assistants/{name}", responses=refusals(*_OF_ONE))
-async def get(name: Name, editor: Editor, records: RecordsDep) -> w.RecordAnswer:
+async def get(name: Name, editor: Editor, records: VersionsDep) -> w.RecordAnswer:
     """The published version of a record, or the newest where none is."""
     return _answer(await records.version(name))
 
@@ -71,7 +71,7 @@ async def get(name: Name, editor: Editor, records: RecordsDep) -> w.RecordAnswer
     responses=refusals(*BY_THE_OPERATORS_DOOR, BadRecord, RecordConflict),
 )
 async def save(
-    name: Name, body: w.RecordBody, editor: Editor, records: RecordsDep
+    name: Name, body: w.RecordBody, editor: Editor, records: VersionsDep
 ) -> w.RecordAnswer:
     """Keep a new version of a record, the first one or one more."""
     version = await records.save(
@@ -86,13 +86,13 @@ async def save(
 
 
 @router.delete("/assistants/{name}", status_code=204, responses=refusals(*_OF_ONE))
-async def delete(name: Name, editor: Editor, records: RecordsDep) -> None:
+async def delete(name: Name, editor: Editor, records: VersionsDep) -> None:
     """Take an assistant away from new sessions; those that run go on."""
     await records.delete(editor, name)
 
 
 @router.get("/assistants/{name}/versions", responses=refusals(*_OF_ONE))
-async def versions(name: Name, editor: Editor, records: RecordsDep) -> w.VersionLines:
+async def versions(name: Name, editor: Editor, records: VersionsDep) -> w.VersionLines:
     """The versions of a record, the newest first."""
     standing = await records.standing(name)
     found = await records.versions(name)
@@ -102,7 +102,7 @@ async def versions(name: Name, editor: Editor, records: RecordsDep) -> w.Version
 
 @router.get("/assistants/{name}/versions/{version}", responses=refusals(*_OF_ONE))
 async def one_version(
-    name: Name, version: Number, editor: Editor, records: RecordsDep
+    name: Name, version: Number, editor: Editor, records: VersionsDep
 ) -> w.RecordAnswer:
     """One version of a record."""
     return _answer(await records.version(name, version))
@@ -110,7 +110,7 @@ async def one_version(
 
 @router.post("/assistants/{name}/publish", responses=refusals(*_OF_ONE, BadRecord))
 async def publish(
-    name: Name, editor: Editor, records: RecordsDep, body: w.PublishBody | None = None
+    name: Name, editor: Editor, records: VersionsDep, body: w.PublishBody | None = None
 ) -> w.PublishAnswer:
     """Give new sessions this version, or the newest. Running ones keep theirs."""
     version = await records.publish(editor, name, body.version if body else None)
@@ -119,7 +119,7 @@ async def publish(
 
 @router.post("/assistants/{name}/rollback", responses=refusals(*_OF_ONE, BadRecord, Conflict))
 async def roll_back(
-    name: Name, editor: Editor, records: RecordsDep, body: w.PublishBody | None = None
+    name: Name, editor: Editor, records: VersionsDep, body: w.PublishBody | None = None
 ) -> w.PublishAnswer:
     """Give new sessions this version again, or the one that was published before."""
     version = await records.roll_back(editor, name, body.version if body else None)
@@ -128,14 +128,14 @@ async def roll_back(
 
 @router.post("/assistants/{name}/kill", status_code=204, responses=refusals(*_OF_ONE))
 async def kill(
-    name: Name, editor: Editor, records: RecordsDep, body: w.KillBody | None = None
+    name: Name, editor: Editor, records: VersionsDep, body: w.KillBody | None = None
 ) -> None:
     """Let nobody start it from now on; pages are sent to the other side."""
     await records.kill(editor, name, body.reason.strip() if body else "")
 
 
 @router.post("/assistants/{name}/revive", responses=refusals(*_OF_ONE))
-async def revive(name: Name, editor: Editor, records: RecordsDep) -> w.ReviveAnswer:
+async def revive(name: Name, editor: Editor, records: VersionsDep) -> w.ReviveAnswer:
     """Let it be started again."""
     return w.ReviveAnswer(name=name, revived=await records.revive(editor, name))
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from greenroom.ports.assistants import Standing, Version
     from greenroom.ports.store import Store
     from greenroom.service.assistants import Bounds
-    from greenroom.service.records import Records
+    from greenroom.service.versions import Versions
     from greenroom.settings import Settings
 
 _T = TypeVar("_T")
@@ -47,8 +47,8 @@ def list_assistants(as_json: AsJson = False, state_dir: StateDir = None) -> None
 
       [bold]greenroom assistants list --json[/bold]   for machines
     """
-    from greenroom.service.records import line_of
-    from greenroom.wire.records import AssistantLines
+    from greenroom.service.versions import line_of
+    from greenroom.wire.versions import AssistantLines
 
     found: list[Standing] = _with_records(state_dir, lambda records, _: records.listed())
     lines = [line_of(one) for one in found]
@@ -92,10 +92,10 @@ def versions(name: Name, as_json: AsJson = False, state_dir: StateDir = None) ->
 
     Example:  [bold]greenroom assistants versions mary[/bold]
     """
-    from greenroom.service.records import version_line
-    from greenroom.wire.records import VersionLines
+    from greenroom.service.versions import version_line
+    from greenroom.wire.versions import VersionLines
 
-    async def both(records: Records, _: Settings) -> tuple[Standing, list[Version]]:
+    async def both(records: Versions, _: Settings) -> tuple[Standing, list[Version]]:
         return await records.standing(name), await records.versions(name)
 
     standing, found = _with_records(state_dir, both)
@@ -167,10 +167,10 @@ def save(
       [bold]greenroom assistants save mary.yaml --based-on 3[/bold]   only if nobody was faster
     """
     from greenroom.ports.assistants import Source
-    from greenroom.service.records import NEWEST
+    from greenroom.service.versions import NEWEST
     from greenroom.wire.assistants import as_data
 
-    async def keep(records: Records, _: Settings) -> Version:
+    async def keep(records: Versions, _: Settings) -> Version:
         record = as_data(_read(path).record)
         base = NEWEST if based_on is None else based_on
         return await records.save(
@@ -269,7 +269,7 @@ def as_text(record: dict[str, Any], *, as_json: bool) -> str:
 
 
 def in_database(
-    state_dir: Path | None, use: Callable[[Store, Records, Settings], Awaitable[_T]]
+    state_dir: Path | None, use: Callable[[Store, Versions, Settings], Awaitable[_T]]
 ) -> _T:
     """Use the database and the records in it; whatever is refused is said, and ends the command."""
 
@@ -282,15 +282,15 @@ def in_database(
         return asyncio.run(run(read(state_dir)))
 
 
-def _with_records(state_dir: Path | None, use: Callable[[Records, Settings], Awaitable[_T]]) -> _T:
+def _with_records(state_dir: Path | None, use: Callable[[Versions, Settings], Awaitable[_T]]) -> _T:
     return in_database(state_dir, lambda _, records, settings: use(records, settings))
 
 
-def _records(settings: Settings, store: Store) -> Records:
+def _records(settings: Settings, store: Store) -> Versions:
     from greenroom.commands.database import audit_in
-    from greenroom.service.records import Records
+    from greenroom.service.versions import Versions
 
-    return Records(store.assistants, audit_in(store), _bounds(settings))
+    return Versions(store.assistants, audit_in(store), _bounds(settings))
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -37,6 +37,8 @@ class Act(StrEnum):
     DELETE_ASSISTANT = "assistant.delete"
     KILL_ASSISTANT = "assistant.kill"
     REVIVE_ASSISTANT = "assistant.revive"
+    EXPORT = "user.export"
+    ERASE = "user.erase"
     # What a server's key does in the name of a user.
     USER_TOKEN = "token.user"  # noqa: S105 - a name
     START = "session.start"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from greenroom.ports.audit import AuditStore
     from greenroom.ports.deliveries import DeliveryStore
     from greenroom.ports.keys import KeyStore
+    from greenroom.ports.records import Records
 
 
 class StaleWrite(Exception):
@@ -180,6 +181,11 @@ class Store(Protocol):
     @property
     def assistants(self) -> AssistantStore:
         """The records of assistants."""
+        ...
+
+    @property
+    def records(self) -> Records:
+        """What is kept of people."""
         ...
 
     async def admit(

@@ -1,112 +1,85 @@
-"""Bodies of ``/api/operator/assistants``: records and their versions, for those who run the house.
+"""What is handed out of what is kept: a session's transcript, and all that is known of a user.
 
-Not part of the schema that browsers are built from: no page changes an assistant.
+Not part of the schema that browsers are built from: no page of ours asks any of this.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import Field
+from typing import Any, Literal
 
 from greenroom.wire.base import WireModel
-
-MOST_VERSIONS = 2**31 - 1
-
-
-class AssistantLine(WireModel):
-    """An assistant that has a record. Times: RFC 3339, UTC.
-
-    ``published``: the version that new sessions get; ``killedAt``: since when nobody gets any.
-    """
-
-    name: str
-    latest: int
-    published: int | None = None
-    created_at: str
-    updated_at: str
-    killed_at: str | None = None
-    kill_reason: str | None = None
+from greenroom.wire.events import Event
 
 
-class AssistantLines(WireModel):
-    """Every assistant that has a record, by name."""
+class Line(WireModel):
+    """Something that was said or typed, whole. Time: RFC 3339, UTC."""
 
-    assistants: list[AssistantLine]
-
-
-class VersionLine(WireModel):
-    """A version as it is listed. ``publishedAt``: when it was last published, if ever."""
-
-    version: int
-    source: str
-    created_at: str
-    created_by: str
-    published_at: str | None = None
+    seq: int
+    time: str
+    role: Literal["user", "assistant"]
+    text: str
+    turn: int
+    typed: bool | None = None
 
 
-class VersionLines(WireModel):
-    """The versions of an assistant, the newest first."""
+class TranscriptBody(WireModel):
+    """What was said in a session, in order. ``more``: it is longer than what is shown."""
 
-    name: str
-    published: int | None = None
-    versions: list[VersionLine]
-
-
-class RecordBody(WireModel):
-    """``PUT /api/operator/assistants/{name}``: a record, as its schema says.
-
-    ``basedOn``: the newest version when it was written, 0 if there was none. Is it another by now,
-    the answer is 409, and nobody's work is lost.
-    """
-
-    record: dict[str, Any]
-    based_on: int = Field(ge=0, le=MOST_VERSIONS)
-    publish: bool = False
+    session_id: str
+    assistant: str
+    started_at: str
+    ended_at: str | None = None
+    lines: list[Line]
+    more: bool = False
 
 
-class RecordAnswer(WireModel):
-    """A record in one of its versions."""
+class UserRecord(WireModel):
+    """Begins an export: whose it is, and when it was made."""
 
-    name: str
-    version: VersionLine
-    record: dict[str, Any]
-
-
-class ValidateBody(WireModel):
-    """``POST /api/operator/assistant-checks``: a record that is only looked at."""
-
-    record: dict[str, Any]
+    kind: Literal["user"] = "user"
+    user_id: str
+    tenant: str
+    exported_at: str
 
 
-class ValidateAnswer(WireModel):
-    """It can be kept, and published here. ``record``: as it would be kept."""
+class SessionRecord(WireModel):
+    """One of a user's sessions: everything that its record says. Its events follow."""
 
-    name: str
-    record: dict[str, Any]
-
-
-class PublishBody(WireModel):
-    """Which version; without one: the newest, or for a roll-back the one published before."""
-
-    version: int | None = Field(default=None, ge=1, le=MOST_VERSIONS)
-
-
-class PublishAnswer(WireModel):
-    """Which version new sessions get now."""
-
-    name: str
-    published: int
+    kind: Literal["session"] = "session"
+    session_id: str
+    assistant: str
+    room: str
+    stage: str
+    started_at: str
+    active_at: str | None
+    ended_at: str | None
+    reason: str | None
+    body: dict[str, Any]
+    cost_usd: float
 
 
-class KillBody(WireModel):
-    """Why an assistant is switched off; users are told."""
+class EventRecord(WireModel):
+    """An event of the session before it."""
 
-    reason: str = Field(default="", max_length=500)
+    kind: Literal["event"] = "event"
+    event: Event
 
 
-class ReviveAnswer(WireModel):
-    """``revived``: whether it was switched off before."""
+class SpendRecord(WireModel):
+    """What one component cost on one day (UTC)."""
 
-    name: str
-    revived: bool
+    kind: Literal["spend"] = "spend"
+    day: str
+    component: str
+    usd: float
+
+
+Exported = UserRecord | SessionRecord | EventRecord | SpendRecord
+
+
+class ErasedBody(WireModel):
+    """What was erased. ``alias``: the name under which the sessions' times and cost remain."""
+
+    alias: str
+    sessions: int
+    events: int

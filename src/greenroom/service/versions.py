@@ -14,8 +14,8 @@ from greenroom.ports.audit import Act, Actor
 from greenroom.service.assistants import Bounds
 from greenroom.service.audit import Audit
 from greenroom.wire.assistants import AssistantRecord, as_data
-from greenroom.wire.records import AssistantLine, VersionLine
 from greenroom.wire.translate import rfc3339
+from greenroom.wire.versions import AssistantLine, VersionLine
 
 log = structlog.get_logger("greenroom.assistants")
 
@@ -23,7 +23,7 @@ NEWEST = -1
 """As what a version is based on: whatever is the newest. Nobody else's work is looked at."""
 
 
-class Records:
+class Versions:
     """The records of assistants, as people change them."""
 
     def __init__(self, store: AssistantStore, audit: Audit, bounds: Bounds) -> None:
