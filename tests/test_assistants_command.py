@@ -84,3 +84,22 @@ def test_files_are_checked_without_a_database(
 def test_the_schema_is_one(mary: Path) -> None:
     schema = json.loads(greenroom("schema").stdout)
     assert {"name", "persona", "rollout"} <= schema["properties"].keys()
+
+
+def rollout(*words: str, code: int = 0) -> Result:
+    with structlog.testing.capture_logs():
+        done = runner.invoke(app, ("rollout", *words))
+    assert done.exit_code == code, done.output
+    return done
+
+
+def test_a_rollout_is_raised_looked_at_and_taken_back(mary: Path) -> None:
+    assert "no page has asked" in rollout("report").stdout
+    assert "has a record" in rollout("set", "mary", "10", code=1).output
+    greenroom("save", str(mary), "--publish")
+    rollout("set", "mary", "0")
+    rollout("set", "mary", "100", "--tenant", "acme")
+    assert rollout("decide", "mary", "ada").stdout == "vapi (percentage)\n"
+    assert rollout("decide", "mary", "ada", "--tenant", "acme").stdout == "greenroom (tenant)\n"
+    assert "rollout.percentage" in rollout("set", "mary", "110", code=1).output
+    assert json.loads(rollout("report", "--json").stdout)["assistants"] == []

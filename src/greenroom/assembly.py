@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from openfeature.provider import FeatureProvider
+
 from greenroom.api.app import Parts
 from greenroom.api.identity import Identity
 from greenroom.ports.capacity import Capacity
@@ -39,6 +41,7 @@ from greenroom.service.reconcile import Reconciler
 from greenroom.service.redaction import Redaction
 from greenroom.service.reports import Reports
 from greenroom.service.retention import Keeping, Retention
+from greenroom.service.rollout import RollingOut
 from greenroom.service.sessions import Assistant, Sessions
 from greenroom.service.versions import Versions
 from greenroom.session.policy import Quotas
@@ -72,6 +75,7 @@ class Plan:
         anonymous: Whether visitors without a token are let in.
         assistants: What may be started, the first one by default.
         bots: Further bots that assistants' records may name.
+        flags: The flag system that decides in a roll-out; None: the records do.
         link_url: Where bots dial; None: no server listens, and nothing is launched.
         memory_limit_bytes: Private memory of a bot.
         money: Prices and budgets; nothing has a price, and nothing is limited, unless said.
@@ -102,6 +106,7 @@ class Plan:
     issuer: Issuer | None = None
     daily_webhook_secret: str | None = None
     bots: Sequence[str] = field(default_factory=list)
+    flags: FeatureProvider | None = None
     redaction: Redaction = field(default_factory=Redaction)
     keeping: Keeping = field(default_factory=Keeping)
 
@@ -191,6 +196,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         sessions=sessions,
         catalogue=catalogue,
         versions=Versions(store.assistants, audit, bounds),
+        rolling_out=RollingOut(catalogue, store, store.rollout, clock, plan.flags),
         reports=reports,
         purse=purse,
         emergency=emergency,

@@ -42,6 +42,7 @@ from greenroom.service.issuer import Issuer
 from greenroom.service.purse import Money
 from greenroom.service.redaction import Redaction, redaction_by
 from greenroom.service.retention import keeping_of
+from greenroom.service.rollout import flags_by
 from greenroom.service.sessions import Assistant
 from greenroom.session.inputs import BotExited
 from greenroom.session.model import EndReason, Stage
@@ -146,6 +147,7 @@ async def build(
         issuer=_issuer(settings),
         daily_webhook_secret=account.webhook_secret if account else None,
         bots=settings.bots,
+        flags=flags_by(settings.flags) if address else None,
         redaction=redaction_by(settings.redact) if address else Redaction(),
         keeping=keeping_of(settings.keep_words_days, settings.keep_sessions_days),
     )
@@ -350,6 +352,7 @@ async def _serve(
         await house.parts.rooms.aclose()
         await house.parts.store.close()
         await house.deliverer.close()
+        house.parts.rolling_out.close()
 
 
 async def _run_until_stopped(

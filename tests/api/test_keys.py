@@ -134,6 +134,7 @@ _DOORS: dict[Scope, Sequence[tuple[str, str, Any]]] = {
         ("POST", f"{START}/ses_1/ticket", None),
         ("GET", "/api/voice/cost", None),
         ("GET", "/api/voice/estimate", None),
+        ("GET", "/api/voice/provider", None),
     ],
     Scope.CONTROL: [
         ("POST", "/api/voice/mute", {"sessionId": "ses_1", "isMuted": True, "timestamp": 1}),
@@ -151,9 +152,13 @@ _DOORS: dict[Scope, Sequence[tuple[str, str, Any]]] = {
         ("PUT", "/api/operator/assistants/mary", {"record": {}, "basedOn": 0}),
         ("DELETE", "/api/operator/assistants/mary", None),
         ("GET", "/api/operator/assistant-schema", None),
+        ("GET", "/api/operator/rollout", None),
         ("POST", "/api/operator/assistant-checks", {"record": {"name": "mary"}}),
         ("POST", "/api/operator/assistants/mary/publish", {}),
         ("POST", "/api/operator/assistants/mary/kill", {}),
+    ],
+    Scope.OUTCOMES: [
+        ("POST", "/api/rollout/outcomes", {"id": "c1", "assistant": "mary", "startedAt": 1}),
     ],
     Scope.OPERATE: [
         ("GET", "/api/operator/sessions", None),

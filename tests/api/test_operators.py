@@ -21,6 +21,7 @@ DOORS = [
     ("DELETE", "/api/operator/sessions/ses_1"),
     ("GET", "/api/operator/assistants"),
     ("GET", "/api/operator/assistant-schema"),
+    ("GET", "/api/operator/rollout"),
     ("POST", "/api/operator/assistant-checks"),
     ("PUT", "/api/operator/assistants/mary"),
     ("DELETE", "/api/operator/assistants/mary"),

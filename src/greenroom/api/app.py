@@ -24,6 +24,7 @@ from greenroom.api import (
     operators,
     pipecat,
     records,
+    rollout,
     voice,
     webhook,
 )
@@ -52,6 +53,7 @@ from greenroom.service.people import People
 from greenroom.service.purse import Purse
 from greenroom.service.rates import Rates
 from greenroom.service.reports import Reports
+from greenroom.service.rollout import RollingOut
 from greenroom.service.sessions import Sessions
 from greenroom.service.versions import Versions
 
@@ -72,6 +74,7 @@ class Parts:
     sessions: Sessions
     catalogue: Catalogue
     versions: Versions
+    rolling_out: RollingOut
     reports: Reports
     purse: Purse
     emergency: Emergency
@@ -104,7 +107,7 @@ def build_app(parts: Parts) -> FastAPI:
     install_errors(app, parts.metrics)
     for resource in (voice, cost, pipecat, cloud, events, link, webhook, daily, health):
         app.include_router(resource.router)
-    for resource in (operators, keys, audit, deliveries, records, assistants):
+    for resource in (operators, keys, audit, deliveries, records, assistants, rollout):
         app.include_router(resource.router)
     install_description(app)
     install_page(app)

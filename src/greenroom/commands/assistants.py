@@ -55,7 +55,7 @@ def list_assistants(as_json: AsJson = False, state_dir: StateDir = None) -> None
     if as_json:
         out.print(AssistantLines(assistants=lines).model_dump_json(by_alias=True), markup=False)
     elif lines:
-        table = _a_table("name", "published", "newest", "changed (UTC)", "")
+        table = a_table("name", "published", "newest", "changed (UTC)", "")
         for line in lines:
             killed = f"[red]switched off[/red] {escape(line.kill_reason or '')}"
             published = str(line.published) if line.published else "–"
@@ -104,7 +104,7 @@ def versions(name: Name, as_json: AsJson = False, state_dir: StateDir = None) ->
         told = VersionLines(name=name, published=standing.published, versions=lines)
         out.print(told.model_dump_json(by_alias=True), markup=False)
         return
-    table = _a_table("version", "", "from", "by", "saved (UTC)", "last published (UTC)")
+    table = a_table("version", "", "from", "by", "saved (UTC)", "last published (UTC)")
     for line in lines:
         mark = "[green]published[/green]" if line.version == standing.published else ""
         when = [
@@ -315,7 +315,8 @@ def _read(path: Path) -> FileRecord:
     return read_file(path)
 
 
-def _a_table(*headings: str) -> Table:
+def a_table(*headings: str) -> Table:
+    """A table without lines."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in headings:
         table.add_column(heading, overflow="fold")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from greenroom.ports.deliveries import DeliveryStore
     from greenroom.ports.keys import KeyStore
     from greenroom.ports.records import Records
+    from greenroom.ports.rollout import RolloutStore
 
 
 class StaleWrite(Exception):
@@ -181,6 +182,11 @@ class Store(Protocol):
     @property
     def assistants(self) -> AssistantStore:
         """The records of assistants."""
+        ...
+
+    @property
+    def rollout(self) -> RolloutStore:
+        """What was decided in a roll-out, and how it went."""
         ...
 
     @property

@@ -46,6 +46,7 @@ class Assistant:
         record: Its record, if it has one.
         version: The version of that.
         disabled: Why nobody may start it, in a sentence; None: everybody may.
+        killed: Whether that is because somebody switched it off.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Assistant:
     record: AssistantRecord | None = None
     version: int | None = None
     disabled: str | None = None
+    killed: bool = False
 
     @property
     def most(self) -> Limits:
@@ -181,7 +183,8 @@ class Catalogue:
         beyond = [str(p) for p in self.bounds.beyond(record)]
         if beyond:  # the settings have changed since it was published
             log.warning("assistant.beyond_the_ceilings", assistant=record.name, problems=beyond)
-        return replace(made, disabled=self._why_not(standing, record))
+        killed = standing.killed_at is not None
+        return replace(made, disabled=self._why_not(standing, record), killed=killed)
 
     def _why_not(self, standing: Standing, record: AssistantRecord) -> str | None:
         if standing.killed_at is not None:

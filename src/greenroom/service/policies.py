@@ -55,6 +55,7 @@ class Outside(StrEnum):
     RESUME = "launcher.resume"
     HALTED = "launcher.halted"
     KEY_SET = "keyset.read"
+    FLAGS = "flags.ask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,8 @@ POLICIES: dict[Outside, Policy] = {
     Outside.HALTED: Policy(2.0),
     # A user waits for it who has a token already; with the keys of before it is not missed.
     Outside.KEY_SET: Policy(4.0, attempts=2),
+    # A page waits for it before it shows its button; the record's own word is as good.
+    Outside.FLAGS: Policy(1.0),
 }
 
 EFFECT_CALLS: dict[EffectKind, Outside] = {

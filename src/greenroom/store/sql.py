@@ -49,6 +49,7 @@ from greenroom.store.deliveries import SqlDeliveries
 from greenroom.store.keys import SqlKeys
 from greenroom.store.occupancy import census, waiting_sessions
 from greenroom.store.records import SqlRecords
+from greenroom.store.rollout import SqlRollout
 from greenroom.store.rows import from_row, to_row
 from greenroom.store.transactions import T, Transactions, Work
 
@@ -104,6 +105,7 @@ class SqlStore:
         self.audit = SqlAudit(db)
         self.assistants = SqlAssistants(db)
         self.records = SqlRecords(db)
+        self.rollout = SqlRollout(db)
         self._admission_lock = admission_lock
         self._turn = asyncio.Lock()
 

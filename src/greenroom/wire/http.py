@@ -166,6 +166,18 @@ class ConfigAnswer(WireModel):
     auto_start: bool = False
 
 
+class ProviderAnswer(WireModel):
+    """``GET /api/voice/provider``: which side the user's next conversation is on, and why.
+
+    ``reason``: ``no_record``, ``disabled``, ``killed``, ``halted``, ``tester``, ``tenant``,
+    ``percentage``, ``flag`` or ``flag_failed``; a newer server may know others.
+    """
+
+    assistant: str
+    provider: Literal["greenroom", "vapi"]
+    reason: str
+
+
 class EstimateAnswer(WireModel):
     """``GET /api/voice/estimate``: what a typical conversation of ``minutes`` will cost.
 

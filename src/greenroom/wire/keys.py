@@ -43,6 +43,8 @@ class Scope(StrEnum):
     """See and replay the deliveries of events."""
     ASSISTANTS = "assistants"
     """See, change, publish and switch off the records of assistants."""
+    OUTCOMES = "outcomes"
+    """Tell how conversations went on the other side of a roll-out."""
     OPERATE = "operate"
     """Everything that an operator may, the stop button included."""
 

@@ -373,6 +373,17 @@ export interface PauseBody {
   paused: boolean;
 }
 /**
+ * ``GET /api/voice/provider``: which side the user's next conversation is on, and why.
+ *
+ * ``reason``: ``no_record``, ``disabled``, ``killed``, ``halted``, ``tester``, ``tenant``,
+ * ``percentage``, ``flag`` or ``flag_failed``; a newer server may know others.
+ */
+export interface ProviderAnswer {
+  assistant: string;
+  provider: 'greenroom' | 'vapi';
+  reason: string;
+}
+/**
  * Server → page: why the last message was refused; the socket closes after it.
  */
 export interface Refused {
