@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import structlog
@@ -103,3 +106,96 @@ def test_a_rollout_is_raised_looked_at_and_taken_back(mary: Path) -> None:
     assert rollout("decide", "mary", "ada", "--tenant", "acme").stdout == "greenroom (tenant)\n"
     assert "rollout.percentage" in rollout("set", "mary", "110", code=1).output
     assert json.loads(rollout("report", "--json").stdout)["assistants"] == []
+
+
+# ---- import, and the plan's migration
+
+VAPI_FILES = Path(__file__).parent / "assistants" / "vapi"
+
+
+def imports(*words: str, code: int = 0) -> Result:
+    with structlog.testing.capture_logs():
+        done = runner.invoke(app, ("import", *words))
+    assert done.exit_code == code, done.output
+    return done
+
+
+def test_vapis_assistants_become_files_and_versions(tmp_path: Path) -> None:
+    file = VAPI_FILES / "02-server-tools.json"
+    output = imports("vapi", str(file)).output
+    assert "model.toolIds[0]" in output
+    assert "Nothing was written" in output
+    folder = tmp_path / "records"
+    imports("vapi", str(VAPI_FILES / "10-hooks-and-mcp.json"), "--to", str(folder))
+    assert {path.name for path in folder.iterdir()} == {"Concierge.yaml", "Concierge-night.yaml"}
+    greenroom("validate", str(folder))
+    again = imports("vapi", str(VAPI_FILES / "10-hooks-and-mcp.json"), "--to", str(folder), code=1)
+    assert "nothing was written" in again.output
+    imports("vapi", str(file), "--save")
+    (line,) = json.loads(greenroom("list", "--json").stdout)["assistants"]
+    assert (line["name"], line["published"]) == ("Parcel-desk", None)
+    told = json.loads(imports("vapi", str(file), "--json").stdout)["assistants"][0]
+    assert {"field": "model.tools[0].async", "why": "has no equal"} in told["dropped"]
+    assert "Name a file, or say --api" in imports("vapi", code=1).output
+    assert "VAPI_API_KEY is not set" in imports("vapi", "--api", code=1).output
+
+
+def test_all_assistants_are_fetched_page_by_page(environment: pytest.MonkeyPatch) -> None:
+    every = [
+        {"id": f"a{n}", "name": f"Number {n % 200}", "createdAt": f"2025-01-01T{n:06}"}
+        for n in range(250)
+    ]
+    asked: list[tuple[str, str]] = []
+
+    class Vapi(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            query = parse_qs(urlsplit(self.path).query)
+            before = query.get("createdAtLt", ["9"])[0]
+            asked.append((self.headers["Authorization"], before))
+            newest = [one for one in reversed(every) if one["createdAt"] < before]
+            self.send_response(200 if self.headers["Authorization"] == "Bearer private" else 401)
+            self.end_headers()
+            self.wfile.write(json.dumps(newest[: int(query["limit"][0])]).encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Vapi) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}"
+            environment.setenv("VAPI_API_KEY", "private")
+            found = json.loads(imports("vapi", "--api", "--url", url, "--json").stdout)
+            environment.setenv("VAPI_API_KEY", "public")
+            refused = imports("vapi", "--api", "--url", url, code=1)
+        finally:
+            server.shutdown()
+    names = [one["name"] for one in found["assistants"]]
+    assert (len(names), len(set(names))) == (250, 250)
+    assert len(asked) == 4
+    assert "does not accept this key" in refused.output
+    assert "public" not in refused.output
+
+
+def test_documents_of_mongodb_become_versions_and_the_migration_is_run_twice(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "assistants.json"
+    file.write_text('{"name": "nia", "persona": "x"}\n{"name": "mia"}\n')
+    imports("mongo", str(file), "--save")
+    assert "Every record has" in greenroom("migrate").stdout
+    old = tmp_path / "old.yaml"
+    old.write_text("persona: y\n")
+    greenroom("save", str(old), "--publish")
+    assert "old would get" in greenroom("migrate", "--dry-run").stdout
+    assert "old has got" in greenroom("migrate").stdout
+    assert "Every record has" in greenroom("migrate").stdout
+    record = json.loads(greenroom("show", "old", "--json").stdout)
+    # The plan's hour is more than this server allows.
+    assert record["voiceSessionConfig"]["maxDuration"] == 600
+    lines = json.loads(greenroom("list", "--json").stdout)["assistants"]
+    assert [(line["name"], line["latest"], line["published"]) for line in lines] == [
+        ("mia", 1, None),
+        ("nia", 1, None),
+        ("old", 2, 2),
+    ]

@@ -11,7 +11,17 @@ import typer
 from rich.markup import escape
 
 from greenroom import __version__
-from greenroom.commands import assistants, data, db, deliveries, keys, relay, rollout, stand_in
+from greenroom.commands import (
+    assistants,
+    data,
+    db,
+    deliveries,
+    importing,
+    keys,
+    relay,
+    rollout,
+    stand_in,
+)
 from greenroom.commands.audit import audit
 from greenroom.commands.cost import cost
 from greenroom.commands.data import transcript
@@ -31,6 +41,7 @@ app.add_typer(assistants.app, name="assistants")
 app.add_typer(data.app, name="data")
 app.add_typer(db.app, name="db")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(importing.app, name="import")
 app.add_typer(keys.app, name="keys")
 app.add_typer(relay.app, name="relay")
 app.add_typer(rollout.app, name="rollout")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from greenroom.errors import (
     AssistantDisabled,
     BadOverride,
     BadRecord,
+    BadSetting,
     Conflict,
     NotFound,
     OverrideNotAllowed,
     RecordConflict,
 )
+from greenroom.folder import take_folder
 from greenroom.ports.assistants import Source, Version
 from greenroom.ports.audit import Actor, ActorKind
 from greenroom.service.specs import spec_of
@@ -261,3 +264,21 @@ async def test_a_file_becomes_a_version_only_when_it_changes(house: House) -> No
     assert (await start(house)).assistant_version == 1
     await records.delete(OPS, "mary")
     assert [v.number for v in await records.take(OPS, [two])] == [3]
+
+
+async def test_a_server_reads_its_folder_and_names_what_is_wrong_with_it(
+    house: House, tmp_path: Path
+) -> None:
+    (tmp_path / "mary.yaml").write_text("firstMessage: Hello!\nbot: bots/mary.py\n")
+    await take_folder(tmp_path, house.whole)
+    await take_folder(tmp_path, house.whole)
+    session = await start(house)
+    assert (session.assistant_version, session.bot) == (1, "bots/mary.py")
+    for text, words in (("bot: os", "bot: is none"), ("name: [", "mary.yaml: Line 1")):
+        (tmp_path / "mary.yaml").write_text(text)
+        with pytest.raises(BadSetting, match=f"GREENROOM_ASSISTANTS_DIR: .*{words}"):
+            await take_folder(tmp_path, house.whole)
+    with pytest.raises(BadSetting, match="cannot be read"):
+        await take_folder(tmp_path / "nowhere", house.whole)
+    await take_folder(None, house.whole)
+    assert await house.parts.versions.take(OPS, []) == []

@@ -50,7 +50,7 @@ def list_assistants(as_json: AsJson = False, state_dir: StateDir = None) -> None
     from greenroom.service.versions import line_of
     from greenroom.wire.versions import AssistantLines
 
-    found: list[Standing] = _with_records(state_dir, lambda records, _: records.listed())
+    found: list[Standing] = _with_versions(state_dir, lambda versions, _: versions.listed())
     lines = [line_of(one) for one in found]
     if as_json:
         out.print(AssistantLines(assistants=lines).model_dump_json(by_alias=True), markup=False)
@@ -81,7 +81,7 @@ def show(
 
       [bold]greenroom assistants show mary 3 --json[/bold]
     """
-    version: Version = _with_records(state_dir, lambda records, _: records.version(name, number))
+    version: Version = _with_versions(state_dir, lambda versions, _: versions.version(name, number))
     err.print(f"[dim]version {version.number}, {version.source}, {version.created_by}[/dim]")
     out.print(as_text(version.record, as_json=as_json), markup=False, end="")
 
@@ -98,7 +98,7 @@ def versions(name: Name, as_json: AsJson = False, state_dir: StateDir = None) ->
     async def both(records: Versions, _: Settings) -> tuple[Standing, list[Version]]:
         return await records.standing(name), await records.versions(name)
 
-    standing, found = _with_records(state_dir, both)
+    standing, found = _with_versions(state_dir, both)
     lines = [version_line(one) for one in found]
     if as_json:
         told = VersionLines(name=name, published=standing.published, versions=lines)
@@ -177,7 +177,7 @@ def save(
             actor(), record, based_on=base, source=Source.COMMAND, publish=publish_it
         )
 
-    version = _with_records(state_dir, keep)
+    version = _with_versions(state_dir, keep)
     said = "saved and published" if publish_it else "saved"
     out.print(f"[green]✓[/green] {escape(version.name)} {version.number} is {said}.")
 
@@ -191,7 +191,7 @@ def publish(name: Name, number: Number = None, state_dir: StateDir = None) -> No
 
       [bold]greenroom assistants publish mary 3[/bold]
     """
-    version = _with_records(state_dir, lambda r, _: r.publish(actor(), name, number))
+    version = _with_versions(state_dir, lambda r, _: r.publish(actor(), name, number))
     out.print(f"[green]✓[/green] New sessions with {escape(name)} get version {version.number}.")
 
 
@@ -204,7 +204,7 @@ def rollback(name: Name, number: Number = None, state_dir: StateDir = None) -> N
 
       [bold]greenroom assistants rollback mary 2[/bold]
     """
-    version = _with_records(state_dir, lambda r, _: r.roll_back(actor(), name, number))
+    version = _with_versions(state_dir, lambda r, _: r.roll_back(actor(), name, number))
     out.print(f"[green]✓[/green] New sessions with {escape(name)} get version {version.number}.")
 
 
@@ -214,7 +214,7 @@ def delete(name: Name, state_dir: StateDir = None) -> None:
 
     Example:  [bold]greenroom assistants delete mary[/bold]
     """
-    _with_records(state_dir, lambda records, _: records.delete(actor(), name))
+    _with_versions(state_dir, lambda versions, _: versions.delete(actor(), name))
     out.print(f"[green]✓[/green] {escape(name)} is gone for new sessions.")
 
 
@@ -231,7 +231,7 @@ def kill(
 
       [bold]greenroom assistants kill mary --reason "It is being mended."[/bold]
     """
-    _with_records(state_dir, lambda records, _: records.kill(actor(), name, reason))
+    _with_versions(state_dir, lambda versions, _: versions.kill(actor(), name, reason))
     out.print(f"[green]✓[/green] Nobody can start {escape(name)}. Sessions that run go on.")
 
 
@@ -241,9 +241,59 @@ def revive(name: Name, state_dir: StateDir = None) -> None:
 
     Example:  [bold]greenroom assistants revive mary[/bold]
     """
-    revived = _with_records(state_dir, lambda records, _: records.revive(actor(), name))
+    revived = _with_versions(state_dir, lambda versions, _: versions.revive(actor(), name))
     done = "may be started again" if revived else "was not switched off"
     out.print(f"[green]✓[/green] {escape(name)} {done}.")
+
+
+@app.command()
+def migrate(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    state_dir: StateDir = None,
+) -> None:
+    """Give records from before it a voiceSessionConfig, each in a new version. Twice is once.
+
+    Where the newest version is the published one, the new one is published, too.
+
+    Examples:
+      [bold]greenroom assistants migrate --dry-run[/bold]
+
+      [bold]greenroom assistants migrate[/bold]
+    """
+
+    async def run(versions: Versions, settings: Settings) -> list[str]:
+        most = _bounds(settings)
+        changed = []
+        for standing in await versions.listed():
+            newest = await versions.version(standing.name, standing.latest)
+            limits = most.base_of(standing.name).most
+            record = with_voice_session_config(
+                newest.record,
+                most_duration_s=limits.max_duration_s,
+                most_persistence_s=limits.persistence_s,
+            )
+            if record is newest.record:
+                continue
+            changed.append(standing.name)
+            if not dry_run:
+                await versions.save(
+                    actor(),
+                    record,
+                    based_on=standing.latest,
+                    source=Source.COMMAND,
+                    publish=standing.published == standing.latest,
+                )
+        return changed
+
+    from greenroom.assistants.voice_config import with_voice_session_config
+    from greenroom.ports.assistants import Source
+
+    changed = _with_versions(state_dir, run)
+    for name in changed:
+        would = "would get" if dry_run else "has got"
+        out.print(f"[green]✓[/green] {escape(name)} {would} a voiceSessionConfig.")
+    if not changed:
+        out.print("Every record has a voiceSessionConfig.")
 
 
 @app.command()
@@ -282,7 +332,9 @@ def in_database(
         return asyncio.run(run(read(state_dir)))
 
 
-def _with_records(state_dir: Path | None, use: Callable[[Versions, Settings], Awaitable[_T]]) -> _T:
+def _with_versions(
+    state_dir: Path | None, use: Callable[[Versions, Settings], Awaitable[_T]]
+) -> _T:
     return in_database(state_dir, lambda _, records, settings: use(records, settings))
 
 

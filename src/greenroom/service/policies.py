@@ -56,6 +56,7 @@ class Outside(StrEnum):
     HALTED = "launcher.halted"
     KEY_SET = "keyset.read"
     FLAGS = "flags.ask"
+    VAPI = "vapi.list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,8 @@ POLICIES: dict[Outside, Policy] = {
     Outside.KEY_SET: Policy(4.0, attempts=2),
     # A page waits for it before it shows its button; the record's own word is as good.
     Outside.FLAGS: Policy(1.0),
+    # A command waits for a page of assistants.
+    Outside.VAPI: Policy(10.0, attempts=4),
 }
 
 EFFECT_CALLS: dict[EffectKind, Outside] = {
