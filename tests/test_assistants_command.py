@@ -43,7 +43,6 @@ def test_a_record_is_saved_published_shown_and_rolled_back(mary: Path) -> None:
     mary.write_text("firstMessage: Two\n")
     greenroom("save", str(mary), "--based-on", "1")
     assert "firstMessage: Hello, [b]you[/b]!" in greenroom("show", "mary").stdout
-    assert "firstMessage: Two" in greenroom("show", "mary", "2").stdout
     assert json.loads(greenroom("show", "mary", "2", "--json").stdout)["firstMessage"] == "Two"
     greenroom("publish", "mary")
     assert "version 1" in greenroom("rollback", "mary").stdout
@@ -53,9 +52,8 @@ def test_a_record_is_saved_published_shown_and_rolled_back(mary: Path) -> None:
     assert [v["version"] for v in told["versions"]] == [2, 1]
     greenroom("kill", "mary", "--reason", "so")
     assert "switched off" in greenroom("list").stdout
-    greenroom("revive", "mary")
     greenroom("delete", "mary")
-    assert "has a record" in greenroom("show", "mary", code=1).output
+    assert "has a record" in greenroom("revive", "mary", code=1).output
 
 
 def test_who_is_late_is_told(mary: Path) -> None:

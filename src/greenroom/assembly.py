@@ -196,7 +196,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         sessions=sessions,
         catalogue=catalogue,
         versions=Versions(store.assistants, audit, bounds),
-        rolling_out=RollingOut(catalogue, store, store.rollout, clock, plan.flags),
+        rolling_out=RollingOut(catalogue, store, store.rollout, clock, metrics, plan.flags),
         reports=reports,
         purse=purse,
         emergency=emergency,

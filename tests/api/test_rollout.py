@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.flag_evaluation import FlagResolutionDetails
-from openfeature.provider import FeatureProvider
+from openfeature.provider import FeatureProvider, ProviderStatus
 from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvider
 
 from greenroom import assembly
-from greenroom.assistants.flags import FLAG, RolloutProvider
+from greenroom.assistants.flags import DOMAIN, FLAG, RolloutProvider
 from greenroom.errors import BadSetting
 from greenroom.ports.launcher import ExitCause
 from greenroom.ports.store import Store
@@ -85,6 +86,9 @@ async def test_decisions_are_on_record_with_their_reasons(server: House) -> None
         await asked(server, user)
     async with operator(server) as ops:
         (of_mary,) = (await ops.get(REPORT)).json()["assistants"]
+        metrics = (await ops.get("/metrics")).text
+    counted = 'greenroom_rollout_decisions_total{provider="vapi",reason="percentage"} 3.0'
+    assert counted in metrics
     assert of_mary["decisions"] == [
         {"provider": "greenroom", "reason": "tester", "users": 1, "times": 1},
         {"provider": "vapi", "reason": "percentage", "users": 2, "times": 3},
@@ -174,6 +178,8 @@ async def of_theirs(
 ) -> AsyncIterator[House]:
     """A house with a flag system of its own."""
     async with a_house(store, replace(plan, flags=request.param)) as house:
+        client = api.get_client(DOMAIN)  # it is made ready beside us
+        await house.until_true(lambda: client.get_provider_status() is ProviderStatus.READY)
         yield house
         house.parts.rolling_out.close()
 

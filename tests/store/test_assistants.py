@@ -1,4 +1,4 @@
-"""Assistants' records keep their contract on SQLite and on PostgreSQL."""
+"""Assistants' records and the roll-out keep their contracts on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from greenroom.ports.store import Store
 from greenroom.store import database_at
 from greenroom.testing.assistants_contract import AssistantsContract
+from greenroom.testing.rollout_contract import RolloutContract
 
 
 @pytest.fixture(params=["sqlite_file", "postgres_url"])
@@ -31,4 +32,8 @@ async def store(place: Path | str) -> AsyncIterator[Store]:
 
 
 class TestAssistants(AssistantsContract):
+    pass
+
+
+class TestRollout(RolloutContract):
     pass

@@ -131,10 +131,11 @@ def decide(
 def _rolling_out(store: Store, settings: Settings) -> RollingOut:
     from greenroom.main import SystemClock, bounds_of
     from greenroom.service.assistants import Catalogue
+    from greenroom.service.metrics import Metrics
     from greenroom.service.rollout import RollingOut
 
     catalogue = Catalogue(bounds_of(settings), store.assistants)
-    return RollingOut(catalogue, store, store.rollout, SystemClock())
+    return RollingOut(catalogue, store, store.rollout, SystemClock(), Metrics())
 
 
 def _print(one: AssistantReport) -> None:

@@ -21,6 +21,7 @@ from greenroom.ports.clock import Clock
 from greenroom.ports.rollout import Decided, Outcome, RolloutStore
 from greenroom.ports.store import Store
 from greenroom.service.assistants import Assistant, Catalogue
+from greenroom.service.metrics import Metrics
 from greenroom.service.policies import Outside, outside
 from greenroom.session.cost import cost_of
 from greenroom.session.model import EndReason, Session
@@ -59,6 +60,7 @@ class RollingOut:
         store: Whether everything was stopped.
         kept: Where decisions and outcomes are kept.
         clock: The time.
+        metrics: Counters.
         flags: The flag system of the house; None: the records decide.
     """
 
@@ -68,12 +70,14 @@ class RollingOut:
         store: Store,
         kept: RolloutStore,
         clock: Clock,
+        metrics: Metrics,
         flags: FeatureProvider | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._store = store
         self._kept = kept
         self._clock = clock
+        self._metrics = metrics
         self._asks_others = flags is not None
         self._threads = ThreadPoolExecutor(_ASKING_AT_ONCE, "flags") if flags else None
         # Ours is ready at once; another may have to reach its server first, and until then the
@@ -94,12 +98,13 @@ class RollingOut:
         """
         assistant = await self._catalogue.find(name)
         decision = await self._decided(assistant, user_id, tenant)
+        told = {"provider": decision.side.value, "reason": decision.reason.value}
+        self._metrics.rollout_decisions.labels(**told).inc()
         log.info(
             "rollout.decided",
             assistant=assistant.name,
             tenant=tenant,
-            provider=decision.side.value,
-            reason=decision.reason.value,
+            **told,
         )
         about = (assistant.name, tenant, user_id, decision.side.value, decision.reason.value)
         try:
