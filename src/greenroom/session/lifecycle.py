@@ -39,6 +39,8 @@ def open_session(
     tenant: str = DEFAULT_TENANT,
     trace_id: str = "",
     tariff: Tariff = NO_TARIFF,
+    assistant_version: int | None = None,
+    record: dict[str, Any] | None = None,
     position: int | None = None,
 ) -> f.Change:
     """The first change of a session: it is connecting, its room and bot are asked for.
@@ -60,6 +62,8 @@ def open_session(
         admitted_at=None if waits else now,
         limits=limits,
         body=body,
+        assistant_version=assistant_version,
+        record=record or {},
         tenant=tenant,
         trace_id=trace_id,
         tariff=tariff,

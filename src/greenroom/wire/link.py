@@ -103,6 +103,8 @@ class RoomSpec(WireModel):
 class SessionSpec(WireModel):
     """What a bot is told of its session.
 
+    ``record``: what the assistant's record says to its bot (`greenroom.wire.assistants.BotRecord`)
+    with what this start has overridden, in its version ``assistantVersion``; empty: it has none.
     ``traceparent``: the trace it is part of (W3C). ``offer_follows``: a page waits already, and
     its offer is behind this welcome.
     """
@@ -110,6 +112,8 @@ class SessionSpec(WireModel):
     session_id: str
     launch_id: str
     assistant: str
+    assistant_version: int | None = None
+    record: dict[str, Any] = Field(default_factory=dict)
     room: RoomSpec
     persistence_s: float
     traceparent: str = ""

@@ -162,7 +162,8 @@ export interface CandidatesBody {
 /**
  * ``GET /api/voice/config``: what a page needs before the click.
  *
- * ``joinS``: how long the assistant may take to come, at most.
+ * ``joinS``: how long the assistant may take to come, at most. ``enabled``: whether it may be
+ * started; ``autoStart``: whether the page is to do so without a click.
  */
 export interface ConfigAnswer {
   assistant: string;
@@ -174,6 +175,8 @@ export interface ConfigAnswer {
    * How page and bot meet.
    */
   roomKind: 'local' | 'daily';
+  enabled: boolean;
+  autoStart: boolean;
 }
 /**
  * A STUN or TURN server, in the browser's own shape.
@@ -370,6 +373,17 @@ export interface PauseBody {
   paused: boolean;
 }
 /**
+ * ``GET /api/voice/provider``: which side the user's next conversation is on, and why.
+ *
+ * ``reason``: ``no_record``, ``disabled``, ``killed``, ``halted``, ``tester``, ``tenant``,
+ * ``percentage``, ``flag`` or ``flag_failed``; a newer server may know others.
+ */
+export interface ProviderAnswer {
+  assistant: string;
+  provider: 'greenroom' | 'vapi';
+  reason: string;
+}
+/**
  * Server → page: why the last message was refused; the socket closes after it.
  */
 export interface Refused {
@@ -395,10 +409,13 @@ export interface RoomBody {
 }
 /**
  * A session as its user sees it. Times: RFC 3339, UTC.
+ *
+ * ``assistantVersion``: of the assistant's record; the session keeps it to its end.
  */
 export interface SessionBody {
   sessionId: string;
   assistant: string;
+  assistantVersion?: number | null;
   status: SessionStatus;
   stage: string;
   room: RoomBody;
@@ -482,13 +499,17 @@ export interface StartAnswer {
  *
  * ``wait``: where all places are taken, wait for one instead of being refused. The session is
  * then ``queued``, its answer comes without one to the offer, and the page offers again when the
- * status turns ``connecting``.
+ * status turns ``connecting``. ``overrides``: what this session changes of its assistant's record,
+ * shaped as that is; the record has to allow it.
  */
 export interface StartBody {
   assistant?: string | null;
   offer?: OfferBody | null;
   wait?: boolean | null;
   limits?: LimitsBody | null;
+  overrides?: {
+    [k: string]: unknown;
+  } | null;
   body: {
     [k: string]: unknown;
   };
