@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -141,6 +142,14 @@ async def test_a_bots_welcome_names_room_and_token_of_its_own(
         "cards",
         False,
     )
+
+
+async def test_the_page_may_load_dailys_code_and_nobody_elses(web: httpx.AsyncClient) -> None:
+    policy = (await web.get("/healthz")).headers["content-security-policy"]
+    assert "script-src 'self' https://c.daily.co" in policy
+    assert set(re.findall(r"//([^ ;]*)", policy)) == {
+        *("c.daily.co", "*.daily.co", "prod-ks.pluot.blue")  # the last is Daily's, too
+    }
 
 
 # ---- being seen

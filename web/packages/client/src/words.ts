@@ -63,6 +63,7 @@ const PROBLEMS: Record<string, [message: string, whatToDo: string]> = {
     'The sound could not be connected.',
     'A firewall or VPN may be in the way. Press Talk to try again.',
   ],
+  message_too_large: ['That message is larger than 4 kB.', 'Send a shorter one, or an address of it.'],
   moved: [
     'You are talking in another tab or window.',
     'Go on there, or press Talk to go on here.',
