@@ -239,6 +239,10 @@ class Store(Protocol):
         """Every session that has not ended."""
         ...
 
+    async def in_room(self, room: str) -> list[Session]:
+        """The sessions of this room that have not ended, the newest first."""
+        ...
+
     async def listed(self, wanted: Listing) -> tuple[int, list[Session]]:
         """How many sessions there are of that kind, and one page of them, the newest first.
 

@@ -193,10 +193,9 @@ class Attendance:
         return Heard.TAKEN
 
     async def _session_in(self, room: str) -> Session | None:
-        for session in await self._store.unended():
-            if session.room == room and session.stage in _IN_USE:
-                return session
-        return None
+        in_use = [one for one in await self._store.in_room(room) if one.stage in _IN_USE]
+        # The one before it may only be ending.
+        return next((one for one in in_use if one.stage.is_live), next(iter(in_use), None))
 
     def count(self, outcome: Heard) -> None:
         """Note what became of an event."""

@@ -68,6 +68,11 @@ _LIVE_OF = select(t.sessions).where(
     t.sessions.c.tenant == bindparam("tenant"),
     t.LIVE,
 )
+_IN_ROOM = (
+    select(t.sessions)
+    .where(t.sessions.c.room == bindparam("room"), t.UNENDED)
+    .order_by(t.sessions.c.created_at.desc())
+)
 _SETTLE = delete(t.effects).where(t.effects.c.id == bindparam("settled"))
 _NEXT_EFFECT = (
     select(t.effects)
@@ -243,6 +248,12 @@ class SqlStore:
         wanted = select(t.sessions).where(t.UNENDED)
         return await self._db.read(
             lambda db: [from_row(row) for row in db.execute(wanted).mappings()]
+        )
+
+    async def in_room(self, room: str) -> list[Session]:
+        """See `Store.in_room`."""
+        return await self._db.read(
+            lambda db: [from_row(row) for row in db.execute(_IN_ROOM, {"room": room}).mappings()]
         )
 
     async def listed(self, wanted: Listing) -> tuple[int, list[Session]]:

@@ -95,6 +95,8 @@ Index(
 # Partial: looking for what runs must not grow with what has ended.
 Index("ix_sessions_unended", sessions.c.stage, sqlite_where=UNENDED, postgresql_where=UNENDED)
 Index("ix_sessions_queued", sessions.c.queue_position, sqlite_where=QUEUED, postgresql_where=QUEUED)
+# What a room tells is told of whoever talks in it.
+Index("ix_sessions_room", sessions.c.room, sqlite_where=UNENDED, postgresql_where=UNENDED)
 # For the day's starts, and for the last one of a user.
 Index("ix_sessions_admitted_at", sessions.c.admitted_at)
 Index("ix_sessions_user_id_admitted_at", sessions.c.user_id, sessions.c.admitted_at)

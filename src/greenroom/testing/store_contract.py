@@ -662,6 +662,15 @@ class StoreContract:
         *admitted, found = await asyncio.gather(*starts[:15], *starts[15:], halt())
         assert sum(admitted) == found == len(await store.unended())
 
+    async def test_who_talks_in_a_room_is_found_the_newest_first(self, store: Store) -> None:
+        one = await create(store, replace(a_session(1), stage=Stage.ENDING, ending_at=_NOW))
+        two = await create(store, replace(a_session(2), created_at=_NOW + 1))
+        await create(store, replace(a_session(3, "bob"), room="voice-bob-0123456789ab"))
+        assert [session.id for session in await store.in_room(one.room)] == [two.id, one.id]
+        await store.commit(one, replace(one, stage=Stage.ENDED, ended_at=_NOW), [], [], _NOW)
+        assert [session.id for session in await store.in_room(one.room)] == [two.id]
+        assert await store.in_room("voice-nobody-0123456789ab") == []
+
     async def test_unended_are_found(self, store: Store) -> None:
         one = await create(store, a_session(1, "ada"), [], [])
         two = await create(store, a_session(2, "bob"), [], [])
