@@ -30,6 +30,7 @@ from greenroom.service.keys import Keys
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
+from greenroom.service.own_rooms import OwnRooms
 from greenroom.service.purse import Money, Purse
 from greenroom.service.queue import WaitingRoom
 from greenroom.service.rates import Rates
@@ -153,6 +154,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     emergency = Emergency(store, hub, clock, adapters.launcher, sessions, metrics, audit)
     feeds = Feeds(store, hub)
     reports = Reports(sessions, clock, metrics)
+    entrance = Entrance(adapters.rooms, clock)
     parts = Parts(
         store=store,
         hub=hub,
@@ -160,7 +162,8 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         clock=clock,
         launcher=adapters.launcher,
         rooms=adapters.rooms,
-        entrance=Entrance(adapters.rooms, clock),
+        entrance=entrance,
+        own_rooms=OwnRooms(store, clock, adapters.rooms, entrance, sessions, keyring),
         attendance=Attendance(store, clock, adapters.rooms, reports, metrics),
         links=links,
         sessions=sessions,

@@ -96,6 +96,12 @@ class Forbidden(GreenroomError):
     status = 403
 
 
+class ForeignRoom(Forbidden):
+    """The room is elsewhere, or somebody else's (we do not say which): no bot of ours joins it."""
+
+    code = "foreign_room"
+
+
 class NotFound(GreenroomError):
     """No such thing, or none that the caller may know of."""
 

@@ -22,6 +22,7 @@ from greenroom.api import (
     link,
     operators,
     pipecat,
+    rooms,
     voice,
     webhook,
 )
@@ -44,6 +45,7 @@ from greenroom.service.keys import Keys
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
+from greenroom.service.own_rooms import OwnRooms
 from greenroom.service.purse import Purse
 from greenroom.service.rates import Rates
 from greenroom.service.reports import Reports
@@ -61,6 +63,7 @@ class Parts:
     launcher: Launcher
     rooms: Rooms
     entrance: Entrance
+    own_rooms: OwnRooms
     attendance: Attendance
     links: Links
     sessions: Sessions
@@ -93,7 +96,7 @@ def build_app(parts: Parts) -> FastAPI:
         setattr(app.state, name, getattr(parts, name))
     app.state.began_at = parts.clock.now()
     install_errors(app, parts.metrics)
-    for resource in (voice, cost, pipecat, cloud, events, link, webhook, daily, health):
+    for resource in (voice, rooms, cost, pipecat, cloud, events, link, webhook, daily, health):
         app.include_router(resource.router)
     for resource in (operators, keys, audit, deliveries):
         app.include_router(resource.router)

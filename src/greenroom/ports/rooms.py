@@ -46,6 +46,19 @@ class Occupant:
     party: Party | None
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A room that may be joined.
+
+    Attributes:
+        reused: It was there already.
+        until: When it empties itself unless it is kept, seconds since the epoch; None: never.
+    """
+
+    reused: bool
+    until: float | None = None
+
+
 class Rooms(Protocol):
     """Makes rooms, lets people in, says who is there, closes them.
 
@@ -67,7 +80,7 @@ class Rooms(Protocol):
         """Whether the rooms themselves say who is in them; if not, the bots do."""
         ...
 
-    async def ensure(self, name: str) -> None:
+    async def ensure(self, name: str) -> Ready:
         """The room exists, private, ready to be joined.
 
         Raises:
@@ -77,6 +90,13 @@ class Rooms(Protocol):
 
     def describe(self, name: str) -> RoomSpec:
         """What may be known of a room by whoever may know of its session; no token. At once."""
+        ...
+
+    async def name_at(self, url: str) -> str | None:
+        """What the room at this address is called; None: no room of ours can be there.
+
+        Whether there is such a room, and whose it is, it does not say.
+        """
         ...
 
     async def admit(self, name: str, guest: Guest) -> RoomSpec:

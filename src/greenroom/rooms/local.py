@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from greenroom.ports.rooms import Guest, Occupant, Party
+from greenroom.ports.rooms import Guest, Occupant, Party, Ready
 from greenroom.wire.link import IceServer, RoomKind, RoomSpec
 
 
@@ -28,8 +28,13 @@ class LocalRooms:
         self._ice_servers = list(ice_servers)
         self._allow_loopback = allow_loopback
 
-    async def ensure(self, name: str) -> None:
+    async def ensure(self, name: str) -> Ready:
         """See `Rooms.ensure`."""
+        return Ready(reused=True)
+
+    async def name_at(self, url: str) -> str | None:
+        """See `Rooms.name_at`: rooms on this machine have no address."""
+        return None
 
     def describe(self, name: str) -> RoomSpec:
         """See `Rooms.describe`."""

@@ -190,7 +190,7 @@ class Dispatcher:
         live = await self._store.live_of(session.user_id, session.assistant, session.tenant)
         return live is not None and live.room == session.room
 
-    async def _outside(self, effect: PendingEffect, do: Callable[[], Awaitable[None]]) -> None:
+    async def _outside(self, effect: PendingEffect, do: Callable[[], Awaitable[object]]) -> None:
         await outside(EFFECT_CALLS[effect.kind], do, attempt=effect.attempts + 1)
 
     async def _launch(self, session: Session, effect: PendingEffect) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from greenroom.errors import SessionEnded, StillQueued, UnsupportedTransport
 from greenroom.ports.clock import Clock
 from greenroom.ports.rooms import Guest, Party, Rooms
 from greenroom.service.policies import Outside, outside
 from greenroom.session.deadlines import longest_life_s
-from greenroom.session.model import Presence, Session, Stage
+from greenroom.session.model import Limits, Presence, Session, Stage
 from greenroom.wire.link import RoomKind, RoomSpec
 
 # A token ends after the longest call that it can be for, and so never within one.
@@ -58,7 +60,8 @@ class Entrance:
             raise StillQueued("You are still waiting for a place.", session=session.id)
         if not session.stage.is_live:
             raise SessionEnded("This session is over. Start a new one.", session=session.id)
-        return await self._admit(session, Guest(Party.USER, _shown(session.user_id), 0.0))
+        guest = Guest(Party.USER, session.user_id, self.until(session.limits))
+        return await self.let_in(session.room, guest)
 
     async def bot(self, session: Session) -> RoomSpec:
         """What the session's bot needs to join; one that is in the room already needs nothing.
@@ -68,15 +71,21 @@ class Entrance:
         """
         if session.bot_presence is Presence.PRESENT:
             return self._rooms.describe(session.room)
-        return await self._admit(session, Guest(Party.BOT, _shown(session.assistant), 0.0))
+        guest = Guest(Party.BOT, session.assistant, self.until(session.limits))
+        return await self.let_in(session.room, guest)
 
-    async def _admit(self, session: Session, guest: Guest) -> RoomSpec:
+    def until(self, limits: Limits) -> float:
+        """When a token is over that is given now; seconds since the epoch."""
+        return self._clock.now() + longest_life_s(limits) + TOKEN_SLACK_S
+
+    async def let_in(self, room: str, guest: Guest) -> RoomSpec:
+        """What this guest needs to join; how much of their name is shown is limited.
+
+        Raises:
+            Unavailable: The room cannot be made ready now.
+            RoomsRefused: It cannot be made ready at all.
+        """
         if self.kind is RoomKind.LOCAL:
-            return self._rooms.describe(session.room)
-        until = self._clock.now() + longest_life_s(session.limits) + TOKEN_SLACK_S
-        known = Guest(guest.party, guest.name, until)
-        return await outside(Outside.ADMIT, lambda: self._rooms.admit(session.room, known))
-
-
-def _shown(name: str) -> str:
-    return name[:MAX_NAME_CHARS]
+            return self._rooms.describe(room)
+        known = replace(guest, name=guest.name[:MAX_NAME_CHARS])
+        return await outside(Outside.ADMIT, lambda: self._rooms.admit(room, known))

@@ -42,6 +42,8 @@ class Outside(StrEnum):
 
     ENSURE_ROOM = "rooms.ensure"
     CLOSE_ROOM = "rooms.close"
+    OPEN_ROOM = "rooms.open"
+    NAME_ROOM = "rooms.name_at"
     ADMIT = "rooms.admit"
     KEEP_ROOMS = "rooms.keep"
     OCCUPANTS = "rooms.occupants"
@@ -132,6 +134,8 @@ POLICIES: dict[Outside, Policy] = {
     Outside.CLOSE_ROOM: _durable(10.0),
     # A page waits for its token, and has a microphone open.
     Outside.ADMIT: Policy(6.0, attempts=3),
+    Outside.OPEN_ROOM: Policy(6.0, attempts=3),
+    Outside.NAME_ROOM: Policy(6.0, attempts=3),
     # They are done every quarter of a minute anyway.
     Outside.KEEP_ROOMS: Policy(10.0),
     Outside.OCCUPANTS: Policy(10.0),

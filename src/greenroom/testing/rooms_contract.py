@@ -51,6 +51,10 @@ class RoomsContract:
         described = rooms.describe(NAME)
         assert (described.name, described.kind, described.token) == (NAME, rooms.kind, None)
 
+    async def test_no_room_of_ours_is_elsewhere(self, rooms: Rooms) -> None:
+        for url in ("", "https://evil.example/" + NAME, "https://[", "ftp://x/" + NAME):
+            assert await rooms.name_at(url) is None
+
     async def test_everything_may_be_done_again_and_at_once(self, rooms: Rooms) -> None:
         await asyncio.gather(*(rooms.ensure(NAME) for _ in range(4)))
         await asyncio.gather(*(rooms.admit(NAME, USER) for _ in range(3)))
@@ -92,6 +96,23 @@ class RoomsThatTellContract(RoomsContract):
         people.wait(15)
         seen = {one.connection: one.party for one in (await rooms.occupants())[NAME]}
         assert seen == {user: Party.USER, bot: Party.BOT}
+
+    async def test_a_room_says_whether_it_was_there_and_until_when_it_lasts(
+        self, rooms: Rooms, people: People
+    ) -> None:
+        first = await rooms.ensure(NAME)
+        people.wait(60)
+        again = await rooms.ensure(NAME)
+        assert (first.reused, again.reused) == (False, True)
+        assert first.until is not None
+        assert again.until == first.until  # it is kept by `keep`, and has more than half of it
+
+    async def test_a_room_is_found_by_its_address(self, rooms: Rooms) -> None:
+        url = (await rooms.admit(NAME, USER)).url
+        assert url is not None
+        assert await rooms.name_at(url) == await rooms.name_at(url + "/?t=x") == NAME
+        assert await rooms.name_at(url.replace("https", "http")) is None
+        assert await rooms.name_at(url + "/more") is None
 
     async def test_who_calls_themselves_bot_is_the_user_all_the_same(
         self, rooms: Rooms, people: People

@@ -7,15 +7,17 @@ just come in. It expires instead, and its name is made ready again at the user's
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 import structlog
 
 from greenroom.errors import RoomNotPrivate, RoomsUnavailable
 from greenroom.ports.clock import Clock
-from greenroom.ports.rooms import Guest, Occupant, Party
+from greenroom.ports.rooms import Guest, Occupant, Party, Ready
 from greenroom.rooms.daily import tokens
 from greenroom.rooms.daily.client import DailyClient, NotThere, Rejected, domain_of
 from greenroom.rooms.daily.shape import AHEAD_S, Recording, changes, differs, properties
@@ -23,6 +25,7 @@ from greenroom.wire.link import RoomKind, RoomSpec
 
 log = structlog.get_logger("greenroom.rooms.daily")
 
+_ROOM_PATH = re.compile(r"/([A-Za-z0-9_-]{1,128})/?")
 # Making, losing and making again: whoever takes a room away as often does it on purpose.
 MOST_ROUNDS = 3
 # A room that was made ready a moment ago, for the bot, need not be asked about again for the user.
@@ -76,21 +79,22 @@ class DailyRooms:
 
     # ---- making ready
 
-    async def ensure(self, name: str) -> None:
+    async def ensure(self, name: str) -> Ready:
         """See `Rooms.ensure`."""
         async with self._lock(name):
-            await self._ensure(name)
+            return await self._ensure(name)
 
-    async def _ensure(self, name: str) -> None:
+    async def _ensure(self, name: str) -> Ready:
         exp = self._clock.now() + AHEAD_S
         for _ in range(MOST_ROUNDS):
-            room = await self._created(name, exp) or await self._found(name, exp)
+            made = await self._created(name, exp)
+            room = made or await self._found(name, exp)
             if room is not None:
                 _check_private(room)
                 now = self._clock.now()
                 self._exp[name] = float(room["config"].get("exp") or exp)
                 self._ready_at[name] = now
-                return
+                return Ready(reused=made is None, until=self._exp[name])
         raise RoomsUnavailable("The room is taken away again and again.")
 
     async def _created(self, name: str, exp: float) -> dict[str, Any] | None:
@@ -142,6 +146,17 @@ class DailyRooms:
         """See `Rooms.describe`."""
         url = f"https://{self._domain}.daily.co/{name}" if self._domain and name else None
         return RoomSpec(kind=RoomKind.DAILY, name=name, url=url)
+
+    async def name_at(self, url: str) -> str | None:
+        """See `Rooms.name_at`."""
+        domain, _ = await self.domain()
+        try:
+            parts = urlsplit(url.strip())
+        except ValueError:
+            return None
+        found = _ROOM_PATH.fullmatch(parts.path)
+        ours = (parts.scheme, parts.netloc.lower()) == ("https", f"{domain.lower()}.daily.co")
+        return found[1] if ours and found else None
 
     async def admit(self, name: str, guest: Guest) -> RoomSpec:
         """See `Rooms.admit`."""
