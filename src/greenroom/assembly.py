@@ -19,6 +19,7 @@ from greenroom.ports.store import Store
 from greenroom.service.admission import Admission, Jitter
 from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
+from greenroom.service.botserver import BotServer
 from greenroom.service.deadlines import Timekeeper
 from greenroom.service.deliveries import Deliverer
 from greenroom.service.dispatch import Dispatcher
@@ -155,6 +156,8 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     feeds = Feeds(store, hub)
     reports = Reports(sessions, clock, metrics)
     entrance = Entrance(adapters.rooms, clock)
+    attendance = Attendance(store, clock, adapters.rooms, reports, metrics)
+    own_rooms = OwnRooms(store, clock, adapters.rooms, entrance, sessions, keyring)
     parts = Parts(
         store=store,
         hub=hub,
@@ -163,8 +166,11 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         launcher=adapters.launcher,
         rooms=adapters.rooms,
         entrance=entrance,
-        own_rooms=OwnRooms(store, clock, adapters.rooms, entrance, sessions, keyring),
-        attendance=Attendance(store, clock, adapters.rooms, reports, metrics),
+        own_rooms=own_rooms,
+        bot_server=BotServer(
+            hub, adapters.launcher, adapters.rooms, own_rooms, sessions, attendance
+        ),
+        attendance=attendance,
         links=links,
         sessions=sessions,
         reports=reports,

@@ -12,6 +12,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from greenroom import __version__
 from greenroom.api import (
     audit,
+    botserver,
     cloud,
     cost,
     daily,
@@ -38,6 +39,7 @@ from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
+from greenroom.service.botserver import BotServer
 from greenroom.service.emergency import Emergency
 from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
@@ -64,6 +66,7 @@ class Parts:
     rooms: Rooms
     entrance: Entrance
     own_rooms: OwnRooms
+    bot_server: BotServer
     attendance: Attendance
     links: Links
     sessions: Sessions
@@ -96,9 +99,9 @@ def build_app(parts: Parts) -> FastAPI:
         setattr(app.state, name, getattr(parts, name))
     app.state.began_at = parts.clock.now()
     install_errors(app, parts.metrics)
-    for resource in (voice, rooms, cost, pipecat, cloud, events, link, webhook, daily, health):
+    for resource in (voice, rooms, botserver, cost, pipecat, cloud):
         app.include_router(resource.router)
-    for resource in (operators, keys, audit, deliveries):
+    for resource in (events, link, webhook, daily, health, operators, keys, audit, deliveries):
         app.include_router(resource.router)
     install_description(app)
     install_page(app)

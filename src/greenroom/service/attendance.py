@@ -69,6 +69,8 @@ class Attendance:
         self._joined_at: dict[str, float] = {}
         self._left: dict[str, None] = {}
         self._missing: dict[str, str] = {}
+        # By room, who was there before any session: when they came, by connection.
+        self._early: dict[str, dict[str, float]] = {}
 
     async def heard(
         self, room: str, connection: str, user_id: str, *, here: bool, joined_at: float
@@ -91,12 +93,32 @@ class Attendance:
             return Heard.STRANGER
         session = await self._session_in(room)
         if session is None:
+            if party is Party.USER:
+                self._note_early(room, connection, here=here, joined_at=joined_at)
             return Heard.UNKNOWN_ROOM
         if party is Party.BOT:
             return await self._bot_is(session, here=here)
         if here:
             return await self._user_came(session, connection, joined_at)
         return await self._user_left(session, connection)
+
+    def _note_early(self, room: str, connection: str, *, here: bool, joined_at: float) -> None:
+        _remember(self._early, room, {})
+        if here and connection not in self._left:
+            self._early[room][connection] = joined_at
+        else:
+            self._early[room].pop(connection, None)
+            _remember(self._left, connection, None)
+
+    async def greet(self, session: Session) -> None:
+        """Whoever was in the room before its session began is in it from its beginning.
+
+        Raises:
+            Unavailable: The store is away.
+        """
+        for connection, joined_at in self._early.pop(session.room, {}).items():
+            session = await self._store.get(session.id)
+            await self._user_came(session, connection, joined_at)
 
     async def run(self) -> None:
         """Look every quarter of a minute. Until cancelled.

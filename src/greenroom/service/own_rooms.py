@@ -6,6 +6,7 @@ makes the room first, joins, and then has the bot called (the migration plan's o
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from greenroom.errors import ForeignRoom, Halted
@@ -18,6 +19,9 @@ from greenroom.service.policies import Outside, outside
 from greenroom.service.sessions import Assistant, Sessions
 from greenroom.session.model import Session
 from greenroom.wire.link import RoomKind, RoomSpec
+
+# What a user is called who needs no other spelling in a room's name; its hash is the proof.
+_NAMED = re.compile(r"voice-(?P<user>.+)-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,21 @@ class OwnRooms:
         raise ForeignRoom(
             "This is not a room of this user. Get theirs by POST /api/voice/room, and leave out "
             "“room_url” if there is no other.",
+        )
+
+    async def owner_at(self, url: str | None, tenant: str) -> Owner:
+        """Whose room it is, where its name proves it: for those who act for whoever it is.
+
+        Raises:
+            ForeignRoom: It is elsewhere, or its name does not say.
+        """
+        found = _NAMED.fullmatch(await self._name_at(url) or "") if url else None
+        if found:
+            owner = Owner(found["user"], tenant)
+            if any(found[0] == self.name_of(owner, one) for one in self._sessions.assistants):
+                return owner
+        raise ForeignRoom(
+            "Whose room this is does not follow from its name. Say it by “sessionUserId”."
         )
 
     async def _name_at(self, url: str) -> str | None:
