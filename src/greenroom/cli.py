@@ -13,6 +13,7 @@ from rich.markup import escape
 from greenroom import __version__
 from greenroom.commands import db, deliveries, keys, relay, stand_in
 from greenroom.commands.audit import audit
+from greenroom.commands.bot import bot as call_bot
 from greenroom.commands.cost import cost
 from greenroom.commands.doctor import doctor
 from greenroom.commands.emergency import resume, stop_all
@@ -34,6 +35,7 @@ app.add_typer(stand_in.app, name="stand-in")
 for command in (doctor, cost, listen, sessions, end, reap, resume, token, audit):
     app.command()(command)
 app.command(name="stop-all")(stop_all)
+app.command(name="bot")(call_bot)
 
 
 @app.callback()

@@ -19,7 +19,7 @@ from greenroom.wire.link import RoomSpec
 
 # A process on this machine is forked in tens of milliseconds. Whose module is still being imported
 # has none yet, and nobody waits for that.
-PID_WITHIN_S = 2.0
+PID_WITHIN_S = 5.0
 _LOOK_AGAIN_S = 0.05
 
 
