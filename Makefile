@@ -159,7 +159,7 @@ lint: setup ## ruff, mypy, import-linter
 format: $(DEV_READY) ## let ruff put things in order
 	@$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format .
 
-wire: setup ## regenerate JSON Schema and TypeScript types from src/greenroom/wire
+wire: $(DEV_READY) $(WEB_READY) ## regenerate JSON Schema and TypeScript types from src/greenroom/wire
 	@$(PY) -m greenroom.wire.schema > web/packages/client/src/wire.schema.json
 	@cd web && ../$(NPM) run --silent wire
 

@@ -32,11 +32,14 @@ from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
 from greenroom.service.own_rooms import OwnRooms
+from greenroom.service.people import People
 from greenroom.service.purse import Money, Purse
 from greenroom.service.queue import WaitingRoom
 from greenroom.service.rates import Rates
 from greenroom.service.reconcile import Reconciler
+from greenroom.service.redaction import Redaction
 from greenroom.service.reports import Reports
+from greenroom.service.retention import Keeping, Retention
 from greenroom.service.sessions import Assistant, Sessions
 from greenroom.session.policy import Quotas
 from greenroom.session.rates import Rate
@@ -79,6 +82,8 @@ class Plan:
         rates: How often somebody may ask, per minute.
         issuer: Who else signs users, by keys of their own.
         daily_webhook_secret: What Daily signs its webhooks with; None: none are taken.
+        redaction: What is taken out of people's words before they are kept.
+        keeping: How long is kept what.
     """
 
     secret: str
@@ -95,6 +100,8 @@ class Plan:
     rates: Mapping[Rate, int | None] = field(default_factory=dict)
     issuer: Issuer | None = None
     daily_webhook_secret: str | None = None
+    redaction: Redaction = field(default_factory=Redaction)
+    keeping: Keeping = field(default_factory=Keeping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,7 @@ class House:
     waiting_room: WaitingRoom
     capacity: Capacity | None
     emergency: Emergency
+    retention: Retention
 
     @property
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
@@ -124,6 +132,7 @@ class House:
             follow,
             look,
             self.deliverer.run,
+            self.retention.run,
             *watch,
             *attend,
             *measure,
@@ -137,7 +146,18 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     assistants = {assistant.name: assistant for assistant in plan.assistants}
     purse = Purse(store, clock, metrics, plan.money)
     admission = Admission(plan.quotas, adapters.capacity, adapters.jitter)
-    sessions = Sessions(store, hub, clock, links, keyring, assistants, metrics, admission, purse)
+    sessions = Sessions(
+        store,
+        hub,
+        clock,
+        links,
+        keyring,
+        assistants,
+        metrics,
+        admission,
+        purse,
+        plan.redaction,
+    )
     dispatcher = Dispatcher(
         store,
         hub,
@@ -181,6 +201,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         identity=Identity(plan.secret, anonymous=plan.anonymous, issuer=plan.issuer),
         keys=Keys(store.keys, clock, audit),
         audit=audit,
+        people=People(store, clock, keyring),
         rates=Rates(plan.rates),
         hosts=plan.hosts,
         origins=plan.origins,
@@ -204,4 +225,5 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         waiting_room,
         adapters.capacity,
         emergency,
+        Retention(store.records, clock, plan.keeping),
     )

@@ -38,6 +38,8 @@ from greenroom.rooms.local import LocalRooms
 from greenroom.running import LOCK_FILE, announced
 from greenroom.service.issuer import Issuer
 from greenroom.service.purse import Money
+from greenroom.service.redaction import Redaction, redaction_by
+from greenroom.service.retention import keeping_of
 from greenroom.service.sessions import Assistant
 from greenroom.session.inputs import BotExited
 from greenroom.session.model import EndReason, Stage
@@ -141,6 +143,8 @@ async def build(
         rates=settings.rates(),
         issuer=_issuer(settings),
         daily_webhook_secret=account.webhook_secret if account else None,
+        redaction=redaction_by(settings.redact) if address else Redaction(),
+        keeping=keeping_of(settings.keep_words_days, settings.keep_sessions_days),
     )
     rooms = _rooms(settings, account, clock)
     adapters = Adapters(store, MemoryHub(), clock, launcher, rooms, sender, capacity)

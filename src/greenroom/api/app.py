@@ -23,10 +23,12 @@ from greenroom.api import (
     link,
     operators,
     pipecat,
+    records,
     rooms,
     voice,
     webhook,
 )
+from greenroom.api.cutoff import CutOff
 from greenroom.api.description import install_description
 from greenroom.api.errors import install_errors
 from greenroom.api.identity import Identity
@@ -48,6 +50,7 @@ from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
 from greenroom.service.own_rooms import OwnRooms
+from greenroom.service.people import People
 from greenroom.service.purse import Purse
 from greenroom.service.rates import Rates
 from greenroom.service.reports import Reports
@@ -78,6 +81,7 @@ class Parts:
     identity: Identity
     keys: Keys
     audit: Audit
+    people: People
     rates: Rates
     hosts: Sequence[str]
     origins: Sequence[str]
@@ -101,7 +105,9 @@ def build_app(parts: Parts) -> FastAPI:
     install_errors(app, parts.metrics)
     for resource in (voice, rooms, botserver, cost, pipecat, cloud):
         app.include_router(resource.router)
-    for resource in (events, link, webhook, daily, health, operators, keys, audit, deliveries):
+    for resource in (events, link, webhook, daily, health):
+        app.include_router(resource.router)
+    for resource in (operators, keys, audit, deliveries, records):
         app.include_router(resource.router)
     install_description(app)
     install_page(app)
@@ -118,4 +124,5 @@ def build_app(parts: Parts) -> FastAPI:
         )
     # On loopback a foreign host name means that a web page rebinds its own name to us.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(parts.hosts))
+    app.add_middleware(CutOff)
     return app
