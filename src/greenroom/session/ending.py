@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from greenroom.session import facts as f
 from greenroom.session.draft import Draft
 from greenroom.session.model import EndReason, Presence, Stage
@@ -43,6 +45,8 @@ def over(draft: Draft, now: float) -> None:
     gone = Presence.GONE
     draft.set(stage=Stage.ENDED, ended_at=now, user_presence=gone, bot_presence=gone)
     draft.want(f.EffectKind.CLOSE_ROOM, room=draft.session.room)
+    if draft.session.group_call is not None:  # who was there is nobody's business any more
+        draft.set(group_call=replace(draft.session.group_call, people=()))
 
 
 def leave_queue(draft: Draft, reason: EndReason, now: float) -> None:
