@@ -26,6 +26,7 @@ from greenroom.service.dispatch import Dispatcher
 from greenroom.service.emergency import Emergency
 from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
+from greenroom.service.group_calls import GroupCalls
 from greenroom.service.issuer import Issuer
 from greenroom.service.keys import Keys
 from greenroom.service.links import Links
@@ -81,6 +82,7 @@ class Plan:
         quotas: How many sessions there may be.
         rates: How often somebody may ask, per minute.
         issuer: Who else signs users, by keys of their own.
+        group_ceiling: The most places of a group call, the bot's included.
         daily_webhook_secret: What Daily signs its webhooks with; None: none are taken.
         redaction: What is taken out of people's words before they are kept.
         keeping: How long is kept what.
@@ -99,6 +101,7 @@ class Plan:
     quotas: Quotas = field(default_factory=Quotas)
     rates: Mapping[Rate, int | None] = field(default_factory=dict)
     issuer: Issuer | None = None
+    group_ceiling: int = 10
     daily_webhook_secret: str | None = None
     redaction: Redaction = field(default_factory=Redaction)
     keeping: Keeping = field(default_factory=Keeping)
@@ -190,6 +193,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         bot_server=BotServer(
             hub, adapters.launcher, adapters.rooms, own_rooms, sessions, attendance
         ),
+        group_calls=GroupCalls(adapters.rooms, entrance, sessions, plan.group_ceiling),
         attendance=attendance,
         links=links,
         sessions=sessions,

@@ -296,6 +296,14 @@ class AgentsFull(GreenroomError):
     retryable = True
 
 
+class CallFull(GreenroomError):
+    """Every place of the group call is taken. ``facts``: how many it has (``allowed``)."""
+
+    code = "call_full"
+    status = 409
+    retryable = True
+
+
 class RateLimited(GreenroomError):
     """Too many calls in a short time. ``facts``: ``rate``, which, and how many a minute it allows.
 

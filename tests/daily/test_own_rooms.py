@@ -10,7 +10,7 @@ import pytest
 from fastapi import Request
 
 from greenroom.api.app import build_app
-from greenroom.ports.rooms import Party
+from greenroom.ports.rooms import FOR_TWO, Party
 from greenroom.rooms.daily.shape import AHEAD_S
 from greenroom.rooms.daily.tokens import user_id_of
 from greenroom.session.model import EndReason, Stage
@@ -64,7 +64,7 @@ async def test_its_token_outlives_the_longest_session_that_may_begin_in_it(
     session = await house.session(session_id)
     longest_s = session.limits.join_s + session.limits.max_duration_s + session.limits.ending_s
     for _ in range(10):
-        await house.parts.rooms.keep([session.room])
+        await house.parts.rooms.keep({session.room: FOR_TWO})
         clock.advance(longest_s / 10)
         daily.settle()
     assert page.present

@@ -45,6 +45,7 @@ from greenroom.service.botserver import BotServer
 from greenroom.service.emergency import Emergency
 from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
+from greenroom.service.group_calls import GroupCalls
 from greenroom.service.keys import Keys
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
@@ -70,6 +71,7 @@ class Parts:
     entrance: Entrance
     own_rooms: OwnRooms
     bot_server: BotServer
+    group_calls: GroupCalls
     attendance: Attendance
     links: Links
     sessions: Sessions

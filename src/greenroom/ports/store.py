@@ -160,12 +160,12 @@ class Store(Protocol):
     Guarantees: `admit`, `let_in` and `commit` are one transaction each: the session row, its
     numbered events and its effects, all or nothing. Numbers have no gap. `commit` fails with
     `StaleWrite` unless the row still has the version that the change began from. At most one live
-    session of a kind per user and assistant exists at any time; a user is an id within a tenant. Whoever
-    comes in comes by `admit` or `let_in`, of which one runs at a time, in all servers on one
-    database: what they are told is true until they have decided. Once `halt` has returned, nobody
-    comes in until `resume`, not even by an `admit` that began before. What a change costs is added
-    to the totals in the same transaction, so that they are at any time exactly the sums over the
-    sessions. Every call may raise `Unavailable`.
+    session of a kind per user and assistant exists at any time; a user is an id within a tenant.
+    Whoever comes in comes by `admit` or `let_in`, of which one runs at a time, in all servers on
+    one database: what they are told is true until they have decided. Once `halt` has returned,
+    nobody comes in until `resume`, not even by an `admit` that began before. What a change costs is
+    added to the totals in the same transaction, so that they are at any time exactly the sums over
+    the sessions. Every call may raise `Unavailable`.
     """
 
     @property

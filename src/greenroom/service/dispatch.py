@@ -21,7 +21,8 @@ from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import BotExit, ExitCause, Launcher, LaunchOrder
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import PendingEffect, Store
-from greenroom.service.entrance import Entrance
+from greenroom.service.entrance import Entrance, shape_of
+from greenroom.service.exclusion import Exclusion
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
@@ -37,7 +38,7 @@ from greenroom.service.specs import spec_of
 from greenroom.service.tracing import span
 from greenroom.session.facts import EffectKind
 from greenroom.session.inputs import BotStarting
-from greenroom.session.model import EndReason, Session, Stage
+from greenroom.session.model import EndReason, Session, SessionKind, Stage
 from greenroom.wire.link import Command, CommandKind
 
 log = structlog.get_logger("greenroom.dispatch")
@@ -94,6 +95,7 @@ class Dispatcher:
         self._links = links
         self._keyring = keyring
         self._sessions = sessions
+        self._exclusion = Exclusion(store, sessions)
         self._metrics = metrics
         self._link_url = link_url
         self._memory_limit_bytes = memory_limit_bytes
@@ -169,7 +171,8 @@ class Dispatcher:
         match effect.kind:
             case EffectKind.ENSURE_ROOM:
                 if session.stage.is_live:  # nobody comes any more, and a room would be left open
-                    await self._outside(effect, lambda: self._rooms.ensure(payload["room"]))
+                    shape = shape_of(session)
+                    await self._outside(effect, lambda: self._rooms.ensure(session.room, shape))
             case EffectKind.LAUNCH_BOT:
                 return await self._launch(session, effect)
             case EffectKind.TELL_BOT:
@@ -183,6 +186,8 @@ class Dispatcher:
             case EffectKind.CLOSE_ROOM:
                 if not (self._rooms.tells and await self._has_begun_anew(session)):
                     await self._outside(effect, lambda: self._rooms.close(payload["room"]))
+            case EffectKind.EXCLUDE:
+                await self._exclusion.settle(payload["user_id"], session.tenant)
         return True
 
     async def _has_begun_anew(self, session: Session) -> bool:
@@ -214,6 +219,8 @@ class Dispatcher:
             try:
                 self._links.launched(session.launch_id)
                 await self._outside(effect, lambda: self._launcher.start(order))
+                if self._rooms.tells and session.kind is SessionKind.VOICE:
+                    await self._exclusion.begin(session)
                 if self._launcher.starts_cold:
                     await self._sessions.apply(session.id, BotStarting())
                 return True

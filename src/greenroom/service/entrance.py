@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from greenroom.errors import SessionEnded, StillQueued, UnsupportedTransport
 from greenroom.ports.clock import Clock
-from greenroom.ports.rooms import Guest, Party, Rooms
+from greenroom.ports.rooms import FOR_TWO, Guest, Party, Rooms, Shape
 from greenroom.service.policies import Outside, outside
 from greenroom.session.deadlines import longest_life_s
 from greenroom.session.model import Limits, Presence, Session, Stage
@@ -47,8 +47,16 @@ class Entrance:
                 transports=[self.kind.value],
             )
 
-    async def user(self, session: Session) -> RoomSpec:
-        """What the session's user needs to join, for the first time or again.
+    def id_in(self, session: Session, user_id: str) -> str:
+        """What the room of a group call calls this user: always the same."""
+        return self._rooms.id_of(session.room, self._guest(session, user_id))
+
+    async def user(self, session: Session, user_id: str | None = None) -> RoomSpec:
+        """What a user needs to join, for the first time or again.
+
+        Args:
+            session: Of which session.
+            user_id: Who, of a group call's people; None: whose session it is.
 
         Raises:
             StillQueued: Their turn has not come.
@@ -60,8 +68,8 @@ class Entrance:
             raise StillQueued("You are still waiting for a place.", session=session.id)
         if not session.stage.is_live:
             raise SessionEnded("This session is over. Start a new one.", session=session.id)
-        guest = Guest(Party.USER, session.user_id, self.until(session.limits))
-        return await self.let_in(session.room, guest)
+        guest = self._guest(session, user_id or session.user_id)
+        return await self.let_in(session.room, guest, shape_of(session))
 
     async def bot(self, session: Session) -> RoomSpec:
         """What the session's bot needs to join; one that is in the room already needs nothing.
@@ -69,16 +77,23 @@ class Entrance:
         Raises:
             Unavailable: Nobody can be asked, say, whose domain it is.
         """
+        until, video = self.until(session.limits), bot_has_camera(session)
         if session.bot_presence is Presence.PRESENT:
-            return self._rooms.describe(session.room)
-        guest = Guest(Party.BOT, session.assistant, self.until(session.limits))
-        return await self.let_in(session.room, guest)
+            return self._rooms.describe(session.room).model_copy(update={"video": video})
+        guest = Guest(Party.BOT, session.assistant, until, video=video)
+        return await self.let_in(session.room, guest, shape_of(session))
+
+    def _guest(self, session: Session, user_id: str) -> Guest:
+        call, until = session.group_call, self.until(session.limits)
+        if call is None:
+            return Guest(Party.USER, user_id, until)
+        return Guest(Party.USER, user_id, until, person=user_id, video=call.video)
 
     def until(self, limits: Limits) -> float:
         """When a token is over that is given now; seconds since the epoch."""
         return self._clock.now() + longest_life_s(limits) + TOKEN_SLACK_S
 
-    async def let_in(self, room: str, guest: Guest) -> RoomSpec:
+    async def let_in(self, room: str, guest: Guest, shape: Shape = FOR_TWO) -> RoomSpec:
         """What this guest needs to join; how much of their name is shown is limited.
 
         Raises:
@@ -88,4 +103,16 @@ class Entrance:
         if self.kind is RoomKind.LOCAL:
             return self._rooms.describe(room)
         known = replace(guest, name=guest.name[:MAX_NAME_CHARS])
-        return await outside(Outside.ADMIT, lambda: self._rooms.admit(room, known))
+        return await outside(Outside.ADMIT, lambda: self._rooms.admit(room, known, shape))
+
+
+def shape_of(session: Session) -> Shape:
+    """What the room of a session is like."""
+    call = session.group_call
+    return FOR_TWO if call is None else Shape(call.places, call.video)
+
+
+def bot_has_camera(session: Session) -> bool:
+    """Whether its bot may show something: where there are cameras, unless it is for voice only."""
+    call = session.group_call
+    return call is not None and call.video and session.body.get("voiceOnly") is not True

@@ -50,6 +50,7 @@ class Outside(StrEnum):
     LAUNCH_BOT = "launcher.start"
     END_BOT = "launcher.end"
     TELL_BOT = "link.tell"
+    EXCLUDE = "sessions.exclude"  # within the store; its tries are counted like any effect's
     TRICKLE = "link.trickle"
     LIVING = "launcher.living"
     FORGET = "launcher.forget"
@@ -142,6 +143,7 @@ POLICIES: dict[Outside, Policy] = {
     Outside.LAUNCH_BOT: _durable(10.0),
     Outside.END_BOT: _durable(10.0),
     Outside.TELL_BOT: _durable(3.0),
+    Outside.EXCLUDE: _durable(10.0),
     Outside.TRICKLE: Policy(3.0),
     Outside.LIVING: Policy(10.0),
     Outside.FORGET: Policy(10.0, attempts=3),
@@ -158,6 +160,7 @@ EFFECT_CALLS: dict[EffectKind, Outside] = {
     EffectKind.LAUNCH_BOT: Outside.LAUNCH_BOT,
     EffectKind.END_BOT: Outside.END_BOT,
     EffectKind.TELL_BOT: Outside.TELL_BOT,
+    EffectKind.EXCLUDE: Outside.EXCLUDE,
 }
 
 

@@ -88,7 +88,7 @@ def people_in(session: Session) -> Mapping[str, str]:
 
 
 def _shown(id_: str, user_id: str) -> dict[str, str]:
-    return {"participant": id_, "user_id": user_id}
+    return {"participant": id_, "userId": user_id}
 
 
 def _was_here(session: Session, id_: str) -> bool:

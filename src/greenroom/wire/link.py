@@ -71,8 +71,8 @@ class CommandKind(StrEnum):
     PAUSE = "pause"  # {paused: bool}: neither listen nor speak
     SAY = "say"  # {text}
     MESSAGE = "message"  # {text}: the user typed instead of speaking
-    PRESENCE = "presence"  # {present: [{participant, user_id}], came?, first?: bool}: who is in a
-    # room that is not here; came: whose coming it is; first: greet them, they were not here before
+    PRESENCE = "presence"  # {present: [{participant, userId}], came?, first?: bool}: who is in a
+    # room that is not here; came: who has just come; first: greet them, they were never here before
     WARNING = "warning"  # {ends_in_s}: the hard limit is near; a bot that speaks may say so
 
 
