@@ -220,6 +220,21 @@ async def test_an_operator_calls_a_bot_to_whoevers_room_and_is_on_record(
     ]
 
 
+async def test_a_group_call_has_its_bot_and_its_host_may_send_it_away(
+    house: House, ada: httpx.AsyncClient
+) -> None:
+    call = (await ada.post("/api/voice/session", json={"group": {}})).json()["session"]
+    told = await joined(ada, room_url=call["room"]["url"])
+    assert (told["sessionId"], told["reused"]) == (call["sessionId"], True)
+    assert (told["roomName"], told["voiceOnly"]) == (call["room"]["name"], False)
+    async with _client(house, house.parts.identity.token_for("bob", 60)) as bob:
+        for path in (JOIN, LEAVE):
+            assert await refused(bob, path, room_url=told["room_url"]) == (403, "foreign_room")
+    async with _client(house, house.parts.identity.operator_token("ops", 60)) as operator:
+        left = (await operator.post(LEAVE, json={"room_url": told["room_url"]})).json()
+    assert left == {"success": True, "sessionId": call["sessionId"]}
+
+
 async def test_a_bot_elsewhere_has_no_process_here(house: House, ada: httpx.AsyncClient) -> None:
     house.launcher.starts_cold = True
     assert (await joined(ada))["pid"] is None

@@ -21,6 +21,7 @@ from greenroom.errors import Forbidden, ForeignRoom, Unauthorized
 from greenroom.ports.audit import Act, Actor
 from greenroom.service.audit import Audit
 from greenroom.service.botserver import BotServer, Call, Joined
+from greenroom.service.entrance import bot_has_camera
 from greenroom.service.own_rooms import Owner, OwnRooms
 from greenroom.session.model import DEFAULT_TENANT
 from greenroom.wire import botserver as w
@@ -136,7 +137,7 @@ def _answer(joined: Joined) -> w.BotAnswer:
         personality_id=_text(body.get("personalityId")),
         persona=_text(body.get("persona")),
         voice=_text(body.get("voice")),
-        voice_only=body.get("voiceOnly") is not False,
+        voice_only=not bot_has_camera(session),
         reused=joined.reused,
         session_id=session.id,
         assistant=session.assistant,

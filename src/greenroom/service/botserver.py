@@ -94,6 +94,9 @@ class BotServer:
             GreenroomError: As `Sessions.start`.
         """
         owner = call.owner
+        begun = await self._own_rooms.call_at(owner, call.room_url)
+        if begun is not None:  # a group call has its bot from its start
+            return await self._joined(begun, reused=True)
         assistant = await self._own_rooms.assistant_at(owner, call.room_url, call.assistant)
         persistence = {} if call.persistence_s is None else {"persistence_s": call.persistence_s}
         started = await self._sessions.start(
@@ -107,9 +110,12 @@ class BotServer:
         )
         if not started.reused:
             await self._attendance.greet(started.session)
-        pid = await self._pid_of(started.session)
-        room = self._rooms.describe(started.session.room)
-        return Joined(await self._sessions.get(started.session.id), started.reused, room, pid)
+        return await self._joined(started.session, reused=started.reused)
+
+    async def _joined(self, session: Session, *, reused: bool) -> Joined:
+        pid = await self._pid_of(session)
+        room = self._rooms.describe(session.room)
+        return Joined(await self._sessions.get(session.id), reused, room, pid)
 
     async def leave(
         self, owner: Owner, room_url: str | None, assistant_name: str | None
@@ -119,6 +125,9 @@ class BotServer:
         Raises:
             ForeignRoom: It is elsewhere, or somebody else's.
         """
+        begun = await self._own_rooms.call_at(owner, room_url)
+        if begun is not None:
+            return await self._sessions.stop(begun.id, owner.user_id, tenant=owner.tenant)
         assistant = await self._own_rooms.assistant_at(owner, room_url, assistant_name)
         session = await self._own_rooms.session_in(self._own_rooms.name_of(owner, assistant))
         if session is None:

@@ -95,7 +95,7 @@ class Dispatcher:
         self._links = links
         self._keyring = keyring
         self._sessions = sessions
-        self._exclusion = Exclusion(store, sessions)
+        self._exclusion = Exclusion(store, sessions, metrics)
         self._metrics = metrics
         self._link_url = link_url
         self._memory_limit_bytes = memory_limit_bytes

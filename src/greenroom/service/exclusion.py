@@ -6,11 +6,17 @@ A user's own mute and pause are left as they are: only the cause ``group_call`` 
 
 from __future__ import annotations
 
+import structlog
+
 from greenroom.ports.store import Store
+from greenroom.service.metrics import Metrics
 from greenroom.service.sessions import Sessions
+from greenroom.service.tracing import ids_of
 from greenroom.session.inputs import Pause, Resume
 from greenroom.session.model import PauseCause, Session, SessionKind
 from greenroom.session.roster import in_call
+
+log = structlog.get_logger("greenroom.exclusion")
 
 
 class Exclusion:
@@ -19,11 +25,13 @@ class Exclusion:
     Args:
         store: Who is in which call.
         sessions: Pauses and resumes.
+        metrics: Counters.
     """
 
-    def __init__(self, store: Store, sessions: Sessions) -> None:
+    def __init__(self, store: Store, sessions: Sessions, metrics: Metrics) -> None:
         self._store = store
         self._sessions = sessions
+        self._metrics = metrics
 
     async def settle(self, user_id: str, tenant: str) -> None:
         """This user came into a group call or went: their voice sessions are as that asks.
@@ -38,6 +46,7 @@ class Exclusion:
             if busy:
                 await self._pause(session)
             elif PauseCause.GROUP_CALL in session.pause_causes:
+                log.info("session.given_back", **ids_of(session))
                 await self._sessions.apply(session.id, Resume(PauseCause.GROUP_CALL))
 
     async def begin(self, session: Session) -> None:
@@ -51,6 +60,8 @@ class Exclusion:
 
     async def _pause(self, session: Session) -> None:
         if PauseCause.GROUP_CALL not in session.pause_causes:
+            log.info("session.kept_back", **ids_of(session))
+            self._metrics.pauses.labels(cause=PauseCause.GROUP_CALL.value).inc()
             await self._sessions.apply(session.id, Pause(PauseCause.GROUP_CALL))
 
     async def _is_in_a_call(self, user_id: str, tenant: str) -> bool:

@@ -17,7 +17,7 @@ from greenroom.service.entrance import Entrance
 from greenroom.service.names import Keyring
 from greenroom.service.policies import Outside, outside
 from greenroom.service.sessions import Assistant, Sessions
-from greenroom.session.model import Session
+from greenroom.session.model import Session, SessionKind
 from greenroom.wire.link import RoomKind, RoomSpec
 
 # What a user is called who needs no other spelling in a room's name; its hash is the proof.
@@ -165,14 +165,25 @@ class OwnRooms:
             "“room_url” if there is no other.",
         )
 
+    async def call_at(self, owner: Owner, url: str | None) -> Session | None:
+        """The group call in the room at this address, if this user is its host."""
+        name = await self._name_at(url) if url else None
+        session = await self.session_in(name) if name else None
+        if session is None or session.kind is not SessionKind.GROUP:
+            return None
+        return session if session.is_of(owner.user_id, owner.tenant) else None
+
     async def owner_at(self, url: str | None, tenant: str) -> Owner:
-        """Whose room it is, where its name proves it: for those who act for whoever it is.
+        """Whose room it is, by who talks in it or as its name proves; for whoever acts for others.
 
         Raises:
-            ForeignRoom: It is elsewhere, or its name does not say.
+            ForeignRoom: It is elsewhere, or nobody knows.
         """
-        found = _NAMED.fullmatch(await self._name_at(url) or "") if url else None
-        if found:
+        name = await self._name_at(url) if url else None
+        session = await self.session_in(name) if name else None
+        if session is not None:
+            return Owner(session.user_id, session.tenant)
+        if found := _NAMED.fullmatch(name or ""):
             owner = Owner(found["user"], tenant)
             if any(found[0] == self.name_of(owner, one) for one in self._sessions.assistants):
                 return owner

@@ -46,7 +46,7 @@ def over(draft: Draft, now: float) -> None:
     draft.set(stage=Stage.ENDED, ended_at=now, user_presence=gone, bot_presence=gone)
     draft.want(f.EffectKind.CLOSE_ROOM, room=draft.session.room)
     if draft.session.group_call is not None:  # who was there is nobody's business any more
-        draft.set(group_call=replace(draft.session.group_call, people=()))
+        draft.set(group_call=replace(draft.session.group_call, people=(), invited=None))
 
 
 def leave_queue(draft: Draft, reason: EndReason, now: float) -> None:
