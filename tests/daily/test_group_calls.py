@@ -11,7 +11,7 @@ import pytest
 from greenroom.api.app import build_app
 from greenroom.session.model import PauseCause, Presence, Session, Stage
 from greenroom.testing.clock import FakeClock
-from greenroom.testing.daily import DailyStandIn, JoinRefused, Participant
+from greenroom.testing.daily import DailyStandIn, Fault, JoinRefused, Participant
 from tests.conftest import House
 from tests.daily.test_own_rooms import opened
 from tests.daily.test_sessions import bot_in, over
@@ -326,6 +326,22 @@ async def test_a_session_that_begins_during_a_call_begins_paused(
     launched = await house.session(other["sessionId"])
     await house.until_true(lambda: launched.launch_id in house.launcher.orders)
     assert (await house.session(launched.id)).pause_causes == frozenset()
+
+
+@pytest.mark.usefixtures("webhook")
+async def test_a_room_that_cannot_be_closed_keeps_nobody_from_their_own_session(
+    house: House, daily: DailyStandIn, people: People
+) -> None:
+    voice = await a_voice_session(house, daily, people)
+    call = (await a_call(people))["session"]
+    join(daily, call["room"])
+    await daily.webhooks.deliver()
+    await until_paused(house, voice, PauseCause.GROUP_CALL)
+    daily.faults.order(Fault(503, "POST", f"/rooms/{call['room']['name']}", times=None))
+    await house.sessions.stop(call["sessionId"], None)
+    await over(house, await house.session(call["sessionId"]))
+    await until_paused(house, voice)
+    assert (await house.session(call["sessionId"])).stage is Stage.ENDED
 
 
 class TestOnThisMachine:

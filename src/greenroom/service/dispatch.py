@@ -1,8 +1,9 @@
 """Carrying effects out: each idempotent, bounded in time, tried again, buried in sight.
 
-Each session has two lanes: what is told to its bot, and what is done in the world. A lane keeps
-its order and waits for its first effect; the lanes never wait for each other, so a bot that does
-not listen cannot keep its own end waiting. A command waits for the bot's link, however long.
+Each session has lanes: what is told to its bot, what is done in the world, and what other sessions
+of its people are to know. A lane keeps its order and waits for its first effect; the lanes never
+wait for each other, so a bot that does not listen cannot keep its own end waiting. A command waits
+for the bot's link, however long.
 """
 
 from __future__ import annotations
@@ -53,10 +54,17 @@ class Lane(StrEnum):
 
     BOT = "bot"
     WORLD = "world"
+    PEOPLE = "people"
 
 
 def _lane(kind: EffectKind) -> Lane:
-    return Lane.BOT if kind is EffectKind.TELL_BOT else Lane.WORLD
+    match kind:
+        case EffectKind.TELL_BOT:
+            return Lane.BOT
+        case EffectKind.EXCLUDE:
+            return Lane.PEOPLE
+        case _:
+            return Lane.WORLD
 
 
 _KINDS = {lane: [kind for kind in EffectKind if _lane(kind) is lane] for lane in Lane}
