@@ -178,7 +178,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     emergency = Emergency(store, hub, clock, adapters.launcher, sessions, metrics, audit)
     feeds = Feeds(store, hub)
     reports = Reports(sessions, clock, metrics)
-    entrance = Entrance(adapters.rooms, clock)
+    entrance = Entrance(adapters.rooms, clock, sessions)
     attendance = Attendance(store, clock, adapters.rooms, reports, metrics)
     own_rooms = OwnRooms(store, clock, adapters.rooms, entrance, sessions, keyring)
     parts = Parts(

@@ -289,7 +289,7 @@ class MachineFull(LimitReached):
 
 
 class AgentsFull(GreenroomError):
-    """Every agent of the pool is taken, as one who is launched finds out; it is tried again."""
+    """Every agent of the pool is taken, which was found out only when one was asked for."""
 
     code = "agents_full"
     status = 429

@@ -105,7 +105,7 @@ async def test_a_call_is_an_ordinary_start_and_answers_by_the_plans_names(
         "status": "connecting",
     }
     session = await session_of(house, told)
-    assert session.limits == replace(Limits(), persistence_s=450.0)
+    assert session.limits == replace(Limits(), persistence_s=450.0, queue_s=0.0)
     assert session.body == {
         "personalityId": "pearl",
         "persona": "Pearl",

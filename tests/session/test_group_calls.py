@@ -172,3 +172,15 @@ def test_who_may_see_it() -> None:
     assert not session.may_be_seen_by("eve", "default")
     assert not session.is_of("bob", "default")
     assert not opened().session.may_be_seen_by("bob", "default")
+
+
+def test_whose_place_was_not_there_after_all_is_seen_again_by_the_same_connection() -> None:
+    session = after(let_in(), now=NOW)
+    session = replace(session, bot_presence=Presence.AWAITED)
+    there = after(session, seen(ADA, "c1"), seen(BOB, "c2"))
+    change = changed(there, i.NoPlace(again_in_s=None), NOW + 1)
+    assert change.session.stage is Stage.QUEUED
+    assert excluded(change) == ["ada", "bob"]
+    again = after(change.session, i.LetIn(), seen(ADA, "c1"), i.BotJoined(), now=NOW + 2)
+    assert (again.stage, again.user_presence) == (Stage.ACTIVE, Presence.PRESENT)
+    assert in_call(again) == {"ada"}

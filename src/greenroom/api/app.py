@@ -114,7 +114,7 @@ def build_app(parts: Parts) -> FastAPI:
     install_description(app)
     install_page(app)
     app.add_middleware(BodyLimit)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, room_kind=parts.rooms.kind)
     if parts.origins:
         app.add_middleware(
             CORSMiddleware,

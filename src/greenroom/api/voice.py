@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -13,6 +13,7 @@ from greenroom.api.description import BY_A_DOOR, Refusals, refusals
 from greenroom.api.identity import Asking
 from greenroom.api.trace import Trace
 from greenroom.errors import (
+    AgentsFull,
     BadOffer,
     BotSilent,
     BudgetUsedUp,
@@ -59,8 +60,8 @@ OF_A_ROOM: Refusals = (
     CallFull,
     *RoomsRefused.__subclasses__(),
 )
-OF_THE_BOTS_LINK: Refusals = (StillQueued, SessionEnded, LaunchFailed, BotSilent)
-OF_CANDIDATES: Refusals = OF_A_SESSION + OF_THE_BOTS_LINK
+OF_THE_BOTS_LINK: Refusals = (StillQueued, SessionEnded, LaunchFailed, BotSilent, AgentsFull)
+OF_CANDIDATES: Refusals = (*OF_A_SESSION, *OF_THE_BOTS_LINK, UnsupportedTransport)
 OF_AN_OFFER: Refusals = (
     *(*OF_A_COMMAND, *OF_THE_BOTS_LINK),
     *(BadOffer, OfferConflict, UnsupportedTransport),
@@ -164,10 +165,12 @@ async def start(
     ticket = await sessions.ticket(session)  # while the bot is on its way
     answer = None
     if body.offer is not None and session.stage is not Stage.QUEUED:
-        async with ended_if_refused(started, sessions):
-            answer = await sessions.connect(
-                session.id, who.user_id, _offer(body.offer), tenant=who.tenant
-            )
+        # Its place was not there after all: it is answered as one that waited from the first.
+        with suppress(StillQueued):
+            async with ended_if_refused(started, sessions):
+                answer = await sessions.connect(
+                    session.id, who.user_id, _offer(body.offer), tenant=who.tenant
+                )
         session = await sessions.get(session.id)
     room = await _room_of(started, session, sessions, entrance, calls)
     if room is not None:
@@ -224,9 +227,14 @@ async def offer(
 
 @router.patch("/session/{session_id}/offer", status_code=204, responses=refusals(*OF_CANDIDATES))
 async def trickle(
-    session_id: str, body: w.CandidatesBody, who: Trickles, sessions: SessionsDep
+    session_id: str,
+    body: w.CandidatesBody,
+    who: Trickles,
+    sessions: SessionsDep,
+    entrance: EntranceDep,
 ) -> None:
     """Further ICE candidates of an earlier offer."""
+    entrance.refuse_offers()
     candidates = Candidates(offer_id=body.offer_id, candidates=body.candidates)
     await sessions.trickle(session_id, who.user_id, candidates, tenant=who.tenant)
 

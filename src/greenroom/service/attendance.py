@@ -6,7 +6,7 @@ Rooms whose bots tell of it (`Rooms.tells` is false) have no use for this.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -15,7 +15,7 @@ import structlog
 
 from greenroom.errors import GreenroomError
 from greenroom.ports.clock import Clock
-from greenroom.ports.rooms import Occupant, Party, Rooms, Shape
+from greenroom.ports.rooms import Occupant, Party, Rooms
 from greenroom.ports.store import Store
 from greenroom.service.entrance import shape_of
 from greenroom.service.metrics import Metrics
@@ -203,17 +203,23 @@ class Attendance:
         if not sessions:
             self._missing.clear()
             return
-        await self._keep({one.room: shape_of(one) for one in sessions})
+        await self._keep(sessions)
         there = await outside(Outside.OCCUPANTS, self._rooms.occupants)
         before, self._missing = self._missing, {}
         for session in sessions:
             await self._compare(session, there.get(session.room, ()), before)
 
-    async def _keep(self, shapes: Mapping[str, Shape]) -> None:
+    async def _keep(self, sessions: Sequence[Session]) -> None:
+        shapes = {one.room: shape_of(one) for one in sessions}
         try:
             await outside(Outside.KEEP_ROOMS, lambda: self._rooms.keep(shapes))
         except GreenroomError as error:  # who is there can be told all the same
             log.warning("rooms.not_kept", error=error.message, code=error.code)
+        # What has ended and was closed while we kept it may be open again.
+        unended = {one.id for one in await self._store.unended()}
+        for session in sessions:
+            if session.id not in unended:
+                await self._reports.kept(session.id)
 
     async def _compare(
         self, session: Session, there: Sequence[Occupant], missing_before: dict[str, str]

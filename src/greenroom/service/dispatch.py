@@ -16,7 +16,7 @@ from enum import StrEnum
 
 import structlog
 
-from greenroom.errors import GreenroomError, Halted, RoomsRefused, Unavailable
+from greenroom.errors import AgentsFull, GreenroomError, Halted, RoomsRefused, Unavailable
 from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import BotExit, ExitCause, Launcher, LaunchOrder
@@ -38,7 +38,7 @@ from greenroom.service.sessions import EFFECTS_TOPIC, Sessions
 from greenroom.service.specs import spec_of
 from greenroom.service.tracing import span
 from greenroom.session.facts import EffectKind
-from greenroom.session.inputs import BotStarting
+from greenroom.session.inputs import BotStarting, NoPlace
 from greenroom.session.model import EndReason, Session, SessionKind, Stage
 from greenroom.wire.link import Command, CommandKind
 
@@ -99,7 +99,7 @@ class Dispatcher:
         self._clock = clock
         self._launcher = launcher
         self._rooms = rooms
-        self._entrance = Entrance(rooms, clock)
+        self._entrance = Entrance(rooms, clock, sessions)
         self._links = links
         self._keyring = keyring
         self._sessions = sessions
@@ -147,7 +147,7 @@ class Dispatcher:
             done = None
             while found := await self._store.next_effect(session_id, _KINDS[lane], settled=done):
                 effect, session = found
-                if effect.due_at > self._clock.now():
+                if effect.due_at > self._clock.now() and not _is_moot(effect, session):
                     return
                 with span(f"effect.{effect.kind.value}", session):
                     if not await self._dispatch(session, effect):
@@ -201,7 +201,8 @@ class Dispatcher:
     async def _has_begun_anew(self, session: Session) -> bool:
         """Whether the user talks in this room again: a late close must not put them out."""
         live = await self._store.live_of(session.user_id, session.assistant, session.tenant)
-        return live is not None and live.room == session.room
+        waits = live is not None and live.stage is Stage.QUEUED  # and may never come in
+        return live is not None and live.room == session.room and not waits
 
     async def _outside(self, effect: PendingEffect, do: Callable[[], Awaitable[object]]) -> None:
         await outside(EFFECT_CALLS[effect.kind], do, attempt=effect.attempts + 1)
@@ -210,10 +211,23 @@ class Dispatcher:
         """Whether the launch needs no further try."""
         if session.stage.is_live and self._link_url is None:
             return False
-        if session.stage.is_live and await self._start(session, effect):
+        try:
+            if session.stage.is_live and await self._start(session, effect):
+                return True
+        except AgentsFull as full:
+            no_place = NoPlace(self._again_in_s(effect, full))
+            if (await self._sessions.apply(session.id, no_place)).stage is Stage.CONNECTING:
+                raise
             return True
         await self._tell_that_none_came(session)
         return True
+
+    def _again_in_s(self, effect: PendingEffect, error: BaseException) -> float | None:
+        """When an effect that has failed with this is tried again; None: it is not."""
+        policy, attempt = POLICIES[EFFECT_CALLS[effect.kind]], effect.attempts + 1
+        if attempt >= policy.attempts or isinstance(error, RoomsRefused):
+            return None
+        return max(policy.wait_s(attempt), told_to_wait_s(error))
 
     async def _start(self, session: Session, effect: PendingEffect) -> bool:
         """Whether it was launched; it is not when everything was stopped, and its session ends."""
@@ -294,7 +308,8 @@ class Dispatcher:
             "timeout_s": policy.timeout_s,
             "error": reason,
         }
-        if attempt >= policy.attempts or isinstance(error, RoomsRefused):
+        again_in_s = self._again_in_s(effect, error)
+        if again_in_s is None:
             self._metrics.effects_dead.labels(kind=effect.kind.value).inc()
             log.error("effect.dead", **fields)
             await self._store.bury_effect(effect.id, reason)
@@ -304,5 +319,10 @@ class Dispatcher:
                 await self._sessions.stop(effect.session_id, None, EndReason.LAUNCH_FAILED)
             return
         log.warning("effect.failed", **fields)
-        due_at = self._clock.now() + max(policy.wait_s(attempt), told_to_wait_s(error))
-        await self._store.postpone_effect(effect.id, due_at, reason)
+        await self._store.postpone_effect(effect.id, self._clock.now() + again_in_s, reason)
+
+
+def _is_moot(effect: PendingEffect, session: Session) -> bool:
+    """Whether it need not wait for its next try: nobody wants it, and its lane waits for it."""
+    of_the_living = (EffectKind.ENSURE_ROOM, EffectKind.LAUNCH_BOT)
+    return effect.kind in of_the_living and not session.stage.is_live

@@ -8,7 +8,9 @@ from greenroom.errors import SessionEnded, StillQueued, UnsupportedTransport
 from greenroom.ports.clock import Clock
 from greenroom.ports.rooms import FOR_TWO, Guest, Party, Rooms, Shape
 from greenroom.service.policies import Outside, outside
+from greenroom.service.sessions import Sessions
 from greenroom.session.deadlines import longest_life_s
+from greenroom.session.inputs import RoomReady
 from greenroom.session.model import Limits, Presence, Session, Stage
 from greenroom.wire.link import RoomKind, RoomSpec
 
@@ -23,11 +25,13 @@ class Entrance:
     Args:
         rooms: The rooms.
         clock: The time.
+        sessions: Whose rooms they are.
     """
 
-    def __init__(self, rooms: Rooms, clock: Clock) -> None:
+    def __init__(self, rooms: Rooms, clock: Clock, sessions: Sessions) -> None:
         self._rooms = rooms
         self._clock = clock
+        self._sessions = sessions
 
     @property
     def kind(self) -> RoomKind:
@@ -66,10 +70,16 @@ class Entrance:
         """
         if session.stage is Stage.QUEUED:
             raise StillQueued("You are still waiting for a place.", session=session.id)
-        if not session.stage.is_live:
-            raise SessionEnded("This session is over. Start a new one.", session=session.id)
+        _check_live(session)
         guest = self._guest(session, user_id or session.user_id)
-        return await self.let_in(session.room, guest, shape_of(session))
+        if self.kind is RoomKind.LOCAL:
+            return await self.let_in(session.room, guest)
+        try:
+            room = await self.let_in(session.room, guest, shape_of(session))
+        finally:  # it takes a while, and a session that ended meanwhile has had its room closed
+            session = await self._sessions.apply(session.id, RoomReady())
+        _check_live(session)
+        return room
 
     async def bot(self, session: Session) -> RoomSpec:
         """What the session's bot needs to join; one that is in the room already needs nothing.
@@ -116,3 +126,8 @@ def bot_has_camera(session: Session) -> bool:
     """Whether its bot may show something: where there are cameras, unless it is for voice only."""
     call = session.group_call
     return call is not None and call.video and session.body.get("voiceOnly") is not True
+
+
+def _check_live(session: Session) -> None:
+    if not session.stage.is_live:
+        raise SessionEnded("This session is over. Start a new one.", session=session.id)

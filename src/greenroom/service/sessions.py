@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from greenroom.errors import (
+    AgentsFull,
     BadRequest,
     BotSilent,
     Forbidden,
@@ -70,6 +72,8 @@ log = structlog.get_logger("greenroom.sessions")
 
 # A reader that waits for a link looks again this often even if nothing woke it.
 _LOOK_AGAIN_S = 1.0
+# Who was refused although there seemed to be a place finds one no sooner.
+BUSY_AGAIN_S = 10.0
 _BEFORE_ANY_SESSION = (ExitCause.IMPORT_FAILED, ExitCause.IMPORT_HUNG)
 
 
@@ -155,12 +159,13 @@ class Sessions:
             LimitReached: It would be one too many.
         """
         assistant = self.assistant(assistant_name)
+        limits = limits_for(assistant, wishes or {}, most_persistence_s)
         wish = Wish(
             user_id,
             tenant,
             body or {},
             trace_id or secrets.token_hex(16),
-            limits_for(assistant, wishes or {}, most_persistence_s),
+            limits if wait else replace(limits, queue_s=0.0),
             guest,
             wait,
             group_call,
@@ -229,6 +234,8 @@ class Sessions:
             OfferConflict: The session is somebody else's.
             SessionEnded: It is over.
             LaunchFailed: It ended while we waited, because the bot did not come to life.
+            AgentsFull: It ended while we waited, because every agent was taken.
+            StillQueued: It waits, or waits again, for a place.
             BotSilent: The bot did not answer in time.
             BadOffer: The bot cannot use the offer.
         """
@@ -254,7 +261,7 @@ class Sessions:
         """Pass further ICE candidates on to the bot."""
         session = await self.get(session_id, user_id, tenant=tenant)
         if session.stage is Stage.QUEUED:
-            raise StillQueued("You are still waiting for a place.", session=session_id)
+            raise _still_queued(session)
         if not session.stage.is_live:
             raise SessionEnded("This session is over. Start a new one.", session=session_id)
         link = await self._linked(session)
@@ -267,6 +274,8 @@ class Sessions:
                 link = self._links.get(session.launch_id)
                 if link is not None:
                     return link
+                if session.stage is Stage.QUEUED:
+                    raise _still_queued(session)
                 if not session.stage.is_live:
                     raise _why_it_failed(session)
                 if self._clock.now() >= give_up_at:
@@ -428,7 +437,14 @@ class Sessions:
         self._writer.announce(before, change, at)
 
 
-def _why_it_failed(session: Session) -> LaunchFailed | SessionEnded:
+def _still_queued(session: Session) -> StillQueued:
+    place = session.queue_position
+    return StillQueued("You are still waiting for a place.", session=session.id, position=place)
+
+
+def _why_it_failed(session: Session) -> LaunchFailed | SessionEnded | AgentsFull:
+    if session.reason is EndReason.BUSY:
+        return AgentsFull(sentence_for(EndReason.BUSY), retry_after_s=BUSY_AGAIN_S)
     failures = (EndReason.LAUNCH_FAILED, EndReason.BOT_NEVER_JOINED, EndReason.BOT_CRASHED)
     if session.reason in failures:
         return LaunchFailed(

@@ -204,16 +204,39 @@ def _bot_starting(draft: Draft, starting: i.BotStarting, now: float) -> None:
     draft.tell(f.BotStarting(within_s=max(0.0, left_s)))
 
 
+def _no_place(draft: Draft, no_place: i.NoPlace, now: float) -> None:
+    """Back into the waiting room for who would wait there; else it is asked for again, or over."""
+    session, again_in_s = draft.session, no_place.again_in_s
+    queued_at = session.created_at if session.queued_at is None else session.queued_at
+    if now < queued_at + session.limits.queue_s:
+        draft.set(stage=Stage.QUEUED, queued_at=queued_at, admitted_at=None)
+        # First in line: whoever waits came later. Who is in the room stays, and is seen again.
+        awaited = Presence.AWAITED
+        draft.set(queue_position=1, user_presence=awaited, bot_presence=awaited)
+        roster.not_seen_yet(draft)
+        tell_place(draft, now)
+    elif again_in_s is None or now + again_in_s >= deadlines(session)[DeadlineKind.JOIN]:
+        draft.set(stage=Stage.ENDING, reason=EndReason.BUSY, ending_at=now)
+        over(draft, now)
+
+
+def _room_ready(draft: Draft, ready: i.RoomReady, now: float) -> None:
+    # It had been closed, and is open again: nobody else closes it.
+    draft.want(f.EffectKind.CLOSE_ROOM, room=draft.session.room)
+
+
 def _bot_exited(draft: Draft, exited: i.BotExited, now: float) -> None:
+    # What cannot be told that it is over goes on to its end, and is billed to it.
+    if exited.still_runs_s > 0 and (exited.deaf or draft.session.report_seq == 0):
+        draft.set(meter=used(draft.session.meter, "container", "seconds", exited.still_runs_s))
+    if draft.session.stage is Stage.ENDED:
+        return  # nobody could wait for it
     draft.set(bot_presence=Presence.GONE)
     if draft.session.stage is not Stage.ENDING:
         reason = _reason_of_exit(draft.session, exited)
         if reason is not EndReason.BOT_LEFT:
             draft.tell(f.Failed(exited.code, exited.message, retryable=True))
         draft.set(stage=Stage.ENDING, reason=reason, ending_at=now)
-    # What has never reported can be told nothing: it goes on to its end, and is billed to it.
-    if exited.still_runs_s > 0 and draft.session.report_seq == 0:
-        draft.set(meter=used(draft.session.meter, "container", "seconds", exited.still_runs_s))
     over(draft, now)
 
 
@@ -311,6 +334,8 @@ HANDLERS: dict[type, Callable[[Draft, Any, float], None]] = {
     i.BudgetNear: _budget_near,
     i.BudgetSpent: _budget_spent,
     i.BotStarting: _bot_starting,
+    i.NoPlace: _no_place,
+    i.RoomReady: _room_ready,
     i.BotExited: _bot_exited,
     i.MovedUp: _moved_up,
     i.LetIn: _let_in,

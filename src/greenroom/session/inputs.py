@@ -238,6 +238,21 @@ class BotStarting:
 
 
 @dataclass(frozen=True, slots=True)
+class NoPlace:
+    """Whoever carries bots had no place for this one after all: none was launched.
+
+    ``again_in_s``: when it is asked for again; None: nobody asks again.
+    """
+
+    again_in_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RoomReady:
+    """Its room was made ready for somebody, or kept, while it may have ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class BotExited:
     """The bot's process is no more. ``code`` is an error code for people's software.
 
@@ -247,6 +262,7 @@ class BotExited:
         code: ``bot_exited``, ``bot_crashed``, ``import_failed`` …
         message: One sentence, safe to show.
         still_runs_s: Nobody could end it, and it goes on, and costs, for so long at most.
+        deaf: It was told to go, and has not gone.
     """
 
     launch_id: str
@@ -254,6 +270,7 @@ class BotExited:
     code: str
     message: str
     still_runs_s: float = 0.0
+    deaf: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,5 +293,5 @@ class Due:
 
 
 Command = Offer | Stop | Mute | Pause | Resume | Message | Admitted
-Outside = BotStarting | BotExited | MovedUp | LetIn | Due
+Outside = BotStarting | NoPlace | RoomReady | BotExited | MovedUp | LetIn | Due
 Input = Command | Reported | Seen | BudgetNear | BudgetSpent | Outside

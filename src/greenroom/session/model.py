@@ -14,7 +14,11 @@ DEFAULT_TENANT = "default"
 
 
 class Stage(StrEnum):
-    """Where a session is in its life. It only moves forward, but for active ⇄ lingering."""
+    """Where a session is in its life.
+
+    It only moves forward, but for active ⇄ lingering, and back to queued where the place that it
+    was let in for was not there after all.
+    """
 
     QUEUED = "queued"
     CONNECTING = "connecting"
@@ -66,6 +70,7 @@ class EndReason(StrEnum):
     KICKED = "kicked"
     EMERGENCY = "emergency"
     SERVER_DRAIN = "server_drain"
+    BUSY = "busy"
     LAUNCH_FAILED = "launch_failed"
     BOT_NEVER_JOINED = "bot_never_joined"
     BOT_LEFT = "bot_left"
@@ -94,7 +99,8 @@ class Limits:
     The defaults are the product's own (hard, idle and warning from the field's usual advice
     against forgotten sessions: ten minutes, two minutes, eighty per cent). A bot that is asked to
     go takes 0.1 s; `polite_s` and `term_s` together keep the promise that two seconds after a stop
-    its process is gone, with time to spare for a busy machine.
+    its process is gone, with time to spare for a busy machine. ``queue_s`` is 0 for a session that
+    does not wait for a place.
     """
 
     join_s: float = 30.0

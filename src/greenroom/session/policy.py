@@ -113,7 +113,7 @@ class Load:
     """What was measured of this machine over the last seconds.
 
     Attributes:
-        cores: How many there are to use.
+        cores: How many there are to use; 0: none is to be had, also by who would be alone.
         busy_cores: How many of them were busy, whoever kept them so.
         free_bytes: Memory that can be had without taking it from anybody.
     """
@@ -305,6 +305,8 @@ class _Room:
     def _machine_full(self) -> Refuse | None:
         """Whether one more call would be heard by those who talk. Alone, nobody is disturbed."""
         load, machine = self._load, self._quotas.machine
+        if load is not None and load.cores <= 0:
+            return Refuse(Limit.MACHINE, 1.0, 0.0, TRY_AGAIN_S, "cpu")
         if load is None or self._talking == 0:
             return None
         most, busy = machine.most_cpu_share, load.busy_cores + self._unseen * machine.call_cores

@@ -42,6 +42,14 @@ def go(draft: Draft, left: i.UserLeft) -> bool:
     return not call.present
 
 
+def not_seen_yet(draft: Draft) -> None:
+    """Whoever is in the room is to be seen there again, as if they came by the same connection."""
+    call = draft.session.group_call
+    if call is not None:
+        awaited = tuple(replace(person, connection=None) for person in call.people)
+        draft.set(group_call=replace(call, people=awaited))
+
+
 def _put(draft: Draft, call: GroupCall) -> GroupCall:
     draft.set(group_call=call)
     return call

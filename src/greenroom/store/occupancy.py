@@ -34,6 +34,7 @@ _s = t.sessions.c
 # A session that ended so before both were in the room was never had by anybody. One that its user
 # gave up counts, and so does one whose page never came: a bot was launched for it, and paid.
 _NOT_THE_USERS_DOING = (
+    EndReason.BUSY,
     EndReason.LAUNCH_FAILED,
     EndReason.BOT_NEVER_JOINED,
     EndReason.LOST,
@@ -80,7 +81,7 @@ def waiting_sessions(db: Connection) -> list[Session]:
     return [from_row(row) for row in (db.execute(_WAITING)).mappings()]
 
 
-_WAITING = select(t.sessions).where(t.QUEUED).order_by(_s.queue_position)
+_WAITING = select(t.sessions).where(t.QUEUED).order_by(_s.queue_position, _s.created_at)
 
 
 # ---- what lives

@@ -31,6 +31,9 @@ MOST_ROUNDS = 3
 # A room that was made ready a moment ago, for the bot, need not be asked about again for the user.
 READY_FOR_S = 5.0
 
+# Two clocks, ours and Daily's, may differ by so much: past for us must be past for them.
+CLOCKS_DIFFER_S = 600.0
+
 
 class DailyRooms:
     """Implements `greenroom.ports.rooms.Rooms` on a domain of Daily's.
@@ -174,7 +177,11 @@ class DailyRooms:
         if name in self._made:
             self._made.discard(name)  # nobody has been in it yet
             return
-        await self._eject(name, user_ids=[self.id_of(name, guest)])
+        try:
+            await self._eject(name, user_ids=[self.id_of(name, guest)])
+        except NotThere:  # somebody has deleted it since, and nobody is in it
+            await self._ensure(name, shape)
+            self._made.discard(name)
 
     async def keep(self, shapes: Mapping[str, Shape]) -> None:
         """See `Rooms.keep`."""
@@ -223,9 +230,8 @@ class DailyRooms:
         async with self._lock(name):
             self._forget(name)
             try:
-                await self._client.post(
-                    f"/rooms/{name}", {"properties": {"exp": int(self._clock.now())}}
-                )
+                past = {"properties": {"exp": int(self._clock.now() - CLOCKS_DIFFER_S)}}
+                await self._client.post(f"/rooms/{name}", past)
                 people = await self._client.get(f"/rooms/{name}/presence")
                 ids = [str(one["id"]) for one in people["data"]]
                 # Presence is late; of ours we need not be told who they are.

@@ -178,6 +178,14 @@ test('the warning is shown until the end', () => {
   expect(reduce(warned, { type: 'left' }).warning).toBeNull();
 });
 
+test('a cold start is shown until the assistant is there', () => {
+  const starting = after(...STARTED, event('voice.bot.starting', { withinS: 120 }));
+  expect(starting).toMatchObject({ sessionStatus: 'connecting', startsWithinS: 120 });
+  const back = reduce(starting, event('voice.session.status', { status: 'queued' }));
+  expect(back.startsWithinS).toBeNull();
+  expect(reduce(starting, { type: 'left' }).startsWithinS).toBeNull();
+});
+
 test('what does not concern the state leaves it the very same', () => {
   const state = after(...ACTIVE);
   const unchanged: Action[] = [
