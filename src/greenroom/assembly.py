@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from openfeature.provider import FeatureProvider
+
 from greenroom.api.app import Parts
 from greenroom.api.identity import Identity
 from greenroom.ports.capacity import Capacity
@@ -17,6 +19,7 @@ from greenroom.ports.launcher import Launcher
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.service.admission import Admission, Jitter
+from greenroom.service.assistants import Bounds, Catalogue
 from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
 from greenroom.service.botserver import BotServer
@@ -41,7 +44,9 @@ from greenroom.service.reconcile import Reconciler
 from greenroom.service.redaction import Redaction
 from greenroom.service.reports import Reports
 from greenroom.service.retention import Keeping, Retention
+from greenroom.service.rollout import RollingOut
 from greenroom.service.sessions import Assistant, Sessions
+from greenroom.service.versions import Versions
 from greenroom.session.policy import Quotas
 from greenroom.session.rates import Rate
 from greenroom.wire.webhooks import Endpoint
@@ -72,6 +77,8 @@ class Plan:
         secret: The installation's secret.
         anonymous: Whether visitors without a token are let in.
         assistants: What may be started, the first one by default.
+        bots: Further bots that assistants' records may name.
+        flags: The flag system that decides in a roll-out; None: the records do.
         link_url: Where bots dial; None: no server listens, and nothing is launched.
         memory_limit_bytes: Private memory of a bot.
         money: Prices and budgets; nothing has a price, and nothing is limited, unless said.
@@ -103,6 +110,8 @@ class Plan:
     issuer: Issuer | None = None
     group_ceiling: int = 10
     daily_webhook_secret: str | None = None
+    bots: Sequence[str] = field(default_factory=list)
+    flags: FeatureProvider | None = None
     redaction: Redaction = field(default_factory=Redaction)
     keeping: Keeping = field(default_factory=Keeping)
 
@@ -146,7 +155,8 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     """Put the house together. Nothing runs yet."""
     store, hub, clock = adapters.store, adapters.hub, adapters.clock
     keyring, links, metrics = Keyring(plan.secret), Links(), Metrics()
-    assistants = {assistant.name: assistant for assistant in plan.assistants}
+    bounds = Bounds(plan.assistants, plan.bots)
+    catalogue = Catalogue(bounds, store.assistants)
     purse = Purse(store, clock, metrics, plan.money)
     admission = Admission(plan.quotas, adapters.capacity, adapters.jitter)
     sessions = Sessions(
@@ -155,7 +165,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         clock,
         links,
         keyring,
-        assistants,
+        catalogue,
         metrics,
         admission,
         purse,
@@ -197,6 +207,9 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         attendance=attendance,
         links=links,
         sessions=sessions,
+        catalogue=catalogue,
+        versions=Versions(store.assistants, audit, bounds),
+        rolling_out=RollingOut(catalogue, store, store.rollout, clock, metrics, plan.flags),
         reports=reports,
         purse=purse,
         emergency=emergency,

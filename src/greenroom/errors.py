@@ -55,6 +55,24 @@ class BadOffer(BadRequest):
     code = "bad_offer"
 
 
+class BadRecord(BadRequest):
+    """An assistant's record is wrong. ``facts``: ``field``, its path, and all ``problems``."""
+
+    code = "bad_record"
+
+
+class OverrideNotAllowed(BadRequest):
+    """A start would replace what the assistant's record does not allow. ``facts``: ``field``."""
+
+    code = "override_not_allowed"
+
+
+class BadOverride(BadRequest):
+    """What a start would replace may be replaced, and not by this. ``facts``: ``field``."""
+
+    code = "bad_override"
+
+
 class UnsupportedTransport(BadRequest):
     """The caller asks for a way of carrying audio that this server does not have."""
 
@@ -137,6 +155,20 @@ class Conflict(GreenroomError):
     code = "conflict"
     status = 409
     retryable = True
+
+
+class RecordConflict(GreenroomError):
+    """Somebody else has changed the assistant meanwhile. ``facts``: ``latest``, its version now."""
+
+    code = "record_conflict"
+    status = 409
+
+
+class AssistantDisabled(GreenroomError):
+    """The assistant takes no new sessions: by its record, or because it was switched off."""
+
+    code = "assistant_disabled"
+    status = 403
 
 
 class StillQueued(GreenroomError):

@@ -23,6 +23,7 @@ from greenroom.api.server import server_config
 from greenroom.assembly import Adapters, House, Plan, assemble
 from greenroom.elsewhere import CloudSettings
 from greenroom.errors import BadSetting, Conflict, GreenroomError, LaunchFailed
+from greenroom.folder import take_folder
 from greenroom.hub.memory import MemoryHub
 from greenroom.launch.local import LocalLauncher
 from greenroom.launch.machine import MachineCapacity
@@ -36,10 +37,12 @@ from greenroom.ports.rooms import Rooms
 from greenroom.pricelist import read_price_list
 from greenroom.rooms.local import LocalRooms
 from greenroom.running import LOCK_FILE, announced
+from greenroom.service.assistants import Bounds
 from greenroom.service.issuer import Issuer
 from greenroom.service.purse import Money
 from greenroom.service.redaction import Redaction, redaction_by
 from greenroom.service.retention import keeping_of
+from greenroom.service.rollout import flags_by
 from greenroom.service.sessions import Assistant
 from greenroom.session.inputs import BotExited
 from greenroom.session.model import EndReason, Stage
@@ -144,6 +147,8 @@ async def build(
         rates=settings.rates(),
         issuer=_issuer(settings),
         daily_webhook_secret=account.webhook_secret if account else None,
+        bots=settings.bots,
+        flags=flags_by(settings.flags) if address else None,
         redaction=redaction_by(settings.redact) if address else Redaction(),
         keeping=keeping_of(settings.keep_words_days, settings.keep_sessions_days),
     )
@@ -258,6 +263,12 @@ def _assistants(settings: Settings, bot: str | None) -> list[Assistant]:
     return [Assistant(name, bot, name, limits, ceilings)]
 
 
+def bounds_of(settings: Settings) -> Bounds:
+    """What a server with these settings, and no bot named on its command line, gives to records."""
+    cloud = settings.pipecat_cloud()
+    return Bounds(_assistants(settings, cloud.agent if cloud else None), settings.bots)
+
+
 def _money(settings: Settings, assistants: Sequence[Assistant]) -> Money:
     prices = read_price_list(settings.prices)
     unknown = sorted(prices.assistants.keys() - {assistant.name for assistant in assistants})
@@ -324,6 +335,7 @@ async def _serve(
 ) -> None:
     address = listener.getsockname()[:2]
     house = await build(settings, bot, address)
+    await take_folder(settings.assistants_dir, house)
     _count_uncaught(house)
     config = server_config(
         build_app(house.parts),
@@ -341,6 +353,7 @@ async def _serve(
         await house.parts.rooms.aclose()
         await house.parts.store.close()
         await house.deliverer.close()
+        house.parts.rolling_out.close()
 
 
 async def _run_until_stopped(

@@ -171,6 +171,15 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Hosts of them that may be private, or http:// (`localhost`, say).",
     )
+    assistants_dir: OptionalPath = Field(
+        default=None, description="Folder of assistants' records (YAML), read at start."
+    )
+    bots: Names = Field(
+        default_factory=list, description="Further bot modules and files that records may name."
+    )
+    flags: str | None = Field(
+        default=None, description="Makes your OpenFeature provider: `package.module:function`."
+    )
     bot_memory_limit_mb: int = Field(default=512, ge=64, description="Private memory of a bot.")
     spares: int = Field(
         default=1, ge=0, le=16, description="Forked processes per bot that wait for a call."
@@ -234,6 +243,9 @@ class Settings(BaseSettings):
     )
     tickets_per_min: Quota = Field(
         default=PER_MIN[Rate.TICKETS], description="Tickets for the event socket, per user."
+    )
+    decisions_per_min: Quota = Field(
+        default=PER_MIN[Rate.DECISIONS], description="Questions for the provider, per user."
     )
     tokens_per_min: Quota = Field(
         default=PER_MIN[Rate.TOKENS], description="User tokens, per API key."

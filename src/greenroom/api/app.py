@@ -11,6 +11,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from greenroom import __version__
 from greenroom.api import (
+    assistants,
     audit,
     botserver,
     cloud,
@@ -24,6 +25,7 @@ from greenroom.api import (
     operators,
     pipecat,
     records,
+    rollout,
     rooms,
     voice,
     webhook,
@@ -39,6 +41,7 @@ from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import Launcher
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
+from greenroom.service.assistants import Catalogue
 from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
 from greenroom.service.botserver import BotServer
@@ -55,7 +58,9 @@ from greenroom.service.people import People
 from greenroom.service.purse import Purse
 from greenroom.service.rates import Rates
 from greenroom.service.reports import Reports
+from greenroom.service.rollout import RollingOut
 from greenroom.service.sessions import Sessions
+from greenroom.service.versions import Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,9 @@ class Parts:
     attendance: Attendance
     links: Links
     sessions: Sessions
+    catalogue: Catalogue
+    versions: Versions
+    rolling_out: RollingOut
     reports: Reports
     purse: Purse
     emergency: Emergency
@@ -109,7 +117,7 @@ def build_app(parts: Parts) -> FastAPI:
         app.include_router(resource.router)
     for resource in (events, link, webhook, daily, health):
         app.include_router(resource.router)
-    for resource in (operators, keys, audit, deliveries, records):
+    for resource in (operators, keys, audit, deliveries, records, assistants, rollout):
         app.include_router(resource.router)
     install_description(app)
     install_page(app)
@@ -120,7 +128,7 @@ def build_app(parts: Parts) -> FastAPI:
             CORSMiddleware,
             allow_origins=list(parts.origins),
             allow_credentials=True,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Traceparent"],
             expose_headers=["Retry-After"],
         )

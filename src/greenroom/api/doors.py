@@ -55,6 +55,8 @@ CONNECT = Door(Scope.START, Act.CONNECT, Rate.OFFERS)
 TRICKLE = Door(Scope.START)
 READ = Door(Scope.READ)
 FOLLOW = Door(Scope.READ, Act.FOLLOW, Rate.TICKETS)
+# A page asks before each click, and again when it is loaded.
+DECIDE = Door(Scope.READ, rate=Rate.DECISIONS)
 MUTE = Door(Scope.CONTROL, Act.MUTE, Rate.CONTROLS)
 PAUSE = Door(Scope.CONTROL, Act.PAUSE, Rate.CONTROLS)
 MESSAGE = Door(Scope.CONTROL, Act.MESSAGE, Rate.MESSAGES)

@@ -49,7 +49,7 @@ async def open_room(
     The room is persistent: always the same for one user and assistant. No bot is called.
     """
     sessions: Sessions = request.app.state.sessions
-    assistant = sessions.assistant(body.wanted if body else None)
+    assistant = await sessions.assistant(body.wanted if body else None)
     opened = await own.open(owner_of(who), assistant)
     doors.note_session(request, opened.spec.name)
     return w.RoomAnswer(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from greenroom.api import doors
 from greenroom.api.description import BY_A_DOOR, Refusals, refusals
@@ -14,7 +14,9 @@ from greenroom.api.identity import Asking
 from greenroom.api.trace import Trace
 from greenroom.errors import (
     AgentsFull,
+    AssistantDisabled,
     BadOffer,
+    BadOverride,
     BotSilent,
     BudgetUsedUp,
     CallFull,
@@ -26,6 +28,7 @@ from greenroom.errors import (
     NotActive,
     NotFound,
     OfferConflict,
+    OverrideNotAllowed,
     RoomsRefused,
     RoomsUnavailable,
     SessionEnded,
@@ -67,7 +70,10 @@ OF_AN_OFFER: Refusals = (
     *(BadOffer, OfferConflict, UnsupportedTransport),
 )
 OF_A_LIMIT: Refusals = (BudgetUsedUp, *LimitReached.__subclasses__())
-OF_A_START: Refusals = (*OF_A_COMMAND, *OF_A_LIMIT, *OF_A_ROOM, TooLarge, Halted, Draining)
+OF_A_START: Refusals = (
+    *(*OF_A_COMMAND, *OF_A_LIMIT, *OF_A_ROOM, TooLarge, Halted, Draining),
+    *(AssistantDisabled, OverrideNotAllowed, BadOverride),
+)
 
 
 def _sessions(request: Request) -> Sessions:
@@ -110,17 +116,25 @@ EntranceDep = Annotated[Entrance, Depends(_entrance)]
 CallsDep = Annotated[GroupCalls, Depends(_calls)]
 
 
-@router.get("/config")
-async def config(sessions: SessionsDep, rooms: RoomsDep, request: Request) -> w.ConfigAnswer:
-    """What a page needs to know before the click."""
-    assistant = sessions.assistant(None)
+@router.get("/config", responses=refusals(NotFound, Unavailable))
+async def config(
+    sessions: SessionsDep,
+    rooms: RoomsDep,
+    request: Request,
+    assistant: Annotated[str | None, Query(max_length=128)] = None,
+) -> w.ConfigAnswer:
+    """What a page needs to know before the click, of this assistant or the default one."""
+    found = await sessions.assistant(assistant)
+    record = found.record
     return w.ConfigAnswer(
-        assistant=assistant.name,
-        title=assistant.title,
+        assistant=found.name,
+        title=found.title,
         ice_servers=rooms.describe("").ice_servers,
         anonymous=request.app.state.identity.anonymous,
-        join_s=assistant.limits.join_s,
+        join_s=found.limits.join_s,
         room_kind=rooms.kind,
+        enabled=found.disabled is None,
+        auto_start=record is not None and record.voice_session_config.auto_start,
     )
 
 
@@ -159,6 +173,7 @@ async def start(
         group_call=calls.wished(group.max_participants, video=group.video, invited=group.invited)
         if group
         else None,
+        overrides=body.overrides,
     )
     session = started.session
     doors.note_session(request, session.id)
@@ -355,6 +370,7 @@ def _body(session: Session, rooms: Rooms, room: RoomSpec | None = None) -> w.Ses
         session_id=session.id,
         kind=session.kind,
         assistant=session.assistant,
+        assistant_version=session.assistant_version,
         status=shown_status(session.stage, paused=session.is_paused),
         stage=session.stage.value,
         room=_room_body(room or rooms.describe(session.room)),

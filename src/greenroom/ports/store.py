@@ -18,10 +18,12 @@ from greenroom.session.model import (
 from greenroom.session.policy import Occupancy, Place, Quotas
 
 if TYPE_CHECKING:
+    from greenroom.ports.assistants import AssistantStore
     from greenroom.ports.audit import AuditStore
     from greenroom.ports.deliveries import DeliveryStore
     from greenroom.ports.keys import KeyStore
     from greenroom.ports.records import Records
+    from greenroom.ports.rollout import RolloutStore
 
 
 class StaleWrite(Exception):
@@ -181,6 +183,16 @@ class Store(Protocol):
     @property
     def audit(self) -> AuditStore:
         """The audit log."""
+        ...
+
+    @property
+    def assistants(self) -> AssistantStore:
+        """The records of assistants."""
+        ...
+
+    @property
+    def rollout(self) -> RolloutStore:
+        """What was decided in a roll-out, and how it went."""
         ...
 
     @property

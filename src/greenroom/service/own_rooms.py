@@ -108,8 +108,7 @@ class OwnRooms:
         if self._rooms.kind is RoomKind.LOCAL:
             return OpenRoom(self._rooms.describe(name), ready.reused, None)
         lasts_s = max(0.0, (ready.until or 0.0) - self._clock.now())
-        most = assistant.ceilings or assistant.limits
-        guest = Guest(Party.USER, owner.user_id, self._entrance.until(most) + lasts_s)
+        guest = Guest(Party.USER, owner.user_id, self._entrance.until(assistant.most) + lasts_s)
         spec = await self._entrance.let_in(name, guest)
         return OpenRoom(spec, ready.reused, ready.until)
 
@@ -154,10 +153,10 @@ class OwnRooms:
             Unavailable: Nobody can be asked, say, whose domain it is.
         """
         if not url:
-            return self._sessions.assistant(assistant_name)
+            return await self._sessions.assistant(assistant_name)
         name = await self._name_at(url)
-        named = self._sessions.assistant(assistant_name) if assistant_name else None
-        for assistant in [named] if named else self._sessions.assistants:
+        named = await self._sessions.assistant(assistant_name) if assistant_name else None
+        for assistant in [named] if named else await self._sessions.assistants():
             if name == self.name_of(owner, assistant):
                 return assistant
         raise ForeignRoom(
@@ -185,7 +184,9 @@ class OwnRooms:
             return Owner(session.user_id, session.tenant)
         if found := _NAMED.fullmatch(name or ""):
             owner = Owner(found["user"], tenant)
-            if any(found[0] == self.name_of(owner, one) for one in self._sessions.assistants):
+            if any(
+                found[0] == self.name_of(owner, one) for one in await self._sessions.assistants()
+            ):
                 return owner
         raise ForeignRoom(
             "Whose room this is does not follow from its name. Say it by “sessionUserId”."

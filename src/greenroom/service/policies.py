@@ -58,6 +58,8 @@ class Outside(StrEnum):
     RESUME = "launcher.resume"
     HALTED = "launcher.halted"
     KEY_SET = "keyset.read"
+    FLAGS = "flags.ask"
+    VAPI = "vapi.list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,10 @@ POLICIES: dict[Outside, Policy] = {
     Outside.HALTED: Policy(2.0),
     # A user waits for it who has a token already; with the keys of before it is not missed.
     Outside.KEY_SET: Policy(4.0, attempts=2),
+    # A page waits for it before it shows its button; the record's own word is as good.
+    Outside.FLAGS: Policy(1.0),
+    # A command waits for a page of assistants.
+    Outside.VAPI: Policy(10.0, attempts=4),
 }
 
 EFFECT_CALLS: dict[EffectKind, Outside] = {

@@ -26,6 +26,7 @@ from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import BotExit, ExitCause
 from greenroom.ports.store import Store
 from greenroom.service.admission import Admission
+from greenroom.service.assistants import Assistant, Catalogue
 from greenroom.service.exits import describe_exit
 from greenroom.service.links import Link, Links
 from greenroom.service.metrics import Metrics
@@ -33,7 +34,7 @@ from greenroom.service.names import Keyring, digest_of
 from greenroom.service.policies import Outside, outside
 from greenroom.service.purse import Purse
 from greenroom.service.redaction import Redaction
-from greenroom.service.starting import Assistant, Started, Starting, Wish, limits_for
+from greenroom.service.starting import Started, Starting, Wish, limits_for
 from greenroom.service.tracing import ids_of
 from greenroom.service.writer import (
     DEADLINES_TOPIC,
@@ -86,7 +87,7 @@ class Sessions:
         clock: The time.
         links: Open links of bots.
         keyring: Names and secrets.
-        assistants: What may be started, by name.
+        catalogue: What may be started.
         metrics: Counters.
         admission: Decides who comes in.
         purse: Prices and budgets.
@@ -100,7 +101,7 @@ class Sessions:
         clock: Clock,
         links: Links,
         keyring: Keyring,
-        assistants: dict[str, Assistant],
+        catalogue: Catalogue,
         metrics: Metrics,
         admission: Admission,
         purse: Purse,
@@ -111,7 +112,7 @@ class Sessions:
         self._clock = clock
         self._links = links
         self._keyring = keyring
-        self._assistants = assistants
+        self._catalogue = catalogue
         self._metrics = metrics
         self._writer = Writer(store, hub, clock, metrics, purse, redaction)
         self._starting = Starting(store, clock, keyring, metrics, admission, purse, self._writer)
@@ -131,6 +132,7 @@ class Sessions:
         wait: bool = False,
         wishes: Mapping[str, float] | None = None,
         group_call: GroupCall | None = None,
+        overrides: Mapping[str, Any] | None = None,
     ) -> Started:
         """Start a session, or find the user's running one.
 
@@ -149,16 +151,20 @@ class Sessions:
                 `Limits`, up to the assistant's ceilings.
             group_call: What the group call is like that is wanted; None: a session for one.
             wait: Where there is no place, wait for one: the session is then queued.
+            overrides: What a new session changes of its assistant's record, which has to allow it.
 
         Raises:
             Draining: The server takes no new sessions.
             BudgetUsedUp: The money for today is spent.
             NotFound: No such assistant.
+            AssistantDisabled: It takes no new sessions.
+            OverrideNotAllowed: The assistant's record does not allow what is overridden.
             BadRequest: The body is no JSON that can be stored, or too large; or a wish is above
                 its ceiling.
             LimitReached: It would be one too many.
         """
-        assistant = self.assistant(assistant_name)
+        assistant = await self._catalogue.find(assistant_name)
+        assistant = self._catalogue.override(assistant, overrides or {})
         limits = limits_for(assistant, wishes or {}, most_persistence_s)
         wish = Wish(
             user_id,
@@ -175,21 +181,15 @@ class Sessions:
     @property
     def bots(self) -> list[str]:
         """The modules or files that may have to be launched."""
-        return [assistant.bot for assistant in self._assistants.values()]
+        return self._catalogue.bounds.bots
 
-    @property
-    def assistants(self) -> list[Assistant]:
-        """Who may be talked with, the first one by default."""
-        return list(self._assistants.values())
+    async def assistants(self) -> list[Assistant]:
+        """Who may be talked with, the default one first."""
+        return await self._catalogue.listed()
 
-    def assistant(self, name: str | None) -> Assistant:
-        """The assistant of this name, or the first one."""
-        if name is None:
-            return next(iter(self._assistants.values()))
-        try:
-            return self._assistants[name]
-        except KeyError:
-            raise NotFound(f"There is no assistant called “{name[:64]}”.") from None
+    async def assistant(self, name: str | None) -> Assistant:
+        """The assistant of this name, or the default one. Raises `NotFound`."""
+        return await self._catalogue.find(name)
 
     async def get(
         self, session_id: str, user_id: str | None = None, *, tenant: str = DEFAULT_TENANT
@@ -221,7 +221,9 @@ class Sessions:
         self, user_id: str, assistant_name: str | None, *, tenant: str = DEFAULT_TENANT
     ) -> Session | None:
         """The user's live session with this assistant, for a page that was reloaded."""
-        return await self._store.live_of(user_id, self.assistant(assistant_name).name, tenant)
+        return await self._store.live_of(
+            user_id, assistant_name or self._catalogue.bounds.default, tenant
+        )
 
     async def connect(
         self, session_id: str, user_id: str, offer: Offer, *, tenant: str = DEFAULT_TENANT

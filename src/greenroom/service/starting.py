@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from greenroom.errors import (
+    AssistantDisabled,
     BadRequest,
     BudgetUsedUp,
     Conflict,
@@ -23,6 +24,7 @@ from greenroom.errors import (
 from greenroom.ports.clock import Clock
 from greenroom.ports.store import AlreadyLive, New, Store
 from greenroom.service.admission import Admission
+from greenroom.service.assistants import Assistant
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring, new_id
 from greenroom.service.purse import Purse
@@ -33,28 +35,13 @@ from greenroom.session.lifecycle import open_session
 from greenroom.session.model import Limits, Session, SessionKind
 from greenroom.session.policy import Occupancy, Place
 from greenroom.session.wishes import wished
+from greenroom.wire.assistants import as_data
 from greenroom.wire.link import MAX_SESSION_BODY_BYTES
 
 log = structlog.get_logger("greenroom.sessions")
 
 # Nothing is wrong with the request, nor with the house: it is simply not to be now.
-_REFUSALS = (LimitReached, BudgetUsedUp, Halted, Draining)
-
-
-@dataclass(frozen=True, slots=True)
-class Assistant:
-    """What is launched for a name.
-
-    Attributes:
-        limits: How long its sessions may do what.
-        ceilings: The most of it that a start may ask for; None: never more than ``limits``.
-    """
-
-    name: str
-    bot: str
-    title: str
-    limits: Limits
-    ceilings: Limits | None = None
+_REFUSALS = (LimitReached, BudgetUsedUp, Halted, Draining, AssistantDisabled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +128,7 @@ class Starting:
                 return Started(live, reused=True)
             if not self.takes_new:
                 raise Draining("The server is being restarted. Try again in a moment.")
+            assistant.require_enabled()
             await self._purse.admit(wish.user_id, wish.tenant)
             try:
                 return Started(await self._open(wish, assistant), reused=False)
@@ -170,6 +158,8 @@ class Starting:
         self, wish: Wish, assistant: Assistant, position: int | None, now: float
     ) -> Change:
         session_id = new_id("ses")
+        tariff = self._purse.tariff(assistant.name)
+        record = assistant.record
         return open_session(
             session_id=session_id,
             user_id=wish.user_id,
@@ -181,7 +171,9 @@ class Starting:
             launch_id=new_id("lau"),
             limits=wish.limits,
             body=wish.body,
-            tariff=self._purse.tariff(assistant.name),
+            tariff=replace(tariff, budget_micro_usd=assistant.budget_micro_usd),
+            assistant_version=assistant.version,
+            record=as_data(record.for_bot()) if record else {},
             now=now,
             position=position,
             group_call=wish.group_call,
@@ -202,7 +194,7 @@ def limits_for(
     Raises:
         BadRequest: A wish is no time, or above its ceiling.
     """
-    limits = wished(assistant.limits, assistant.ceilings or assistant.limits, wishes)
+    limits = wished(assistant.limits, assistant.most, wishes)
     return replace(limits, persistence_s=min(limits.persistence_s, most_persistence_s))
 
 

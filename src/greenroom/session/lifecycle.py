@@ -41,6 +41,8 @@ def open_session(
     tenant: str = DEFAULT_TENANT,
     trace_id: str = "",
     tariff: Tariff = NO_TARIFF,
+    assistant_version: int | None = None,
+    record: dict[str, Any] | None = None,
     position: int | None = None,
     group_call: GroupCall | None = None,
 ) -> f.Change:
@@ -64,6 +66,8 @@ def open_session(
         admitted_at=None if waits else now,
         limits=limits,
         body=body,
+        assistant_version=assistant_version,
+        record=record or {},
         tenant=tenant,
         trace_id=trace_id,
         tariff=tariff,

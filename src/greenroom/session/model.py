@@ -135,6 +135,9 @@ class Session:
         tariff: What it pays; fixed at the start.
         meter: What it has used.
         body: What whoever started it wants the bot to know; JSON, fixed at the start.
+        assistant_version: The version of the assistant's record that it keeps to its end; None: the
+            assistant has no record.
+        record: What the bot is told of that record, with what this start has overridden.
         launch_id: The launch whose reports are believed.
         report_seq: The last report of that launch on record.
         bot_presence: Whether the bot is in the room.
@@ -166,6 +169,8 @@ class Session:
     created_at: float
     limits: Limits = field(default_factory=Limits)
     body: dict[str, Any] = field(default_factory=dict, hash=False)
+    assistant_version: int | None = None
+    record: dict[str, Any] = field(default_factory=dict, hash=False)
     tenant: str = DEFAULT_TENANT
     trace_id: str = ""
     tariff: Tariff = NO_TARIFF

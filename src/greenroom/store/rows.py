@@ -60,13 +60,17 @@ def from_row(row: RowMapping) -> Session:
 
 def _from_tariff(tariff: Tariff) -> dict[str, Any]:
     rates = {name: str(rate) for name, rate in tariff.rates.items()}
-    return {"rates": rates, "metering_s": tariff.metering_s}
+    return {
+        "rates": rates,
+        "metering_s": tariff.metering_s,
+        "budget_micro_usd": tariff.budget_micro_usd,
+    }
 
 
 def _to_tariff(data: dict[str, Any]) -> Tariff:
     """A session from before there were prices has none."""
     rates = {name: Rate.parse(text) for name, text in data.get("rates", {}).items()}
-    return Tariff(rates, data.get("metering_s", METERING_S))
+    return Tariff(rates, data.get("metering_s", METERING_S), data.get("budget_micro_usd"))
 
 
 def _to_meter(data: dict[str, Any]) -> Meter:

@@ -44,11 +44,13 @@ from greenroom.session.model import DEFAULT_TENANT, DeadlineKind, Session, Sessi
 from greenroom.session.policy import Occupancy, Place, Quotas
 from greenroom.store import listing, spend
 from greenroom.store import tables as t
+from greenroom.store.assistants import SqlAssistants
 from greenroom.store.audit import SqlAudit
 from greenroom.store.deliveries import SqlDeliveries
 from greenroom.store.keys import SqlKeys
 from greenroom.store.occupancy import census, waiting_sessions
 from greenroom.store.records import SqlRecords
+from greenroom.store.rollout import SqlRollout
 from greenroom.store.rows import from_row, to_row
 from greenroom.store.transactions import T, Transactions, Work
 
@@ -112,7 +114,9 @@ class SqlStore:
         self.deliveries = SqlDeliveries(db)
         self.keys = SqlKeys(db)
         self.audit = SqlAudit(db)
+        self.assistants = SqlAssistants(db)
         self.records = SqlRecords(db)
+        self.rollout = SqlRollout(db)
         self._admission_lock = admission_lock
         self._turn = asyncio.Lock()
 
@@ -177,7 +181,8 @@ class SqlStore:
         last_seq = before.last_seq + len(move.events)
         stored = replace(move.after, last_seq=last_seq, version=before.version + 1)
         row = to_row(stored)
-        del row["id"], row["body"], row["tariff"]  # fixed at the start; the body may be long
+        # Fixed at the start; body and record may be long.
+        del row["id"], row["body"], row["record"], row["assistant_version"], row["tariff"]
         known = {"known_id": before.id, "known_version": before.version}
         result = db.execute(_REPLACE, {**row, **known})
         if result.rowcount != 1:

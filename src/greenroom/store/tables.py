@@ -51,6 +51,8 @@ sessions = Table(
     Column("created_at", Float, nullable=False),
     Column("limits", JSON, nullable=False),
     Column("body", JSON, nullable=False, server_default="{}"),
+    Column("assistant_version", Integer),  # of its record; none: it has no record
+    Column("record", JSON, nullable=False, server_default="{}"),
     Column("tenant", String(128), nullable=False, server_default="default"),
     Column("trace_id", String(32), nullable=False, server_default=""),
     Column("tariff", JSON, nullable=False, server_default="{}"),
@@ -259,6 +261,60 @@ audit = Table(
     Column("target", Text, nullable=False),
     Column("outcome", String(32), nullable=False),
     Column("detail", JSON, nullable=False),
+)
+
+# What new sessions get is the published version; versions themselves never change.
+assistants = Table(
+    "assistants",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("latest", Integer, nullable=False),
+    Column("published", Integer),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("killed_at", Float),
+    Column("kill_reason", Text, nullable=False, server_default=""),
+    Column("deleted_at", Float),
+)
+
+assistant_versions = Table(
+    "assistant_versions",
+    metadata,
+    Column("name", String(64), ForeignKey("assistants.name"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("record", JSON, nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("published_at", Float),
+)
+
+# Which side was chosen for whom, and why: a row a day, however often a page asks.
+rollout_decisions = Table(
+    "rollout_decisions",
+    metadata,
+    Column("day", String(10), primary_key=True),  # UTC, 2026-11-21
+    Column("assistant", String(128), primary_key=True),
+    Column("tenant", String(128), primary_key=True),
+    Column("user_id", String(255), primary_key=True),
+    Column("provider", String(16), primary_key=True),
+    Column("reason", String(32), primary_key=True),
+    Column("times", Integer, nullable=False),
+    Column("last_at", Float, nullable=False),
+)
+
+# How conversations went on the other side, as its application tells.
+rollout_outcomes = Table(
+    "rollout_outcomes",
+    metadata,
+    Column("tenant", String(128), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("assistant", String(128), nullable=False),
+    Column("at", Float, nullable=False, index=True),
+    Column("failed", Boolean, nullable=False),
+    Column("duration_s", Float),
+    Column("first_word_s", Float),
+    Column("micro_usd", BigInteger),
 )
 
 

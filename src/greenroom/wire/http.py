@@ -88,7 +88,8 @@ class StartBody(WireModel):
     ``wait``: where all places are taken, wait for one instead of being refused. The session is
     then ``queued``, its answer comes without one to the offer, and the page offers again when the
     status turns ``connecting``. ``group``: it is a group call, to which others may come; the user's
-    own session is paused while they are in it.
+    own session is paused while they are in it. ``overrides``: what this session changes of its
+    assistant's record, shaped as that is; the record has to allow it.
     """
 
     assistant: str | None = Field(default=None, max_length=128)
@@ -96,6 +97,7 @@ class StartBody(WireModel):
     wait: bool | None = None
     limits: LimitsBody | None = None
     group: GroupBody | None = None
+    overrides: dict[str, Any] | None = None
     body: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -116,12 +118,14 @@ class RoomBody(WireModel):
 class SessionBody(WireModel):
     """A session as its user sees it. Times: RFC 3339, UTC.
 
-    ``participants``: of a group call, who was let in.
+    ``participants``: of a group call, who was let in. ``assistantVersion``: of the assistant's
+    record; the session keeps it to its end.
     """
 
     session_id: str
     kind: SessionKind = SessionKind.VOICE
     assistant: str
+    assistant_version: int | None = None
     status: SessionStatus
     stage: str
     room: RoomBody
@@ -182,7 +186,8 @@ class MessageBody(WireModel):
 class ConfigAnswer(WireModel):
     """``GET /api/voice/config``: what a page needs before the click.
 
-    ``joinS``: how long the assistant may take to come, at most.
+    ``joinS``: how long the assistant may take to come, at most. ``enabled``: whether it may be
+    started; ``autoStart``: whether the page is to do so without a click.
     """
 
     assistant: str
@@ -191,6 +196,20 @@ class ConfigAnswer(WireModel):
     anonymous: bool
     join_s: float = 30.0
     room_kind: RoomKind = RoomKind.LOCAL
+    enabled: bool = True
+    auto_start: bool = False
+
+
+class ProviderAnswer(WireModel):
+    """``GET /api/voice/provider``: which side the user's next conversation is on, and why.
+
+    ``reason``: ``no_record``, ``disabled``, ``killed``, ``halted``, ``tester``, ``tenant``,
+    ``percentage``, ``flag`` or ``flag_failed``; a newer server may know others.
+    """
+
+    assistant: str
+    provider: Literal["greenroom", "vapi"]
+    reason: str
 
 
 class EstimateAnswer(WireModel):

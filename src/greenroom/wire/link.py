@@ -118,7 +118,8 @@ class SessionSpec(WireModel):
 
     ``group``: it is a call of several people. ``present``: who is in the room; absent: the bot
     sees it itself.
-
+    ``record``: what the assistant's record says to its bot (`greenroom.wire.assistants.BotRecord`)
+    with what this start has overridden, in its version ``assistantVersion``; empty: it has none.
     ``traceparent``: the trace it is part of (W3C). ``offer_follows``: a page waits already, and
     its offer is behind this welcome.
     """
@@ -126,6 +127,8 @@ class SessionSpec(WireModel):
     session_id: str
     launch_id: str
     assistant: str
+    assistant_version: int | None = None
+    record: dict[str, Any] = Field(default_factory=dict)
     room: RoomSpec
     persistence_s: float
     traceparent: str = ""

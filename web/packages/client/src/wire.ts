@@ -170,7 +170,8 @@ export interface CandidatesBody {
 /**
  * ``GET /api/voice/config``: what a page needs before the click.
  *
- * ``joinS``: how long the assistant may take to come, at most.
+ * ``joinS``: how long the assistant may take to come, at most. ``enabled``: whether it may be
+ * started; ``autoStart``: whether the page is to do so without a click.
  */
 export interface ConfigAnswer {
   assistant: string;
@@ -182,6 +183,8 @@ export interface ConfigAnswer {
    * How page and bot meet.
    */
   roomKind: 'local' | 'daily';
+  enabled: boolean;
+  autoStart: boolean;
 }
 /**
  * A STUN or TURN server, in the browser's own shape.
@@ -421,6 +424,17 @@ export interface PauseBody {
   paused: boolean;
 }
 /**
+ * ``GET /api/voice/provider``: which side the user's next conversation is on, and why.
+ *
+ * ``reason``: ``no_record``, ``disabled``, ``killed``, ``halted``, ``tester``, ``tenant``,
+ * ``percentage``, ``flag`` or ``flag_failed``; a newer server may know others.
+ */
+export interface ProviderAnswer {
+  assistant: string;
+  provider: 'greenroom' | 'vapi';
+  reason: string;
+}
+/**
  * Server → page: why the last message was refused; the socket closes after it.
  */
 export interface Refused {
@@ -447,7 +461,8 @@ export interface RoomBody {
 /**
  * A session as its user sees it. Times: RFC 3339, UTC.
  *
- * ``participants``: of a group call, who was let in.
+ * ``participants``: of a group call, who was let in. ``assistantVersion``: of the assistant's
+ * record; the session keeps it to its end.
  */
 export interface SessionBody {
   sessionId: string;
@@ -456,6 +471,7 @@ export interface SessionBody {
    */
   kind: 'voice' | 'group';
   assistant: string;
+  assistantVersion?: number | null;
   status: SessionStatus;
   stage: string;
   room: RoomBody;
@@ -542,7 +558,8 @@ export interface StartAnswer {
  * ``wait``: where all places are taken, wait for one instead of being refused. The session is
  * then ``queued``, its answer comes without one to the offer, and the page offers again when the
  * status turns ``connecting``. ``group``: it is a group call, to which others may come; the user's
- * own session is paused while they are in it.
+ * own session is paused while they are in it. ``overrides``: what this session changes of its
+ * assistant's record, shaped as that is; the record has to allow it.
  */
 export interface StartBody {
   assistant?: string | null;
@@ -550,6 +567,9 @@ export interface StartBody {
   wait?: boolean | null;
   limits?: LimitsBody | null;
   group?: GroupBody | null;
+  overrides?: {
+    [k: string]: unknown;
+  } | null;
   body: {
     [k: string]: unknown;
   };

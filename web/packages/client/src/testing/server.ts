@@ -36,6 +36,8 @@ const CONFIG: ConfigAnswer = {
   anonymous: true,
   joinS: 30,
   roomKind: 'local',
+  enabled: true,
+  autoStart: false,
 };
 
 /** One visitor's server. It works without a clock: what is asked is answered at once. */
