@@ -22,17 +22,20 @@ from greenroom.service.admission import Admission, Jitter
 from greenroom.service.assistants import Bounds, Catalogue
 from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
+from greenroom.service.botserver import BotServer
 from greenroom.service.deadlines import Timekeeper
 from greenroom.service.deliveries import Deliverer
 from greenroom.service.dispatch import Dispatcher
 from greenroom.service.emergency import Emergency
 from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
+from greenroom.service.group_calls import GroupCalls
 from greenroom.service.issuer import Issuer
 from greenroom.service.keys import Keys
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
+from greenroom.service.own_rooms import OwnRooms
 from greenroom.service.people import People
 from greenroom.service.purse import Money, Purse
 from greenroom.service.queue import WaitingRoom
@@ -86,6 +89,7 @@ class Plan:
         quotas: How many sessions there may be.
         rates: How often somebody may ask, per minute.
         issuer: Who else signs users, by keys of their own.
+        group_ceiling: The most places of a group call, the bot's included.
         daily_webhook_secret: What Daily signs its webhooks with; None: none are taken.
         redaction: What is taken out of people's words before they are kept.
         keeping: How long is kept what.
@@ -104,6 +108,7 @@ class Plan:
     quotas: Quotas = field(default_factory=Quotas)
     rates: Mapping[Rate, int | None] = field(default_factory=dict)
     issuer: Issuer | None = None
+    group_ceiling: int = 10
     daily_webhook_secret: str | None = None
     bots: Sequence[str] = field(default_factory=list)
     flags: FeatureProvider | None = None
@@ -183,6 +188,9 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     emergency = Emergency(store, hub, clock, adapters.launcher, sessions, metrics, audit)
     feeds = Feeds(store, hub)
     reports = Reports(sessions, clock, metrics)
+    entrance = Entrance(adapters.rooms, clock, sessions)
+    attendance = Attendance(store, clock, adapters.rooms, reports, metrics)
+    own_rooms = OwnRooms(store, clock, adapters.rooms, entrance, sessions, keyring)
     parts = Parts(
         store=store,
         hub=hub,
@@ -190,8 +198,13 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         clock=clock,
         launcher=adapters.launcher,
         rooms=adapters.rooms,
-        entrance=Entrance(adapters.rooms, clock, sessions),
-        attendance=Attendance(store, clock, adapters.rooms, reports, metrics),
+        entrance=entrance,
+        own_rooms=own_rooms,
+        bot_server=BotServer(
+            hub, adapters.launcher, adapters.rooms, own_rooms, sessions, attendance
+        ),
+        group_calls=GroupCalls(adapters.rooms, entrance, sessions, plan.group_ceiling),
+        attendance=attendance,
         links=links,
         sessions=sessions,
         catalogue=catalogue,

@@ -23,6 +23,7 @@ from greenroom.commands import (
     stand_in,
 )
 from greenroom.commands.audit import audit
+from greenroom.commands.bot import bot as call_bot
 from greenroom.commands.cost import cost
 from greenroom.commands.data import transcript
 from greenroom.commands.doctor import doctor
@@ -49,6 +50,7 @@ app.add_typer(stand_in.app, name="stand-in")
 for command in (doctor, cost, listen, sessions, end, reap, resume, token, audit, transcript):
     app.command()(command)
 app.command(name="stop-all")(stop_all)
+app.command(name="bot")(call_bot)
 
 
 @app.callback()

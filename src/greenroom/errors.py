@@ -114,6 +114,12 @@ class Forbidden(GreenroomError):
     status = 403
 
 
+class ForeignRoom(Forbidden):
+    """The room is elsewhere, or somebody else's (we do not say which): no bot of ours joins it."""
+
+    code = "foreign_room"
+
+
 class NotFound(GreenroomError):
     """No such thing, or none that the caller may know of."""
 
@@ -319,6 +325,14 @@ class AgentsFull(GreenroomError):
 
     code = "agents_full"
     status = 429
+    retryable = True
+
+
+class CallFull(GreenroomError):
+    """Every place of the group call is taken. ``facts``: how many it has (``allowed``)."""
+
+    code = "call_full"
+    status = 409
     retryable = True
 
 

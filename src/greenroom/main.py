@@ -135,6 +135,7 @@ async def build(
         secret=settings.installation_secret(),
         anonymous=settings.is_loopback,
         assistants=assistants,
+        group_ceiling=settings.group_ceiling,
         link_url=_link_url(settings, address),
         memory_limit_bytes=settings.bot_memory_limit_mb * _MIB,
         money=money,

@@ -126,6 +126,9 @@ class Settings(BaseSettings):
     keep_sessions_days: float | None = Field(
         default=None, ge=2, description="How long sessions are kept at all."
     )
+    group_ceiling: int = Field(
+        default=10, ge=3, le=200, description="Most places of a group call, the bot's included."
+    )
     daily_api_url: str = Field(
         default="https://api.daily.co/v1", description="Daily's API, or for tests its stand-in."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 
 from greenroom.errors import SessionEnded, StillQueued
 from greenroom.ports.launcher import ExitCause
-from greenroom.ports.rooms import Party
+from greenroom.ports.rooms import Party, Shape
 from greenroom.rooms.daily.rooms import READY_FOR_S
 from greenroom.rooms.daily.tokens import user_id_of
 from greenroom.session.model import EndReason, Presence, Session, Stage
@@ -366,11 +366,11 @@ async def test_a_room_that_is_kept_after_its_session_has_ended_is_closed_again(
     session, *_ = await a_call(house, daily, web)
     keep = house.parts.rooms.keep
 
-    async def keep_late(names: Sequence[str]) -> None:
+    async def keep_late(shapes: Mapping[str, Shape]) -> None:
         await house.sessions.stop(session.id, None)
         await over(house, session)
         await house.until_true(lambda: is_closed(daily, session.room, clock))
-        await keep(names)
+        await keep(shapes)
         assert not is_closed(daily, session.room, clock)
 
     monkeypatch.setattr(house.parts.rooms, "keep", keep_late)

@@ -13,6 +13,7 @@ from greenroom import __version__
 from greenroom.api import (
     assistants,
     audit,
+    botserver,
     cloud,
     cost,
     daily,
@@ -25,6 +26,7 @@ from greenroom.api import (
     pipecat,
     records,
     rollout,
+    rooms,
     voice,
     webhook,
 )
@@ -42,13 +44,16 @@ from greenroom.ports.store import Store
 from greenroom.service.assistants import Catalogue
 from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
+from greenroom.service.botserver import BotServer
 from greenroom.service.emergency import Emergency
 from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
+from greenroom.service.group_calls import GroupCalls
 from greenroom.service.keys import Keys
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
+from greenroom.service.own_rooms import OwnRooms
 from greenroom.service.people import People
 from greenroom.service.purse import Purse
 from greenroom.service.rates import Rates
@@ -69,6 +74,9 @@ class Parts:
     launcher: Launcher
     rooms: Rooms
     entrance: Entrance
+    own_rooms: OwnRooms
+    bot_server: BotServer
+    group_calls: GroupCalls
     attendance: Attendance
     links: Links
     sessions: Sessions
@@ -105,7 +113,9 @@ def build_app(parts: Parts) -> FastAPI:
         setattr(app.state, name, getattr(parts, name))
     app.state.began_at = parts.clock.now()
     install_errors(app, parts.metrics)
-    for resource in (voice, cost, pipecat, cloud, events, link, webhook, daily, health):
+    for resource in (voice, rooms, botserver, cost, pipecat, cloud):
+        app.include_router(resource.router)
+    for resource in (events, link, webhook, daily, health):
         app.include_router(resource.router)
     for resource in (operators, keys, audit, deliveries, records, assistants, rollout):
         app.include_router(resource.router)

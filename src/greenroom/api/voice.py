@@ -19,6 +19,7 @@ from greenroom.errors import (
     BadOverride,
     BotSilent,
     BudgetUsedUp,
+    CallFull,
     Conflict,
     Draining,
     Halted,
@@ -38,8 +39,10 @@ from greenroom.errors import (
 )
 from greenroom.ports.rooms import Rooms
 from greenroom.service.entrance import Entrance
+from greenroom.service.group_calls import GroupCalls
 from greenroom.service.sessions import Sessions, Started
 from greenroom.session.cost import cost_of
+from greenroom.session.group import GroupCall
 from greenroom.session.model import EndReason, PauseCause, Presence, Session, Stage
 from greenroom.wire import http as w
 from greenroom.wire.link import Answer, Candidates, Offer, RoomKind, RoomSpec
@@ -57,6 +60,7 @@ OF_A_ROOM: Refusals = (
     UnsupportedTransport,
     RoomsUnavailable,
     RoomsRefused,
+    CallFull,
     *RoomsRefused.__subclasses__(),
 )
 OF_THE_BOTS_LINK: Refusals = (StillQueued, SessionEnded, LaunchFailed, BotSilent, AgentsFull)
@@ -87,6 +91,11 @@ def _entrance(request: Request) -> Entrance:
     return entrance
 
 
+def _calls(request: Request) -> GroupCalls:
+    calls: GroupCalls = request.app.state.group_calls
+    return calls
+
+
 def _who(door: doors.Door) -> Any:
     # Left before the answer is sent: what the audit log says is there when the caller looks.
     return Depends(doors.through(door), scope="function")
@@ -104,6 +113,7 @@ Ends = Annotated[Asking, _who(doors.END)]
 SessionsDep = Annotated[Sessions, Depends(_sessions)]
 RoomsDep = Annotated[Rooms, Depends(_rooms)]
 EntranceDep = Annotated[Entrance, Depends(_entrance)]
+CallsDep = Annotated[GroupCalls, Depends(_calls)]
 
 
 @router.get("/config", responses=refusals(NotFound, Unavailable))
@@ -139,6 +149,7 @@ async def start(
     sessions: SessionsDep,
     rooms: RoomsDep,
     entrance: EntranceDep,
+    calls: CallsDep,
     request: Request,
     response: Response,
     trace_id: Trace,
@@ -149,6 +160,7 @@ async def start(
     """
     if body.offer is not None:
         entrance.refuse_offers()
+    group = body.group
     started = await sessions.start(
         who.user_id,
         body.assistant,
@@ -158,6 +170,9 @@ async def start(
         guest=who.guest,
         wait=bool(body.wait),
         wishes=body.limits.model_dump(exclude_none=True) if body.limits else {},
+        group_call=calls.wished(group.max_participants, video=group.video, invited=group.invited)
+        if group
+        else None,
         overrides=body.overrides,
     )
     session = started.session
@@ -172,7 +187,9 @@ async def start(
                     session.id, who.user_id, _offer(body.offer), tenant=who.tenant
                 )
         session = await sessions.get(session.id)
-    room = await _room_of(started, session, sessions, entrance)
+    room = await _room_of(started, session, sessions, entrance, calls)
+    if room is not None:
+        session = await sessions.get(session.id)  # whom a call's room lets in is on record
     if started.reused:
         response.status_code = 200
     return w.StartAnswer(
@@ -200,8 +217,8 @@ async def current(
 
 @router.get("/session/{session_id}", responses=refusals(*OF_A_SESSION))
 async def get(session_id: str, who: Reads, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
-    """One of the user's sessions."""
-    return _body(await sessions.get(session_id, who.user_id, tenant=who.tenant), rooms)
+    """One of the user's sessions, or a group call that they were let into."""
+    return _body(await sessions.seen_by(session_id, who.user_id, tenant=who.tenant), rooms)
 
 
 @router.delete("/session/{session_id}", responses=refusals(*OF_A_COMMAND))
@@ -238,21 +255,19 @@ async def trickle(
 
 
 @router.post("/session/{session_id}/room", responses=refusals(*OF_A_SESSION, *OF_A_ROOM))
-async def room(
-    session_id: str, who: Connects, sessions: SessionsDep, entrance: EntranceDep
-) -> w.RoomBody:
+async def room(session_id: str, who: Connects, calls: CallsDep) -> w.RoomBody:
     """Come into the session's room, for the first time after a wait or again after a reload.
 
-    On Daily the answer has a new token, and an older page of the user's is put out.
+    Into a group call so do those who are invited, or who know its id. On Daily the answer has a new
+    token, and an older page of the user's is put out.
     """
-    session = await sessions.get(session_id, who.user_id, tenant=who.tenant)
-    return _room_body(await entrance.user(session))
+    return _room_body(await calls.enter(session_id, who.user_id, who.tenant))
 
 
 @router.post("/session/{session_id}/ticket", responses=refusals(*OF_A_SESSION))
 async def ticket(session_id: str, who: Follows, sessions: SessionsDep) -> w.TicketAnswer:
-    """A new one-time ticket for ``WS /ws``."""
-    session = await sessions.get(session_id, who.user_id, tenant=who.tenant)
+    """A new one-time ticket for ``WS /ws``: for its user, and for the people of a group call."""
+    session = await sessions.seen_by(session_id, who.user_id, tenant=who.tenant)
     return w.TicketAnswer(ticket=await sessions.ticket(session), expires_in_s=w.TICKET_LIFETIME_S)
 
 
@@ -311,13 +326,13 @@ async def ended_if_refused(started: Started, sessions: Sessions) -> AsyncIterato
 
 
 async def _room_of(
-    started: Started, session: Session, sessions: Sessions, entrance: Entrance
+    started: Started, session: Session, sessions: Sessions, entrance: Entrance, calls: GroupCalls
 ) -> RoomSpec | None:
     """Where to join, if there is more to say of it than everybody may know."""
     if entrance.kind is RoomKind.LOCAL or session.stage is Stage.QUEUED:
         return None
     async with ended_if_shut_out(started, sessions):
-        return await entrance.user(session)
+        return await calls.enter(session.id, session.user_id, session.tenant)
 
 
 @asynccontextmanager
@@ -353,6 +368,7 @@ def _body(session: Session, rooms: Rooms, room: RoomSpec | None = None) -> w.Ses
     """The session; ``room``: with the token that is meant for whoever asks now."""
     return w.SessionBody(
         session_id=session.id,
+        kind=session.kind,
         assistant=session.assistant,
         assistant_version=session.assistant_version,
         status=shown_status(session.stage, paused=session.is_paused),
@@ -363,6 +379,8 @@ def _body(session: Session, rooms: Rooms, room: RoomSpec | None = None) -> w.Ses
         user_present=session.user_presence is Presence.PRESENT,
         bot_present=session.bot_presence is Presence.PRESENT,
         queue_position=session.queue_position,
+        max_participants=session.group_call.places if session.group_call else None,
+        participants=_participants(session.group_call) if session.group_call else None,
         started_at=rfc3339(session.created_at),
         active_at=rfc3339(session.active_at) if session.active_at else None,
         ended_at=rfc3339(session.ended_at) if session.ended_at else None,
@@ -371,3 +389,12 @@ def _body(session: Session, rooms: Rooms, room: RoomSpec | None = None) -> w.Ses
         cost=cost_data(cost_of(session)),
         last_seq=session.last_seq,
     )
+
+
+def _participants(call: GroupCall) -> list[w.ParticipantBody]:
+    return [
+        w.ParticipantBody(
+            participant=person.id, user_id=person.user_id, present=person.connection is not None
+        )
+        for person in call.people
+    ]

@@ -1,8 +1,9 @@
 """Carrying effects out: each idempotent, bounded in time, tried again, buried in sight.
 
-Each session has two lanes: what is told to its bot, and what is done in the world. A lane keeps
-its order and waits for its first effect; the lanes never wait for each other, so a bot that does
-not listen cannot keep its own end waiting. A command waits for the bot's link, however long.
+Each session has lanes: what is told to its bot, what is done in the world, and what other sessions
+of its people are to know. A lane keeps its order and waits for its first effect; the lanes never
+wait for each other, so a bot that does not listen cannot keep its own end waiting. A command waits
+for the bot's link, however long.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import BotExit, ExitCause, Launcher, LaunchOrder
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import PendingEffect, Store
-from greenroom.service.entrance import Entrance
+from greenroom.service.entrance import Entrance, shape_of
+from greenroom.service.exclusion import Exclusion
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
@@ -37,7 +39,7 @@ from greenroom.service.specs import spec_of
 from greenroom.service.tracing import span
 from greenroom.session.facts import EffectKind
 from greenroom.session.inputs import BotStarting, NoPlace
-from greenroom.session.model import EndReason, Session, Stage
+from greenroom.session.model import EndReason, Session, SessionKind, Stage
 from greenroom.wire.link import Command, CommandKind
 
 log = structlog.get_logger("greenroom.dispatch")
@@ -52,10 +54,17 @@ class Lane(StrEnum):
 
     BOT = "bot"
     WORLD = "world"
+    PEOPLE = "people"
 
 
 def _lane(kind: EffectKind) -> Lane:
-    return Lane.BOT if kind is EffectKind.TELL_BOT else Lane.WORLD
+    match kind:
+        case EffectKind.TELL_BOT:
+            return Lane.BOT
+        case EffectKind.EXCLUDE:
+            return Lane.PEOPLE
+        case _:
+            return Lane.WORLD
 
 
 _KINDS = {lane: [kind for kind in EffectKind if _lane(kind) is lane] for lane in Lane}
@@ -94,6 +103,7 @@ class Dispatcher:
         self._links = links
         self._keyring = keyring
         self._sessions = sessions
+        self._exclusion = Exclusion(store, sessions, metrics)
         self._metrics = metrics
         self._link_url = link_url
         self._memory_limit_bytes = memory_limit_bytes
@@ -169,7 +179,8 @@ class Dispatcher:
         match effect.kind:
             case EffectKind.ENSURE_ROOM:
                 if session.stage.is_live:  # nobody comes any more, and a room would be left open
-                    await self._outside(effect, lambda: self._rooms.ensure(payload["room"]))
+                    shape = shape_of(session)
+                    await self._outside(effect, lambda: self._rooms.ensure(session.room, shape))
             case EffectKind.LAUNCH_BOT:
                 return await self._launch(session, effect)
             case EffectKind.TELL_BOT:
@@ -183,6 +194,8 @@ class Dispatcher:
             case EffectKind.CLOSE_ROOM:
                 if not (self._rooms.tells and await self._has_begun_anew(session)):
                     await self._outside(effect, lambda: self._rooms.close(payload["room"]))
+            case EffectKind.EXCLUDE:
+                await self._exclusion.settle(payload["user_id"], session.tenant)
         return True
 
     async def _has_begun_anew(self, session: Session) -> bool:
@@ -191,7 +204,7 @@ class Dispatcher:
         waits = live is not None and live.stage is Stage.QUEUED  # and may never come in
         return live is not None and live.room == session.room and not waits
 
-    async def _outside(self, effect: PendingEffect, do: Callable[[], Awaitable[None]]) -> None:
+    async def _outside(self, effect: PendingEffect, do: Callable[[], Awaitable[object]]) -> None:
         await outside(EFFECT_CALLS[effect.kind], do, attempt=effect.attempts + 1)
 
     async def _launch(self, session: Session, effect: PendingEffect) -> bool:
@@ -228,6 +241,8 @@ class Dispatcher:
             try:
                 self._links.launched(session.launch_id)
                 await self._outside(effect, lambda: self._launcher.start(order))
+                if self._rooms.tells and session.kind is SessionKind.VOICE:
+                    await self._exclusion.begin(session)
                 if self._launcher.starts_cold:
                     await self._sessions.apply(session.id, BotStarting())
                 return True

@@ -37,6 +37,11 @@ class Keyring:
         whose = ("room",) if tenant == DEFAULT_TENANT else ("room of", tenant)
         return f"voice-{user}-{self._digest(*whose, user_id, assistant)[:12]}"
 
+    def call_room(self, user_id: str, session_id: str) -> str:
+        """``group-{host}-{12 hex}``: the room of one group call, and of no other."""
+        user = _ROOM_UNSAFE.sub("-", user_id)[:_ROOM_USER_CHARS]
+        return f"group-{user}-{self._digest('group call', session_id)[:12]}"
+
     def launch_secret(self, launch_id: str) -> str:
         """The secret of one launch; derived, so that it need not be kept."""
         return self._digest("launch", launch_id)

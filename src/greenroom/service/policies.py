@@ -42,12 +42,15 @@ class Outside(StrEnum):
 
     ENSURE_ROOM = "rooms.ensure"
     CLOSE_ROOM = "rooms.close"
+    OPEN_ROOM = "rooms.open"
+    NAME_ROOM = "rooms.name_at"
     ADMIT = "rooms.admit"
     KEEP_ROOMS = "rooms.keep"
     OCCUPANTS = "rooms.occupants"
     LAUNCH_BOT = "launcher.start"
     END_BOT = "launcher.end"
     TELL_BOT = "link.tell"
+    EXCLUDE = "sessions.exclude"  # within the store; its tries are counted like any effect's
     TRICKLE = "link.trickle"
     LIVING = "launcher.living"
     FORGET = "launcher.forget"
@@ -134,12 +137,15 @@ POLICIES: dict[Outside, Policy] = {
     Outside.CLOSE_ROOM: _durable(10.0),
     # A page waits for its token, and has a microphone open.
     Outside.ADMIT: Policy(6.0, attempts=3),
+    Outside.OPEN_ROOM: Policy(6.0, attempts=3),
+    Outside.NAME_ROOM: Policy(6.0, attempts=3),
     # They are done every quarter of a minute anyway.
     Outside.KEEP_ROOMS: Policy(10.0),
     Outside.OCCUPANTS: Policy(10.0),
     Outside.LAUNCH_BOT: _durable(10.0),
     Outside.END_BOT: _durable(10.0),
     Outside.TELL_BOT: _durable(3.0),
+    Outside.EXCLUDE: _durable(10.0),
     Outside.TRICKLE: Policy(3.0),
     Outside.LIVING: Policy(10.0),
     Outside.FORGET: Policy(10.0, attempts=3),
@@ -160,6 +166,7 @@ EFFECT_CALLS: dict[EffectKind, Outside] = {
     EffectKind.LAUNCH_BOT: Outside.LAUNCH_BOT,
     EffectKind.END_BOT: Outside.END_BOT,
     EffectKind.TELL_BOT: Outside.TELL_BOT,
+    EffectKind.EXCLUDE: Outside.EXCLUDE,
 }
 
 

@@ -12,6 +12,7 @@ import structlog
 
 from greenroom.errors import (
     AgentsFull,
+    BadRequest,
     BotSilent,
     Forbidden,
     LaunchFailed,
@@ -44,8 +45,16 @@ from greenroom.service.writer import (
 )
 from greenroom.session import inputs as i
 from greenroom.session.facts import Change, Outcome
+from greenroom.session.group import GroupCall
 from greenroom.session.lifecycle import CLOCK_SLACK_S
-from greenroom.session.model import DEFAULT_TENANT, EndReason, PauseCause, Session, Stage
+from greenroom.session.model import (
+    DEFAULT_TENANT,
+    EndReason,
+    PauseCause,
+    Session,
+    SessionKind,
+    Stage,
+)
 from greenroom.wire.http import TICKET_LIFETIME_S
 from greenroom.wire.link import Answer, Candidates, Offer
 from greenroom.wire.messages import sentence_for
@@ -122,6 +131,7 @@ class Sessions:
         guest: bool = False,
         wait: bool = False,
         wishes: Mapping[str, float] | None = None,
+        group_call: GroupCall | None = None,
         overrides: Mapping[str, Any] | None = None,
     ) -> Started:
         """Start a session, or find the user's running one.
@@ -139,6 +149,7 @@ class Sessions:
             guest: They are a nameless visitor of one's own machine, whose starts nobody counts.
             wishes: Other limits for a new session than its assistant's, in seconds: fields of
                 `Limits`, up to the assistant's ceilings.
+            group_call: What the group call is like that is wanted; None: a session for one.
             wait: Where there is no place, wait for one: the session is then queued.
             overrides: What a new session changes of its assistant's record, which has to allow it.
 
@@ -163,6 +174,7 @@ class Sessions:
             limits if wait else replace(limits, queue_s=0.0),
             guest,
             wait,
+            group_call,
         )
         return await self._starting.find_or_open(wish, assistant)
 
@@ -189,6 +201,19 @@ class Sessions:
         """
         session = await self._store.get(session_id)
         if user_id is not None and not session.is_of(user_id, tenant):
+            raise NotFound("There is no such session.")
+        return session
+
+    async def seen_by(
+        self, session_id: str, user_id: str, *, tenant: str = DEFAULT_TENANT
+    ) -> Session:
+        """A session that this user may follow: their own, or a call that they were let into.
+
+        Raises:
+            NotFound: There is none, or it is not for them.
+        """
+        session = await self._store.get(session_id)
+        if not session.may_be_seen_by(user_id, tenant):
             raise NotFound("There is no such session.")
         return session
 
@@ -292,8 +317,16 @@ class Sessions:
         timestamp_ms: int,
         tenant: str = DEFAULT_TENANT,
     ) -> Session:
-        """Switch the user's microphone; of two calls the later ``timestamp_ms`` holds."""
+        """Switch the user's microphone; of two calls the later ``timestamp_ms`` holds.
+
+        Raises:
+            BadRequest: It is a group call, where everybody has a microphone of their own.
+        """
         session = await self.get(session_id, user_id, tenant=tenant)
+        if session.kind is SessionKind.GROUP:
+            raise BadRequest(
+                "In a group call everybody switches their own microphone, in its room."
+            )
         ahead_s = timestamp_ms / 1000 - self._clock.now()
         if ahead_s > CLOCK_SLACK_S:
             log.warning("mute.from_the_future", **ids_of(session), ahead_s=round(ahead_s, 1))

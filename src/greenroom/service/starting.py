@@ -30,8 +30,9 @@ from greenroom.service.names import Keyring, new_id
 from greenroom.service.purse import Purse
 from greenroom.service.writer import MOST_ROUNDS, Writer, as_new
 from greenroom.session.facts import Change
+from greenroom.session.group import GroupCall
 from greenroom.session.lifecycle import open_session
-from greenroom.session.model import Limits, Session
+from greenroom.session.model import Limits, Session, SessionKind
 from greenroom.session.policy import Occupancy, Place
 from greenroom.session.wishes import wished
 from greenroom.wire.assistants import as_data
@@ -62,6 +63,12 @@ class Wish:
     limits: Limits
     guest: bool
     wait: bool
+    group_call: GroupCall | None = None
+
+    @property
+    def kind(self) -> SessionKind:
+        """Whether it is to be for one or for several."""
+        return SessionKind.VOICE if self.group_call is None else SessionKind.GROUP
 
 
 class Starting:
@@ -89,7 +96,7 @@ class Starting:
         self._purse = purse
         self._writer = writer
         self.takes_new = True
-        self._pressed: WeakValueDictionary[tuple[str, str, str], Lock] = WeakValueDictionary()
+        self._pressed: WeakValueDictionary[tuple[str, str, str, str], Lock] = WeakValueDictionary()
 
     async def find_or_open(self, wish: Wish, assistant: Assistant) -> Started:
         """The user's running session, or a new one; `Sessions.start` says what is promised.
@@ -99,7 +106,8 @@ class Starting:
         """
         _check_body(wish.body)
         # Somebody who presses again and again waits here, and not where admission is decided.
-        async with self._pressed.setdefault((wish.tenant, wish.user_id, assistant.name), Lock()):
+        who = (wish.tenant, wish.user_id, assistant.name, wish.kind.value)
+        async with self._pressed.setdefault(who, Lock()):
             try:
                 return await self._find_or_open(wish, assistant)
             except _REFUSALS as refusal:
@@ -114,7 +122,7 @@ class Starting:
 
     async def _find_or_open(self, wish: Wish, assistant: Assistant) -> Started:
         for _ in range(MOST_ROUNDS):
-            live = await self._store.live_of(wish.user_id, assistant.name, wish.tenant)
+            live = await self._store.live_of(wish.user_id, assistant.name, wish.tenant, wish.kind)
             if live is not None:
                 self._metrics.sessions_reused.inc()
                 return Started(live, reused=True)
@@ -130,7 +138,7 @@ class Starting:
 
     async def _open(self, wish: Wish, assistant: Assistant) -> Session:
         now = self._clock.now()
-        place = Place(wish.user_id, wish.tenant, assistant.name)
+        place = Place(wish.user_id, wish.tenant, assistant.name, wish.kind)
         quotas = self._admission.quotas_for(guest=wish.guest)
         opened: list[Change] = []
 
@@ -149,16 +157,17 @@ class Starting:
     def _opening(
         self, wish: Wish, assistant: Assistant, position: int | None, now: float
     ) -> Change:
+        session_id = new_id("ses")
         tariff = self._purse.tariff(assistant.name)
         record = assistant.record
         return open_session(
-            session_id=new_id("ses"),
+            session_id=session_id,
             user_id=wish.user_id,
             tenant=wish.tenant,
             trace_id=wish.trace_id,
             assistant=assistant.name,
             bot=assistant.bot,
-            room=self._keyring.room_for(wish.user_id, assistant.name, wish.tenant),
+            room=self._room_of(wish, assistant, session_id),
             launch_id=new_id("lau"),
             limits=wish.limits,
             body=wish.body,
@@ -167,7 +176,14 @@ class Starting:
             record=as_data(record.for_bot()) if record else {},
             now=now,
             position=position,
+            group_call=wish.group_call,
         )
+
+    def _room_of(self, wish: Wish, assistant: Assistant, session_id: str) -> str:
+        """A user's own is always the same; a call's is its own: who was in another stays out."""
+        if wish.group_call is not None:
+            return self._keyring.call_room(wish.user_id, session_id)
+        return self._keyring.room_for(wish.user_id, assistant.name, wish.tenant)
 
 
 def limits_for(

@@ -8,6 +8,7 @@ from typing import Any
 
 from greenroom.session import facts as f
 from greenroom.session import inputs as i
+from greenroom.session import roster
 from greenroom.session.cost import cost_of, metered
 from greenroom.session.deadlines import deadlines
 from greenroom.session.draft import Draft, launch, tell_cost, tell_place
@@ -74,6 +75,12 @@ def _message(draft: Draft, message: i.Message, now: float) -> None:
     draft.tell(f.Said("user", message.text, final=True, turn=0, typed=True))
 
 
+def _admitted(draft: Draft, admitted: i.Admitted, now: float) -> None:
+    call = draft.session.group_call
+    if call is not None:
+        draft.set(group_call=call.letting_in(admitted.person, admitted.user_id))
+
+
 def _tell_causes(draft: Draft) -> None:
     draft.tell(f.Paused(tuple(sorted(draft.session.pause_causes))))
 
@@ -87,6 +94,8 @@ def _bot_joined(draft: Draft, report: i.BotJoined, now: float) -> None:
 
 
 def _user_joined(draft: Draft, report: i.UserJoined, now: float) -> None:
+    if draft.session.group_call is not None and not roster.come(draft, report, now):
+        return
     draft.set(user_presence=Presence.PRESENT, participant=report.participant, left_at=None)
     _acted(draft, now)
     if draft.session.stage is Stage.LINGERING:
@@ -103,7 +112,10 @@ def _activate_when_both(draft: Draft, now: float) -> None:
 
 
 def _user_left(draft: Draft, report: i.UserLeft, now: float) -> None:
-    if report.participant != draft.session.participant:
+    if draft.session.group_call is not None:
+        if not roster.go(draft, report):
+            return  # the last one who goes is the one who vanishes
+    elif report.participant != draft.session.participant:
         return  # an older page left; the newer one is what counts
     draft.set(user_presence=Presence.GONE)
     if draft.session.stage is not Stage.ACTIVE:
@@ -201,6 +213,7 @@ def _no_place(draft: Draft, no_place: i.NoPlace, now: float) -> None:
         # First in line: whoever waits came later. Who is in the room stays, and is seen again.
         awaited = Presence.AWAITED
         draft.set(queue_position=1, user_presence=awaited, bot_presence=awaited)
+        roster.not_seen_yet(draft)
         tell_place(draft, now)
     elif again_in_s is None or now + again_in_s >= deadlines(session)[DeadlineKind.JOIN]:
         draft.set(stage=Stage.ENDING, reason=EndReason.BUSY, ending_at=now)
@@ -305,6 +318,7 @@ HANDLERS: dict[type, Callable[[Draft, Any, float], None]] = {
     i.Pause: _pause,
     i.Resume: _resume,
     i.Message: _message,
+    i.Admitted: _admitted,
     i.BotJoined: _bot_joined,
     i.UserJoined: _user_joined,
     i.UserLeft: _user_left,

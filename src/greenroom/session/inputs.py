@@ -54,6 +54,14 @@ class Message:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Somebody may come into a group call: ``person``, as the room will call them."""
+
+    person: str
+    user_id: str
+
+
 # ---- reports: the bot says what happened
 
 
@@ -64,17 +72,22 @@ class BotJoined:
 
 @dataclass(frozen=True, slots=True)
 class UserJoined:
-    """The media of this page is connected."""
+    """The media of this page is connected. ``person``: in a group call, whose it is."""
 
     participant: str
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UserLeft:
-    """The media of this page is gone; ``moved``: because a newer page takes its place."""
+    """The media of this page is gone; ``moved``: because a newer page takes its place.
+
+    ``person``: in a group call, whose it was.
+    """
 
     participant: str
     moved: bool = False
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +292,6 @@ class Due:
     kind: DeadlineKind
 
 
-Command = Offer | Stop | Mute | Pause | Resume | Message
+Command = Offer | Stop | Mute | Pause | Resume | Message | Admitted
 Outside = BotStarting | NoPlace | RoomReady | BotExited | MovedUp | LetIn | Due
 Input = Command | Reported | Seen | BudgetNear | BudgetSpent | Outside

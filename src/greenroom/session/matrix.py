@@ -34,6 +34,7 @@ _ROWS: dict[type, tuple[Response, ...]] = {
     i.Pause: (_I, _A, _A, _A, _I, _I),
     i.Resume: (_I, _A, _A, _A, _I, _I),
     i.Message: (_R, _R, _A, _R, _R, _R),
+    i.Admitted: (_R, _A, _A, _A, _R, _R),
     i.BotJoined: (_I, _A, _I, _I, _I, _I),
     i.UserJoined: (_I, _A, _A, _A, _I, _I),
     i.UserLeft: (_I, _A, _A, _I, _A, _I),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from greenroom.session.group import GroupCall
 from greenroom.session.prices import NO_TARIFF, Tariff
 from greenroom.session.usage import Meter
 
@@ -30,6 +31,13 @@ class Stage(StrEnum):
     def is_live(self) -> bool:
         """Whether a session in this stage counts as its user's running session."""
         return self not in (Stage.ENDING, Stage.ENDED)
+
+
+class SessionKind(StrEnum):
+    """How many people a session is for. A user may have one of each kind at once."""
+
+    VOICE = "voice"  # one
+    GROUP = "group"  # several, with cameras
 
 
 class Presence(StrEnum):
@@ -139,6 +147,8 @@ class Session:
         muted: The user's microphone is off.
         muted_at_ms: The page's clock at the last accepted mute or unmute.
         pause_causes: Why it is paused; empty: it is not.
+        group_call: Its people, if it is for several; then the user is its host, and present
+            means that somebody is in the room.
         queued_at: When it began to wait for a place; ``None``: it never had to.
         queue_position: Its place in the queue as it was last told, from 1; ``None``: it has none.
         admitted_at: When it was let in; ``None``: it still waits, or went before its turn.
@@ -172,6 +182,7 @@ class Session:
     muted: bool = False
     muted_at_ms: int = 0
     pause_causes: frozenset[PauseCause] = frozenset()
+    group_call: GroupCall | None = None
     queued_at: float | None = None
     queue_position: int | None = None
     admitted_at: float | None = None
@@ -190,6 +201,17 @@ class Session:
     def is_of(self, user_id: str, tenant: str) -> bool:
         """Whether it is this user's: two tenants may each have an “ada”."""
         return self.user_id == user_id and self.tenant == tenant
+
+    @property
+    def kind(self) -> SessionKind:
+        """How many people it is for."""
+        return SessionKind.VOICE if self.group_call is None else SessionKind.GROUP
+
+    def may_be_seen_by(self, user_id: str, tenant: str) -> bool:
+        """Whether it is this user's, or a call that they were let into."""
+        call = self.group_call
+        among = call is not None and self.tenant == tenant and call.is_of(user_id)
+        return among or self.is_of(user_id, tenant)
 
     @property
     def is_paused(self) -> bool:

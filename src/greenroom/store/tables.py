@@ -64,6 +64,8 @@ sessions = Table(
     Column("muted", Boolean, nullable=False),
     Column("muted_at_ms", BigInteger, nullable=False),
     Column("pause_causes", JSON, nullable=False),
+    Column("kind", String(16), nullable=False, server_default="voice"),
+    Column("group_call", JSON(none_as_null=True)),
     Column("queued_at", Float),
     Column("queue_position", Integer),
     Column("admitted_at", Float),
@@ -87,6 +89,7 @@ sessions = Table(
 LIVE = text("stage NOT IN ('ending', 'ended')")
 UNENDED = text("stage <> 'ended'")
 QUEUED = text("stage = 'queued'")
+GROUP_CALLS = text("kind = 'group' AND stage <> 'ended'")
 HAS_ENDED = text("ended_at IS NOT NULL")
 KEEPS_WORDS = text("ended_at IS NOT NULL AND erased_at IS NULL")
 Index(
@@ -94,6 +97,7 @@ Index(
     sessions.c.user_id,
     sessions.c.assistant,
     sessions.c.tenant,
+    sessions.c.kind,
     unique=True,
     sqlite_where=LIVE,
     postgresql_where=LIVE,
@@ -101,6 +105,15 @@ Index(
 # Partial: looking for what runs must not grow with what has ended.
 Index("ix_sessions_unended", sessions.c.stage, sqlite_where=UNENDED, postgresql_where=UNENDED)
 Index("ix_sessions_queued", sessions.c.queue_position, sqlite_where=QUEUED, postgresql_where=QUEUED)
+# Looked at whenever a user starts to talk: are they in one of them?
+Index(
+    "ix_sessions_group_calls",
+    sessions.c.tenant,
+    sqlite_where=GROUP_CALLS,
+    postgresql_where=GROUP_CALLS,
+)
+# What a room tells is told of whoever talks in it.
+Index("ix_sessions_room", sessions.c.room, sqlite_where=UNENDED, postgresql_where=UNENDED)
 # Oldest first, for what is erased or forgotten after its time; what is done is not met again.
 Index(
     "ix_sessions_ended_at", sessions.c.ended_at, sqlite_where=HAS_ENDED, postgresql_where=HAS_ENDED

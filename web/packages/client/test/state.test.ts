@@ -7,6 +7,7 @@ import { problem } from '../src/words.ts';
 
 const SESSION: SessionBody = {
   sessionId: 's1',
+  kind: 'voice',
   assistant: 'cards',
   status: 'connecting',
   stage: 'connecting',

@@ -228,6 +228,7 @@ export class FakeServer {
     const id = `session-${++this.#sessions}`;
     this.session = {
       sessionId: id,
+      kind: 'voice',
       assistant: CONFIG.assistant,
       status: this.queuePosition === null ? 'connecting' : 'queued',
       stage: this.queuePosition === null ? 'connecting' : 'queued',
