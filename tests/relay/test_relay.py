@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -168,12 +169,14 @@ async def test_what_was_kept_waits_until_the_application_is_there(
 
 
 async def test_a_live_request_to_an_application_that_is_not_there_is_a_502(tmp_path: Path) -> None:
-    async with a_receiver() as app:
-        url = app.url
-    async with a_relay(tmp_path) as relay, a_machine(relay.url, url) as machine:
-        answer = await relay.post(an_event(1))
-        assert (answer.status_code, answer.text) == (502, "The application cannot be reached.")
-        assert machine.passed[0].status is None
+    # A port that is ours, so that no other test's server gets it, and on which nobody listens.
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/webhook"
+        async with a_relay(tmp_path) as relay, a_machine(relay.url, url) as machine:
+            answer = await relay.post(an_event(1))
+            assert (answer.status_code, answer.text) == (502, "The application cannot be reached.")
+            assert machine.passed[0].status is None
 
 
 async def test_the_machine_dials_again_and_gets_what_came_meanwhile(tmp_path: Path) -> None:
