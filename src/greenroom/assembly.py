@@ -19,6 +19,7 @@ from greenroom.ports.store import Store
 from greenroom.service.admission import Admission, Jitter
 from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
+from greenroom.service.call_servers import CallMessages, CallServers
 from greenroom.service.deadlines import Timekeeper
 from greenroom.service.deliveries import Deliverer
 from greenroom.service.dispatch import Dispatcher
@@ -27,6 +28,7 @@ from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
 from greenroom.service.issuer import Issuer
 from greenroom.service.keys import Keys
+from greenroom.service.letters import SignedEvents, Writer
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
@@ -38,6 +40,7 @@ from greenroom.service.reports import Reports
 from greenroom.service.sessions import Assistant, Sessions
 from greenroom.session.policy import Quotas
 from greenroom.session.rates import Rate
+from greenroom.wire.link import RoomKind
 from greenroom.wire.webhooks import Endpoint
 
 
@@ -77,6 +80,7 @@ class Plan:
         rates: How often somebody may ask, per minute.
         issuer: Who else signs users, by keys of their own.
         daily_webhook_secret: What Daily signs its webhooks with; None: none are taken.
+        call_servers: Where VAPI calls are told of.
     """
 
     secret: str
@@ -93,6 +97,7 @@ class Plan:
     rates: Mapping[Rate, int | None] = field(default_factory=dict)
     issuer: Issuer | None = None
     daily_webhook_secret: str | None = None
+    call_servers: CallServers = field(default_factory=CallServers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +178,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         keys=Keys(store.keys, clock, audit),
         audit=audit,
         rates=Rates(plan.rates),
+        call_servers=plan.call_servers,
         hosts=plan.hosts,
         origins=plan.origins,
         metrics_open=plan.metrics_open,
@@ -183,8 +189,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         metrics.bot_places.labels(limit="live").set(plan.quotas.live)
     timekeeper = Timekeeper(store, hub, clock, sessions, metrics)
     reconciler = Reconciler(store, clock, adapters.launcher, sessions, metrics)
-    store.deliveries.route(plan.endpoints)
-    deliverer = Deliverer(store.deliveries, hub, clock, adapters.sender, metrics, plan.endpoints)
+    deliverer = _deliverer(adapters, plan, links, metrics)
     waiting_room = WaitingRoom(store, hub, clock, sessions, admission, metrics)
     return House(
         parts,
@@ -195,4 +200,17 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         waiting_room,
         adapters.capacity,
         emergency,
+    )
+
+
+def _deliverer(adapters: Adapters, plan: Plan, links: Links, metrics: Metrics) -> Deliverer:
+    """What delivers events to applications, and of VAPI calls to their servers."""
+    store, servers = adapters.store, plan.call_servers
+    # VAPI's SDK meets its assistant on Daily only; whoever has no such rooms has no such calls.
+    routes = servers.routes if adapters.rooms.kind is RoomKind.DAILY else []
+    store.deliveries.route([*plan.endpoints, *routes])
+    writers: list[Writer] = [SignedEvents(one, adapters.clock) for one in plan.endpoints]
+    writers += [CallMessages(route.lane, servers, store, links) for route in routes]
+    return Deliverer(
+        store.deliveries, adapters.hub, adapters.clock, adapters.sender, metrics, writers
     )

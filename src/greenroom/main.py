@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 import uvicorn
 
-from greenroom.accounts import DailyAccount, daily_account
+from greenroom.accounts import DailyAccount, call_servers, daily_account
 from greenroom.api.app import build_app
 from greenroom.api.server import server_config
 from greenroom.assembly import Adapters, House, Plan, assemble
@@ -36,6 +36,7 @@ from greenroom.ports.rooms import Rooms
 from greenroom.pricelist import read_price_list
 from greenroom.rooms.local import LocalRooms
 from greenroom.running import LOCK_FILE, announced
+from greenroom.service.call_servers import CallServers
 from greenroom.service.issuer import Issuer
 from greenroom.service.purse import Money
 from greenroom.service.sessions import Assistant
@@ -141,6 +142,7 @@ async def build(
         rates=settings.rates(),
         issuer=_issuer(settings),
         daily_webhook_secret=account.webhook_secret if account else None,
+        call_servers=_call_servers(settings, sender, serving=address is not None),
     )
     rooms = _rooms(settings, account, clock)
     adapters = Adapters(store, MemoryHub(), clock, launcher, rooms, sender, capacity)
@@ -214,6 +216,16 @@ def _endpoints(settings: Settings, sender: HttpSender, *, serving: bool) -> list
     for endpoint in endpoints if serving else ():
         sender.check(endpoint)
     return endpoints
+
+
+def _call_servers(settings: Settings, sender: HttpSender, *, serving: bool) -> CallServers:
+    """Where VAPI calls are told of; a bad setting must keep nobody from ending what runs."""
+    if not serving:
+        return CallServers()
+    servers = call_servers(settings)
+    if settings.vapi_server_url:
+        sender.check_url(settings.vapi_server_url.strip(), "GREENROOM_VAPI_SERVER_URL")
+    return servers
 
 
 def _issuer(settings: Settings) -> Issuer | None:

@@ -158,6 +158,12 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Hosts of them that may be private, or http:// (`localhost`, say).",
     )
+    vapi_server_url: str | None = Field(
+        default=None, description="Where VAPI calls are told of whose page names no `serverUrl`."
+    )
+    vapi_server_secret: SecretStr | None = Field(
+        default=None, description="Goes along as `X-Vapi-Secret`; `Bearer …` as `Authorization`."
+    )
     bot_memory_limit_mb: int = Field(default=512, ge=64, description="Private memory of a bot.")
     spares: int = Field(
         default=1, ge=0, le=16, description="Forked processes per bot that wait for a call."

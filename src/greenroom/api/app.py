@@ -22,6 +22,7 @@ from greenroom.api import (
     link,
     operators,
     pipecat,
+    vapi,
     voice,
     webhook,
 )
@@ -37,6 +38,7 @@ from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
+from greenroom.service.call_servers import CallServers
 from greenroom.service.emergency import Emergency
 from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
@@ -73,6 +75,7 @@ class Parts:
     keys: Keys
     audit: Audit
     rates: Rates
+    call_servers: CallServers
     hosts: Sequence[str]
     origins: Sequence[str]
     metrics_open: bool = False
@@ -93,7 +96,7 @@ def build_app(parts: Parts) -> FastAPI:
         setattr(app.state, name, getattr(parts, name))
     app.state.began_at = parts.clock.now()
     install_errors(app, parts.metrics)
-    for resource in (voice, cost, pipecat, cloud, events, link, webhook, daily, health):
+    for resource in (voice, cost, pipecat, cloud, vapi, events, link, webhook, daily, health):
         app.include_router(resource.router)
     for resource in (operators, keys, audit, deliveries):
         app.include_router(resource.router)

@@ -9,6 +9,8 @@ from greenroom.service.policies import Outside, outside
 from greenroom.session.deadlines import longest_life_s
 from greenroom.session.model import Presence, Session, Stage
 from greenroom.wire.link import RoomKind, RoomSpec
+from greenroom.wire.vapi.calls import call_of
+from greenroom.wire.vapi.messages import SPEAKER
 
 # A token ends after the longest call that it can be for, and so never within one.
 TOKEN_SLACK_S = 60.0
@@ -68,7 +70,8 @@ class Entrance:
         """
         if session.bot_presence is Presence.PRESENT:
             return self._rooms.describe(session.room)
-        return await self._admit(session, Guest(Party.BOT, _shown(session.assistant), 0.0))
+        name = SPEAKER if call_of(session) else session.assistant
+        return await self._admit(session, Guest(Party.BOT, _shown(name), 0.0))
 
     async def _admit(self, session: Session, guest: Guest) -> RoomSpec:
         if self.kind is RoomKind.LOCAL:

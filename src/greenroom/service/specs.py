@@ -5,6 +5,7 @@ from __future__ import annotations
 from greenroom.service.tracing import traceparent_of
 from greenroom.session.model import Session
 from greenroom.wire.link import RoomSpec, SessionSpec
+from greenroom.wire.vapi.calls import for_the_bot
 
 
 def spec_of(session: Session, room: RoomSpec, *, offer_follows: bool = False) -> SessionSpec:
@@ -19,5 +20,5 @@ def spec_of(session: Session, room: RoomSpec, *, offer_follows: bool = False) ->
         muted=session.muted,
         paused=session.is_paused,
         offer_follows=offer_follows,
-        body=session.body,
+        body=for_the_bot(session.body),
     )

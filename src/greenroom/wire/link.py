@@ -72,6 +72,7 @@ class CommandKind(StrEnum):
     SAY = "say"  # {text}
     MESSAGE = "message"  # {text}: the user typed instead of speaking
     WARNING = "warning"  # {ends_in_s}: the hard limit is near; a bot that speaks may say so
+    TOOL_RESULTS = "tool_results"  # {results}: what a VAPI call's server answered to tool calls
 
 
 class IceServer(WireModel):

@@ -1,0 +1,1 @@
+"""VAPI's wire, on rooms of Daily's stand-in."""
