@@ -247,15 +247,20 @@ def packed(message: Message) -> str:
 
 def _shorter(message: Message) -> Message:
     told = {**message, "truncated": True}
-    if len(message.get("conversation", ())) > 1:
-        kept = max(1, len(message["conversation"]) // 2)
-        for name in ("conversation", "messages", "messagesOpenAIFormatted"):
-            told[name] = message[name][-kept:]
-        return told
+    listed = ("conversation", "messages", "messagesOpenAIFormatted")
+    if "conversation" in message:
+        kept = len(message["conversation"]) // 2
+        shorter = {name: message[name][-kept:] for name in listed} if kept else {}
+        return {**told, **(shorter or {name: [_cut(message[name][-1])] for name in listed})}
     for name in ("transcript", "output"):
         if isinstance(message.get(name), str):
             return {**told, name: message[name][: len(message[name]) * 3 // 4]}
     return {"type": message.get("type"), "truncated": True}
+
+
+def _cut(utterance: dict[str, Any]) -> dict[str, Any]:
+    name = "content" if "content" in utterance else "message"
+    return {**utterance, name: utterance[name][: len(utterance[name]) * 3 // 4]}
 
 
 def _json(message: Message) -> str:
