@@ -255,6 +255,18 @@ async def test_a_server_with_a_private_key_sees_its_calls(
     assert refused(await page.get(f"/call/{call['id']}"))[:2] == (404, "not_found")
 
 
+async def test_nobody_makes_a_call_of_a_session_by_another_door(
+    house: House, web: httpx.AsyncClient
+) -> None:
+    """What a call's plan says is posted to addresses, so only the door that checks it writes it."""
+    planned = {"vapi": {"server": {"url": "http://169.254.169.254/", "headers": {}}}}
+    for path in ("/api/voice/session", "/start"):
+        answer = await web.post(path, json={"createDailyRoom": True, "body": planned})
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+        assert answer.json()["facts"]["field"] == "body.vapi"
+    assert await house.parts.store.unended() == []
+
+
 async def test_a_start_is_on_the_audit_log(house: House, page: httpx.AsyncClient) -> None:
     call = await called(page)
     lines = await house.parts.store.audit.listed(limit=10)

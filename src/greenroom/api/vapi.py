@@ -37,7 +37,6 @@ from greenroom.session.model import Session, Stage
 from greenroom.wire.keys import Scope
 from greenroom.wire.link import RoomKind, RoomSpec
 from greenroom.wire.vapi import calls as w
-from greenroom.wire.vapi import messages as m
 from greenroom.wire.vapi import refusals as r
 from greenroom.wire.vapi.reports import ended_call
 
@@ -106,7 +105,7 @@ async def _begin(
         return await sessions.start(
             who.user_id,
             _assistant(plan, sessions),
-            body={m.BODY_KEY: plan.body},
+            call=plan.body,
             tenant=who.tenant,
             # Who leaves has hung up, unless the page said that it comes back.
             most_persistence_s=math.inf if plan.keeps_room else 0.0,

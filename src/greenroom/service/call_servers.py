@@ -155,7 +155,7 @@ class CallMessages:
         link = self._links.get(session.launch_id)
         if link is None:
             return  # whoever asked is gone, or asks in vain for as long as it waits
-        results = _results(event.data["toolCallList"], answer)
+        results = _results(m.calls_in(event.data), answer)
         command_id = f"{session.id}.tools.{event.seq}"
         kind = CommandKind.TOOL_RESULTS
         command = Command(command_id=command_id, kind=kind, data={"results": results})

@@ -29,7 +29,7 @@ from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring, digest_of
 from greenroom.service.policies import Outside, outside
 from greenroom.service.purse import Purse
-from greenroom.service.starting import Assistant, Started, Starting, Wish, limits_for
+from greenroom.service.starting import Assistant, Started, Starting, Wish, limits_for, whole_body
 from greenroom.service.tracing import ids_of
 from greenroom.service.writer import (
     DEADLINES_TOPIC,
@@ -114,6 +114,7 @@ class Sessions:
         guest: bool = False,
         wait: bool = False,
         wishes: Mapping[str, float] | None = None,
+        call: dict[str, Any] | None = None,
     ) -> Started:
         """Start a session, or find the user's running one.
 
@@ -131,6 +132,7 @@ class Sessions:
             wishes: Other limits for a new session than its assistant's, in seconds: fields of
                 `Limits`, up to the assistant's ceilings.
             wait: Where there is no place, wait for one: the session is then queued.
+            call: The plan of a VAPI call; see `greenroom.wire.vapi.calls`.
 
         Raises:
             Draining: The server takes no new sessions.
@@ -144,7 +146,7 @@ class Sessions:
         wish = Wish(
             user_id,
             tenant,
-            body or {},
+            whole_body(body, call),
             trace_id or secrets.token_hex(16),
             limits_for(assistant, wishes or {}, most_persistence_s),
             guest,

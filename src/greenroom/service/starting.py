@@ -33,6 +33,7 @@ from greenroom.session.model import Limits, Session
 from greenroom.session.policy import Occupancy, Place
 from greenroom.session.wishes import wished
 from greenroom.wire.link import MAX_SESSION_BODY_BYTES
+from greenroom.wire.vapi.messages import BODY_KEY
 
 log = structlog.get_logger("greenroom.sessions")
 
@@ -188,6 +189,18 @@ def limits_for(
     """
     limits = wished(assistant.limits, assistant.ceilings or assistant.limits, wishes)
     return replace(limits, persistence_s=min(limits.persistence_s, most_persistence_s))
+
+
+def whole_body(body: dict[str, Any] | None, call: dict[str, Any] | None) -> dict[str, Any]:
+    """What a session keeps of a start: what the bot is to know, and of a VAPI call its plan.
+
+    Raises:
+        BadRequest: Somebody else's body has the key of such a call: it says where messages go, and
+            is read by the one door that checks it.
+    """
+    if BODY_KEY in (body or {}):
+        raise BadRequest(f"“body.{BODY_KEY}” is kept for VAPI's calls.", field=f"body.{BODY_KEY}")
+    return {**(body or {}), **({BODY_KEY: call} if call is not None else {})}
 
 
 def _check_body(body: dict[str, Any]) -> None:

@@ -152,8 +152,20 @@ def hang() -> Message:
     return {"type": MessageType.HANG.value}
 
 
+def calls_in(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The tool calls that a bot reports, ``{id, name, arguments}`` each; anything else is left out."""
+    found = data.get("toolCallList")
+    return [
+        {"id": call["id"], "name": call["name"], "arguments": call.get("arguments") or {}}
+        for call in (found if isinstance(found, list) else [])
+        if isinstance(call, dict)
+        and isinstance(call.get("id"), str)
+        and isinstance(call.get("name"), str)
+    ]
+
+
 def tool_calls(calls: list[dict[str, Any]]) -> Message:
-    """The assistant wants something done: ``{id, name, arguments}`` each."""
+    """The assistant wants something done; see `calls_in`."""
     listed = [
         {
             "id": call["id"],

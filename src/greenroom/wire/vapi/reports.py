@@ -79,7 +79,8 @@ _STATUS = {
 
 def asked_of_the_server(call: Mapping[str, Any]) -> Sequence[str]:
     """The messages that a call's server is to get, in VAPI's words."""
-    asked = call.get("assistant", {}).get("serverMessages")
+    assistant = call.get("assistant")
+    asked = assistant.get("serverMessages") if isinstance(assistant, dict) else None
     return [kind.value for kind in m.DEFAULT_SERVER_MESSAGES] if asked is None else list(asked)
 
 
@@ -163,7 +164,8 @@ def _message(lane: Lane, session: Session, event: Told, sofar: _Sofar) -> m.Mess
         case _Kind.HANG:
             return m.hang()
         case _Kind.TOOL_CALLS:
-            return m.tool_calls(data["toolCallList"])
+            calls = m.calls_in(data)
+            return m.tool_calls(calls) if calls else None
         case _Kind.REPORT:
             return end_of_call(session, sofar.conversation, sofar.ended_as)
     return None

@@ -212,7 +212,7 @@ class Script:
         if event == m.HANG:
             return [m.hang()]
         if event == m.TOOL_CALLS:
-            return [m.tool_calls(data["toolCallList"])]
+            return [m.tool_calls(m.calls_in(data))]
         if event == m.ENDED_AS:
             return []
         return [{"type": event, "data": dict(data)}]  # the application's own
