@@ -115,14 +115,23 @@ test-nextjs: setup $(NEXTJS_BUILD) ## the Next.js example in a real browser (no 
 	@$(PY) -m pytest -q tests/e2e/check_nextjs.py
 
 test: setup ## lint, types, unit tests of both languages, and the call in a real browser
-	@$(MAKE) lint
-	@$(MAKE) test-web
-	@$(MAKE) test-fast
+	@$(MAKE) -j2 --output-sync=target test-speech what-speech-leaves
+	@$(MAKE) test-rest
 	@$(MAKE) test-call
 
+# Speech is mostly waiting for somebody to finish. What only computes takes the rest of the machine.
+what-speech-leaves: setup
+	@nice -n 19 $(MAKE) lint test-web
+
+test-fast: setup ## the Python tests without browser
+	@$(MAKE) test-speech
+	@$(MAKE) test-rest
+
 # With more than two at a time, real speech is not understood on two cores.
-test-fast: setup ## the Python tests without browser: those with real speech two at a time, the others three
+test-speech: setup ## the Python tests with real speech, two at a time
 	@$(PY) -m pytest -q -m 'not e2e' -n 2 --dist loadfile $(WITH_SPEECH)
+
+test-rest: setup ## the Python tests with neither browser nor real speech, three at a time
 	@$(PY) -m pytest -q -m 'not e2e' -n 3 --dist loadfile $(addprefix --ignore ,$(WITH_SPEECH))
 
 test-call: setup ## whole calls in a real browser: the timed one alone, the others two at a time
@@ -150,7 +159,7 @@ lint: setup ## ruff, mypy, import-linter
 format: $(DEV_READY) ## let ruff put things in order
 	@$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format .
 
-wire: setup ## regenerate JSON Schema and TypeScript types from src/greenroom/wire
+wire: $(DEV_READY) $(WEB_READY) ## regenerate JSON Schema and TypeScript types from src/greenroom/wire
 	@$(PY) -m greenroom.wire.schema > web/packages/client/src/wire.schema.json
 	@cd web && ../$(NPM) run --silent wire
 
@@ -168,4 +177,4 @@ lock: $(VENV)/bin/uv ## resolve the locks anew (versions and hashes, no addresse
 clean: ## remove what was built and installed
 	@rm -rf $(VENV) $(BENCH_VENV) .cache dist web/node_modules web/apps/stock/dist web/apps/once/dist $(FLASHCARDS)/node_modules $(FLASHCARDS)/dist $(NEXTJS)/node_modules $(NEXTJS)/.next src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help run setup example-minimum example-flashcards example-nextjs test-nextjs test test-fast test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean
+.PHONY: help run setup example-minimum example-flashcards example-nextjs test-nextjs test what-speech-leaves test-fast test-speech test-rest test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean

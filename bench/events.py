@@ -47,6 +47,8 @@ from greenroom.wire.link import BotLevel, Hello, Report, ReportKind
 OPENED_AT_ONCE = 500
 REPORT_EVERY_S = 0.02
 WITHIN_S = 240.0
+# On two slow cores a session's end takes 12 ms, with its deadlines, effects and events.
+ENDED_WITHIN_S = 0.06
 ACTS = {"the same": "tell_all", "each its own": "tell_each"}
 ANSWER = {"question": "6 × 7", "value": 42, "correct": True, "expected": 42, "right": 1, "asked": 1}
 
@@ -194,7 +196,7 @@ def _stop(server: Server, pages: Clients, sockets: int) -> dict[str, float]:
     times_ms = {}
     pages.expect(2 * sockets, "in charge")  # so say the word to all, and each session's end
     began_s = server.ask("stop_everything")
-    at_s = sorted(pages.arrived(WITHIN_S))
+    at_s = sorted(pages.arrived(WITHIN_S + sockets * ENDED_WITHIN_S))
     times_ms["told why"] = (at_s[sockets - 1] - began_s) * 1000
     times_ms["ended"] = (at_s[-1] - began_s) * 1000
     return times_ms

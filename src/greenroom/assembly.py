@@ -32,11 +32,14 @@ from greenroom.service.letters import SignedEvents, Writer
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
+from greenroom.service.people import People
 from greenroom.service.purse import Money, Purse
 from greenroom.service.queue import WaitingRoom
 from greenroom.service.rates import Rates
 from greenroom.service.reconcile import Reconciler
+from greenroom.service.redaction import Redaction
 from greenroom.service.reports import Reports
+from greenroom.service.retention import Keeping, Retention
 from greenroom.service.sessions import Assistant, Sessions
 from greenroom.session.policy import Quotas
 from greenroom.session.rates import Rate
@@ -81,6 +84,8 @@ class Plan:
         issuer: Who else signs users, by keys of their own.
         daily_webhook_secret: What Daily signs its webhooks with; None: none are taken.
         call_servers: Where VAPI calls are told of.
+        redaction: What is taken out of people's words before they are kept.
+        keeping: How long is kept what.
     """
 
     secret: str
@@ -98,6 +103,8 @@ class Plan:
     issuer: Issuer | None = None
     daily_webhook_secret: str | None = None
     call_servers: CallServers = field(default_factory=CallServers)
+    redaction: Redaction = field(default_factory=Redaction)
+    keeping: Keeping = field(default_factory=Keeping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,7 @@ class House:
     waiting_room: WaitingRoom
     capacity: Capacity | None
     emergency: Emergency
+    retention: Retention
 
     @property
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
@@ -127,6 +135,7 @@ class House:
             follow,
             look,
             self.deliverer.run,
+            self.retention.run,
             *watch,
             *attend,
             *measure,
@@ -140,7 +149,18 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     assistants = {assistant.name: assistant for assistant in plan.assistants}
     purse = Purse(store, clock, metrics, plan.money)
     admission = Admission(plan.quotas, adapters.capacity, adapters.jitter)
-    sessions = Sessions(store, hub, clock, links, keyring, assistants, metrics, admission, purse)
+    sessions = Sessions(
+        store,
+        hub,
+        clock,
+        links,
+        keyring,
+        assistants,
+        metrics,
+        admission,
+        purse,
+        plan.redaction,
+    )
     dispatcher = Dispatcher(
         store,
         hub,
@@ -177,6 +197,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         identity=Identity(plan.secret, anonymous=plan.anonymous, issuer=plan.issuer),
         keys=Keys(store.keys, clock, audit),
         audit=audit,
+        people=People(store, clock, keyring),
         rates=Rates(plan.rates),
         call_servers=plan.call_servers,
         hosts=plan.hosts,
@@ -200,6 +221,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         waiting_room,
         adapters.capacity,
         emergency,
+        Retention(store.records, clock, plan.keeping),
     )
 
 

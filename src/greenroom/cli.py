@@ -11,9 +11,10 @@ import typer
 from rich.markup import escape
 
 from greenroom import __version__
-from greenroom.commands import db, deliveries, keys, relay, stand_in
+from greenroom.commands import data, db, deliveries, keys, relay, stand_in
 from greenroom.commands.audit import audit
 from greenroom.commands.cost import cost
+from greenroom.commands.data import transcript
 from greenroom.commands.doctor import doctor
 from greenroom.commands.emergency import resume, stop_all
 from greenroom.commands.listen import listen
@@ -26,12 +27,13 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="The session layer for voice agents.\n\nExample:  [bold]greenroom serve[/bold]",
 )
+app.add_typer(data.app, name="data")
 app.add_typer(db.app, name="db")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(keys.app, name="keys")
 app.add_typer(relay.app, name="relay")
 app.add_typer(stand_in.app, name="stand-in")
-for command in (doctor, cost, listen, sessions, end, reap, resume, token, audit):
+for command in (doctor, cost, listen, sessions, end, reap, resume, token, audit, transcript):
     app.command()(command)
 app.command(name="stop-all")(stop_all)
 

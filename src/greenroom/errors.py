@@ -109,6 +109,13 @@ class NotFound(GreenroomError):
     status = 404
 
 
+class MethodNotAllowed(BadRequest):
+    """There is something at this path, but not by this method; the `Allow` header says which."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
 class SessionEnded(GreenroomError):
     """The session is over; start a new one."""
 

@@ -39,6 +39,8 @@ from greenroom.running import LOCK_FILE, announced
 from greenroom.service.call_servers import CallServers
 from greenroom.service.issuer import Issuer
 from greenroom.service.purse import Money
+from greenroom.service.redaction import Redaction, redaction_by
+from greenroom.service.retention import keeping_of
 from greenroom.service.sessions import Assistant
 from greenroom.session.inputs import BotExited
 from greenroom.session.model import EndReason, Stage
@@ -143,6 +145,8 @@ async def build(
         issuer=_issuer(settings),
         daily_webhook_secret=account.webhook_secret if account else None,
         call_servers=_call_servers(settings, sender, serving=address is not None),
+        redaction=redaction_by(settings.redact) if address else Redaction(),
+        keeping=keeping_of(settings.keep_words_days, settings.keep_sessions_days),
     )
     rooms = _rooms(settings, account, clock)
     adapters = Adapters(store, MemoryHub(), clock, launcher, rooms, sender, capacity)

@@ -116,6 +116,16 @@ class Settings(BaseSettings):
         default=None,
         description="What Daily may record: `cloud`, `cloud-audio-only` …; else nothing.",
     )
+    redact: str | None = Field(
+        default=None,
+        description="A function that takes out of people's words what is not to be kept.",
+    )
+    keep_words_days: float | None = Field(
+        default=None, ge=0, description="How long what was said is kept after the session's end."
+    )
+    keep_sessions_days: float | None = Field(
+        default=None, ge=2, description="How long sessions are kept at all."
+    )
     daily_api_url: str = Field(
         default="https://api.daily.co/v1", description="Daily's API, or for tests its stand-in."
     )

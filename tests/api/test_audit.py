@@ -87,7 +87,9 @@ async def test_it_is_filtered_and_read_on(server: House) -> None:
 async def test_there_is_no_door_to_change_it(server: House) -> None:
     async with operator(server) as ops:
         for method in ("POST", "PUT", "PATCH", "DELETE"):
-            assert (await ops.request(method, "/api/operator/audit")).status_code == 405
+            answer = await ops.request(method, "/api/operator/audit")
+            assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+            assert "GET" in answer.headers["Allow"]
     paths = server.parts.store.audit
     assert {name for name in dir(paths) if not name.startswith("_")} == {"add", "listed"}
 

@@ -19,6 +19,9 @@ _ASK_WITHIN_S = 12.0
 _FATES = {"stay": 5, "goodbye": 3, "leave": 2, "crash": 1}
 _REST_S = 0.4
 
+# Every refusal has a code, whatever happens to the server.
+NO_CODE = "(no code)"
+
 
 class Person:
     """One user, who starts sessions again and again and does this and that with them."""
@@ -105,8 +108,17 @@ class Person:
         """Ask, and count the answer; the server may be away."""
         with contextlib.suppress(httpx.HTTPError):
             answer = await self._http.request(method, path, json=json)
-            code = answer.json().get("code", "") if answer.status_code >= 400 else ""
-            self.answers[f"{answer.status_code} {code}".strip()] += 1
+            self.answers[f"{answer.status_code} {_code_of(answer)}".strip()] += 1
             return answer
         self.answers["nobody answered"] += 1
         return None
+
+
+def _code_of(answer: httpx.Response) -> str:
+    """The code of a refusal; whatever else a server says of one is a promise broken."""
+    if answer.status_code < 400:
+        return ""
+    try:
+        return str(answer.json()["code"])
+    except (ValueError, KeyError, TypeError):
+        return NO_CODE

@@ -16,7 +16,7 @@ from greenroom.session.rates import Rate
 from greenroom.testing.postgres_server import PostgresServer
 from tests.chaos.bot import LEAST_TURN_S, TURN_USD
 from tests.chaos.house import House
-from tests.chaos.people import Person
+from tests.chaos.people import NO_CODE, Person
 from tests.chaos.plan import Fault, Misfortune
 from tests.chaos.verdict import LATE_S, Promises, complaints
 from tests.e2e.server import eventually
@@ -97,7 +97,8 @@ class Run:
                 task.cancel()
             await self._until_all_is_over()
             watch.cancel()
-        return [*self._wrong, *complaints(await self._house.found(), PROMISES)]
+        blunt = [f"answered {a} {n} times" for a, n in self.answers().items() if _is_blunt(a)]
+        return [*self._wrong, *blunt, *complaints(await self._house.found(), PROMISES)]
 
     def answers(self) -> Counter[str]:
         """How the server answered, by status and code."""
@@ -205,3 +206,7 @@ async def run(
             f"the log says: {line}" for line in house.server.log.splitlines() if "uncaught" in line
         ]
         return wrong, one.answers(), house.server.log
+
+
+def _is_blunt(answer: str) -> bool:
+    return answer.startswith("500") or answer.endswith(NO_CODE)

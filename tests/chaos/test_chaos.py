@@ -22,7 +22,6 @@ async def test_a_misfortune_of_nearly_every_kind(tmp_path: Path) -> None:
     assert not wrong, "\n".join([*wrong, "", *happened, "", log])
     assert len(happened) == len(plan) == len(Fault) - len(left_out)
     assert answers["201"], "nobody ever got a session"
-    assert not [answer for answer in answers if answer.startswith("500")]
 
 
 def test_a_seed_plays_the_same_again() -> None:

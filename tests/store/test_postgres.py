@@ -19,6 +19,7 @@ from greenroom.session.policy import UNLIMITED, Occupancy, Place
 from greenroom.store.postgres import PostgresDatabase
 from greenroom.store.sql import SqlStore
 from greenroom.testing.postgres_server import PostgresServer
+from greenroom.testing.records_contract import RecordsContract
 from greenroom.testing.store_contract import StoreContract, a_session, create
 
 
@@ -29,7 +30,7 @@ async def store(postgres_url: str) -> AsyncIterator[SqlStore]:
     await opened.close()
 
 
-class TestPostgres(StoreContract):
+class TestPostgres(StoreContract, RecordsContract):
     pass
 
 

@@ -22,10 +22,12 @@ from greenroom.api import (
     link,
     operators,
     pipecat,
+    records,
     vapi,
     voice,
     webhook,
 )
+from greenroom.api.cutoff import CutOff
 from greenroom.api.description import install_description
 from greenroom.api.errors import install_errors
 from greenroom.api.identity import Identity
@@ -46,6 +48,7 @@ from greenroom.service.keys import Keys
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
+from greenroom.service.people import People
 from greenroom.service.purse import Purse
 from greenroom.service.rates import Rates
 from greenroom.service.reports import Reports
@@ -74,6 +77,7 @@ class Parts:
     identity: Identity
     keys: Keys
     audit: Audit
+    people: People
     rates: Rates
     call_servers: CallServers
     hosts: Sequence[str]
@@ -98,7 +102,7 @@ def build_app(parts: Parts) -> FastAPI:
     install_errors(app, parts.metrics)
     for resource in (voice, cost, pipecat, cloud, vapi, events, link, webhook, daily, health):
         app.include_router(resource.router)
-    for resource in (operators, keys, audit, deliveries):
+    for resource in (operators, keys, audit, deliveries, records):
         app.include_router(resource.router)
     install_description(app)
     install_page(app)
@@ -115,4 +119,5 @@ def build_app(parts: Parts) -> FastAPI:
         )
     # On loopback a foreign host name means that a web page rebinds its own name to us.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(parts.hosts))
+    app.add_middleware(CutOff)
     return app

@@ -18,6 +18,7 @@ from greenroom.errors import (
     BadRequest,
     Forbidden,
     GreenroomError,
+    MethodNotAllowed,
     NotFound,
     RateLimited,
     TooLarge,
@@ -36,6 +37,7 @@ _BY_STATUS: dict[int, type[GreenroomError]] = {
     401: Unauthorized,
     403: Forbidden,
     404: NotFound,
+    405: MethodNotAllowed,
     413: TooLarge,
 }
 

@@ -31,6 +31,8 @@ class Act(StrEnum):
     OPERATOR_TOKEN = "token.operator"  # noqa: S105 - a name
     REPLAY = "delivery.replay"
     UPGRADE = "database.upgrade"
+    EXPORT = "user.export"
+    ERASE = "user.erase"
     # What a server's key does in the name of a user.
     USER_TOKEN = "token.user"  # noqa: S105 - a name
     START = "session.start"

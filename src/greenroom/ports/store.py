@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from greenroom.ports.audit import AuditStore
     from greenroom.ports.deliveries import DeliveryStore
     from greenroom.ports.keys import KeyStore
+    from greenroom.ports.records import Records
 
 
 class StaleWrite(Exception):
@@ -174,6 +175,11 @@ class Store(Protocol):
     @property
     def audit(self) -> AuditStore:
         """The audit log."""
+        ...
+
+    @property
+    def records(self) -> Records:
+        """What is kept of people."""
         ...
 
     async def admit(

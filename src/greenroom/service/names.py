@@ -46,6 +46,10 @@ class Keyring:
         # As bytes: of text it compares only ASCII, and what is offered may be anything.
         return hmac.compare_digest(self.launch_secret(launch_id).encode(), offered.encode())
 
+    def alias_of(self, user_id: str, tenant: str) -> str:
+        """Who a user is once erased: always the same, and without the secret nobody's."""
+        return f"erased-{self._digest('erased', tenant, user_id)[:16]}"
+
     def webhook_secret(self, launch_id: str) -> str:
         """What the bot of this launch signs its webhooks with."""
         return webhook_secret(self.launch_secret(launch_id))

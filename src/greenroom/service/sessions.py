@@ -29,6 +29,7 @@ from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring, digest_of
 from greenroom.service.policies import Outside, outside
 from greenroom.service.purse import Purse
+from greenroom.service.redaction import Redaction
 from greenroom.service.starting import Assistant, Started, Starting, Wish, limits_for, whole_body
 from greenroom.service.tracing import ids_of
 from greenroom.service.writer import (
@@ -76,6 +77,7 @@ class Sessions:
         metrics: Counters.
         admission: Decides who comes in.
         purse: Prices and budgets.
+        redaction: What is taken out of people's words before they are kept.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Sessions:
         metrics: Metrics,
         admission: Admission,
         purse: Purse,
+        redaction: Redaction | None = None,
     ) -> None:
         self._store = store
         self._hub = hub
@@ -97,7 +100,7 @@ class Sessions:
         self._keyring = keyring
         self._assistants = assistants
         self._metrics = metrics
-        self._writer = Writer(store, hub, clock, metrics, purse)
+        self._writer = Writer(store, hub, clock, metrics, purse, redaction)
         self._starting = Starting(store, clock, keyring, metrics, admission, purse, self._writer)
 
     # ---- commands

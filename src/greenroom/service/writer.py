@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from asyncio import Lock
+from collections.abc import Sequence
 from dataclasses import replace
 from weakref import WeakValueDictionary
 
@@ -17,6 +18,7 @@ from greenroom.service.deliveries import DELIVERIES_TOPIC
 from greenroom.service.events import words_of
 from greenroom.service.metrics import Metrics
 from greenroom.service.purse import Purse
+from greenroom.service.redaction import Redaction
 from greenroom.service.tracing import ids_of, span
 from greenroom.session import inputs as i
 from greenroom.session.deadlines import deadlines
@@ -50,16 +52,24 @@ class Writer:
         clock: The time.
         metrics: Counters.
         purse: Prices and budgets.
+        redaction: What is taken out of people's words before they are kept.
     """
 
     def __init__(
-        self, store: Store, hub: Hub, clock: Clock, metrics: Metrics, purse: Purse
+        self,
+        store: Store,
+        hub: Hub,
+        clock: Clock,
+        metrics: Metrics,
+        purse: Purse,
+        redaction: Redaction | None = None,
     ) -> None:
         self._store = store
         self._hub = hub
         self._clock = clock
         self._metrics = metrics
         self._purse = purse
+        self._redaction = redaction or Redaction()
         self._turns: WeakValueDictionary[str, Lock] = WeakValueDictionary()
 
     async def apply(self, session_id: str, event: i.Input, known: Session | None = None) -> Session:
@@ -109,26 +119,32 @@ class Writer:
                     return before, change
                 known = None  # no commit has found out whether it still is so
                 continue
+            events = self._redaction.of(_events(change))
             try:
                 with span(f"session.{type(event).__name__}", before):
                     after = await self._store.commit(
-                        before, change.session, _events(change), _effects(change), now
+                        before, change.session, events, _effects(change), now
                     )
             except StaleWrite:
                 known = None
                 continue
-            self.announce(before, change, now)
+            self._announce(before, change, events, now)
             return before, Change(after, change.facts, change.effects, change.outcome)
         raise Conflict("The session is changing too fast. Try again.")
 
     def announce(self, before: Session, change: Change, at: float) -> None:
         """Count and log what was committed at this time, and tell whoever waits for it."""
+        self._announce(before, change, _events(change), at)
+
+    def _announce(
+        self, before: Session, change: Change, events: Sequence[NewEvent], at: float
+    ) -> None:
         after = change.session
         self._purse.note(before, after)
         if before.stage is Stage.QUEUED and after.stage is Stage.CONNECTING:
             self._note_start(after)
         self._note_end(before, after)
-        self._wake(before.last_seq, change, at)
+        self._wake(before.last_seq, change, events, at)
         if _first_due_at(after) < _first_due_at(before):
             self._hub.publish(DEADLINES_TOPIC)  # those who keep time know of the later ones
         if Stage.QUEUED is before.stage is not after.stage or after.stage is Stage.ENDED:
@@ -137,7 +153,7 @@ class Writer:
     def begun(self, change: Change, at: float) -> None:
         """As `announce`, of a session that was stored for the first time."""
         self._note_start(change.session)
-        self._wake(0, change, at)
+        self._wake(0, change, _events(change), at)
         self._hub.publish(DEADLINES_TOPIC)
 
     def _note_start(self, session: Session) -> None:
@@ -161,11 +177,10 @@ class Writer:
             duration_s=round(duration_s, 1),
         )
 
-    def _wake(self, last_seq: int, change: Change, at: float) -> None:
+    def _wake(self, last_seq: int, change: Change, events: Sequence[NewEvent], at: float) -> None:
         session_id = change.session.id
-        words = words_of(session_id, last_seq, at, _events(change))
-        self._hub.publish(session_topic(session_id), words)
-        if change.facts:
+        self._hub.publish(session_topic(session_id), words_of(session_id, last_seq, at, events))
+        if events:
             self._hub.publish(DELIVERIES_TOPIC)
         if change.effects:
             self._hub.publish(EFFECTS_TOPIC)

@@ -82,12 +82,13 @@ class BotSpoke:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Words of one side."""
+    """Words of one side. ``typed``: by the user, which is no turn of the conversation's."""
 
     role: Literal["user", "assistant"]
     text: str
     final: bool
     turn: int
+    typed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ def _resume(draft: Draft, resume: i.Resume, now: float) -> None:
 def _message(draft: Draft, message: i.Message, now: float) -> None:
     _acted(draft, now)
     draft.tell_bot("message", text=message.text)
+    draft.tell(f.Said("user", message.text, final=True, turn=0, typed=True))
 
 
 def _tell_causes(draft: Draft) -> None:

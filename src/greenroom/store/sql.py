@@ -47,6 +47,7 @@ from greenroom.store.audit import SqlAudit
 from greenroom.store.deliveries import SqlDeliveries
 from greenroom.store.keys import SqlKeys
 from greenroom.store.occupancy import census, waiting_sessions
+from greenroom.store.records import SqlRecords
 from greenroom.store.rows import from_row, to_row
 from greenroom.store.transactions import T, Transactions, Work
 
@@ -100,6 +101,7 @@ class SqlStore:
         self.deliveries = SqlDeliveries(db)
         self.keys = SqlKeys(db)
         self.audit = SqlAudit(db)
+        self.records = SqlRecords(db)
         self._admission_lock = admission_lock
         self._turn = asyncio.Lock()
 

@@ -76,6 +76,8 @@ sessions = Table(
     Column("end_note", Text),
     Column("last_seq", Integer, nullable=False),
     Column("version", Integer, nullable=False),
+    # Since then nothing is kept of what was said. No part of the record: nothing goes by it.
+    Column("erased_at", Float),
 )
 
 # In these very words in the indexes and in every query that is to use them: a planner that meets
@@ -83,6 +85,8 @@ sessions = Table(
 LIVE = text("stage NOT IN ('ending', 'ended')")
 UNENDED = text("stage <> 'ended'")
 QUEUED = text("stage = 'queued'")
+HAS_ENDED = text("ended_at IS NOT NULL")
+KEEPS_WORDS = text("ended_at IS NOT NULL AND erased_at IS NULL")
 Index(
     "uq_sessions_live",
     sessions.c.user_id,
@@ -95,6 +99,16 @@ Index(
 # Partial: looking for what runs must not grow with what has ended.
 Index("ix_sessions_unended", sessions.c.stage, sqlite_where=UNENDED, postgresql_where=UNENDED)
 Index("ix_sessions_queued", sessions.c.queue_position, sqlite_where=QUEUED, postgresql_where=QUEUED)
+# Oldest first, for what is erased or forgotten after its time; what is done is not met again.
+Index(
+    "ix_sessions_ended_at", sessions.c.ended_at, sqlite_where=HAS_ENDED, postgresql_where=HAS_ENDED
+)
+Index(
+    "ix_sessions_keeps_words",
+    sessions.c.ended_at,
+    sqlite_where=KEEPS_WORDS,
+    postgresql_where=KEEPS_WORDS,
+)
 # For the day's starts, and for the last one of a user.
 Index("ix_sessions_admitted_at", sessions.c.admitted_at)
 Index("ix_sessions_user_id_admitted_at", sessions.c.user_id, sessions.c.admitted_at)

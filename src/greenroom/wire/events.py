@@ -134,12 +134,16 @@ class BotUnknownData(WireModel):
 
 
 class TranscriptData(WireModel):
-    """What was said. ``turn`` groups the parts of one utterance; ``final``: no more to come."""
+    """What was said. ``turn`` groups the parts of one utterance; ``final``: no more to come.
+
+    ``typed``: the user typed it, whole; its ``turn`` is 0 and says nothing.
+    """
 
     role: Literal["user", "assistant"]
     text: str
     final: bool
     turn: int
+    typed: bool | None = None
 
 
 class ErrorData(WireModel):

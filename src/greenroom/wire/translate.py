@@ -81,8 +81,10 @@ def _typed(fact: f.Fact) -> tuple[e.EventType, WireModel]:
             return (kind.SPEECH_START if speaking else kind.SPEECH_END), e.SpeechData()
         case f.BotSpoke(speaking, interrupted):
             return kind.BOT_SPEAKING, e.BotSpeakingData(speaking=speaking, interrupted=interrupted)
-        case f.Said(role, text, final, turn):
-            return kind.TRANSCRIPT, e.TranscriptData(role=role, text=text, final=final, turn=turn)
+        case f.Said(role, text, final, turn, typed):
+            return kind.TRANSCRIPT, e.TranscriptData(
+                role=role, text=text, final=final, turn=turn, typed=typed or None
+            )
         case f.UnknownHappened(of_kind, told):
             return kind.BOT_UNKNOWN, e.BotUnknownData(kind=of_kind, data=told)
         case f.Failed(code, message, retryable):

@@ -153,7 +153,7 @@ def hang() -> Message:
 
 
 def calls_in(data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The tool calls that a bot reports, ``{id, name, arguments}`` each; anything else is left out."""
+    """The tool calls that a bot reports, ``{id, name, arguments}`` each; the rest is left out."""
     found = data.get("toolCallList")
     return [
         {"id": call["id"], "name": call["name"], "arguments": call.get("arguments") or {}}

@@ -320,7 +320,7 @@ function withEvent(state: VoiceState, event: TypedEvent): VoiceState {
     case 'voice.bot.speaking':
       return set(state, { isSpeaking: event.data.speaking, isThinking: false });
     case 'voice.transcript':
-      return withTranscript(state, event.data, event.time);
+      return withTranscript(state, event.data, event);
     case 'voice.cost':
       return { ...state, cost: event.data };
     case 'voice.error':
@@ -338,15 +338,15 @@ function withEphemeral(state: VoiceState, told: EphemeralEvent): VoiceState {
 }
 
 /** Parts of one utterance have the same role and turn; a later part replaces an earlier one. */
-function withTranscript(state: VoiceState, data: TranscriptData, time: string): VoiceState {
-  const id = `${data.role}-${data.turn}`;
+function withTranscript(state: VoiceState, data: TranscriptData, event: { seq: number; time: string }): VoiceState {
+  const id = data.typed ? `typed-${event.seq}` : `${data.role}-${data.turn}`;
   const found = state.messages.findIndex((message) => message.id === id);
   const said: VoiceMessage = {
     id,
     role: data.role,
     text: data.text,
     final: data.final,
-    time: state.messages[found]?.time ?? time,
+    time: state.messages[found]?.time ?? event.time,
   };
   const messages =
     found < 0

@@ -520,12 +520,15 @@ export interface TicketAnswer {
 }
 /**
  * What was said. ``turn`` groups the parts of one utterance; ``final``: no more to come.
+ *
+ * ``typed``: the user typed it, whole; its ``turn`` is 0 and says nothing.
  */
 export interface TranscriptData {
   role: 'user' | 'assistant';
   text: string;
   final: boolean;
   turn: number;
+  typed?: boolean | null;
 }
 /**
  * How loud somebody is at this moment, 0 … 1, as the bot measures it.
@@ -699,6 +702,8 @@ export interface VoiceBotUnknownEvent {
 }
 /**
  * What was said. ``turn`` groups the parts of one utterance; ``final``: no more to come.
+ *
+ * ``typed``: the user typed it, whole; its ``turn`` is 0 and says nothing.
  */
 export interface VoiceTranscriptEvent {
   v: number;

@@ -130,6 +130,14 @@ describe('the transcript', () => {
     expect(state.transcript).toMatchObject({ id: 'user-1' });
   });
 
+  test('takes what was typed for itself, each time', () => {
+    const typed = (text: string) =>
+      event('voice.transcript', { role: 'user', text, final: true, turn: 0, typed: true });
+    const state = after(...ACTIVE, said('user', 'a', true, 0), typed('b'), typed('c'));
+    expect(state.messages.map(({ text }) => text)).toEqual(['a', 'b', 'c']);
+    expect(state.isThinking).toBe(true);
+  });
+
   test('does not grow without end', () => {
     const many = Array.from({ length: KEPT_MESSAGES + 50 }, (_, turn) => said('assistant', `${turn}`, true, turn));
     const { messages } = after(...ACTIVE, ...many);

@@ -1,0 +1,100 @@
+"""What is taken out of people's words before they are kept: an application's hook says what."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+
+from greenroom.errors import BadSetting
+from greenroom.ports.store import NewEvent
+from greenroom.wire.events import EventType
+from greenroom.wire.translate import APP_PREFIXES
+
+log = structlog.get_logger("greenroom.redaction")
+
+Redact = Callable[[str], str]
+
+# Instead of words that the hook has failed on: they might be the very ones.
+WITHHELD = "[withheld]"
+_OF_PEOPLE = (EventType.TRANSCRIPT.value, EventType.BOT_UNKNOWN.value)
+# Names of things in an event's data, which is the application's otherwise.
+_NO_WORDS = ("role", "kind")
+
+
+class Redaction:
+    """Passes every word that somebody may have said through the application's hook.
+
+    Transcripts (typed words among them) and what a bot tells for the application: every text in it.
+    The hook runs between decision and commit, so that what it takes out is neither stored nor told
+    to a page or an application. The bot has heard it all the same.
+
+    Args:
+        redact: Text in, text out. It holds up everything, so it must be quick, and must not wait.
+    """
+
+    def __init__(self, redact: Redact | None = None) -> None:
+        self._redact = redact
+
+    def of(self, events: Sequence[NewEvent]) -> Sequence[NewEvent]:
+        """The events as they may be kept."""
+        if self._redact is None:
+            return events
+        return [
+            NewEvent(event.type, self._data(event.data)) if _may_hold_words(event) else event
+            for event in events
+        ]
+
+    def _data(self, data: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: value if name in _NO_WORDS else self._value(value) for name, value in data.items()
+        }
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, dict):
+            return {name: self._value(one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [self._value(one) for one in value]
+        return value
+
+    def _text(self, text: str) -> str:
+        assert self._redact is not None
+        try:
+            redacted = self._redact(text)
+        except Exception as error:
+            # Neither the words nor the error's own: it may repeat them.
+            log.error("redaction.failed", error=type(error).__name__)
+            return WITHHELD
+        if not isinstance(redacted, str):
+            log.error("redaction.failed", error=f"it returned {type(redacted).__name__}")
+            return WITHHELD
+        return redacted
+
+
+def redaction_by(name: str | None) -> Redaction:
+    """The redaction by a hook of this name, ``package.module:function``; None: there is none.
+
+    Raises:
+        BadSetting: There is no such function.
+    """
+    if not name:
+        return Redaction()
+    module, _, function = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise BadSetting(
+            f"GREENROOM_REDACT is {name}, which cannot be imported ({error}). It names a function "
+            "that takes a text and returns it as it may be kept: package.module:function"
+        ) from error
+    if not callable(found):
+        raise BadSetting(f"GREENROOM_REDACT is {name}, which is no function.")
+    return Redaction(found)
+
+
+def _may_hold_words(event: NewEvent) -> bool:
+    return event.type in _OF_PEOPLE or event.type.startswith(APP_PREFIXES)

@@ -1,0 +1,137 @@
+"""What is kept of people, in SQL: read in order, erased in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, delete, func, select, update
+
+from greenroom.ports.records import Erased, StillLive
+from greenroom.ports.store import StoredEvent, Total
+from greenroom.session.model import Session
+from greenroom.store import tables as t
+from greenroom.store.rows import from_row
+from greenroom.store.transactions import Transactions
+from greenroom.wire.events import EventType
+
+_s = t.sessions.c
+# Everything that hangs on a session. Its deliveries go with its events.
+_OF_A_SESSION = (t.tickets, t.delivery_lanes, t.events, t.effects, t.deadlines)
+_SPEND_KEY = ("day", "tenant", "assistant", "component")
+
+
+class SqlRecords:
+    """Implements `greenroom.ports.records.Records` beside `greenroom.store.sql.SqlStore`.
+
+    Args:
+        db: Runs the transactions.
+    """
+
+    def __init__(self, db: Transactions) -> None:
+        self._db = db
+
+    async def transcript(self, session_id: str, limit: int) -> list[StoredEvent]:
+        """See `Records.transcript`."""
+        mine = t.events.c.session_id == session_id
+        said = t.events.c.type == EventType.TRANSCRIPT.value
+        wanted = select(t.events).where(mine, said).order_by(t.events.c.seq).limit(limit)
+        return await self._db.read(
+            lambda db: [StoredEvent(**row) for row in db.execute(wanted).mappings()]
+        )
+
+    async def of_user(
+        self, user_id: str, tenant: str, *, after: str | None, limit: int
+    ) -> list[Session]:
+        """See `Records.of_user`."""
+        wanted = select(t.sessions).where(_s.user_id == user_id, _s.tenant == tenant)
+        if after is not None:
+            wanted = wanted.where(_s.id > after)
+        page = wanted.order_by(_s.id).limit(limit)
+        return await self._db.read(
+            lambda db: [from_row(row) for row in db.execute(page).mappings()]
+        )
+
+    async def spent_of(self, user_id: str, tenant: str) -> list[Total]:
+        """See `Records.spent_of`."""
+        day, component = t.spend.c.day, t.spend.c.component
+        mine = (t.spend.c.user_id == user_id) & (t.spend.c.tenant == tenant)
+        amounts = select(day, component, func.sum(t.spend.c.micro_usd)).where(mine)
+        wanted = amounts.group_by(day, component).order_by(day, component)
+        return await self._db.read(
+            lambda db: [Total(row[0], row[1], int(row[2])) for row in db.execute(wanted)]
+        )
+
+    async def erase_user(self, user_id: str, tenant: str, alias: str, now: float) -> Erased:
+        """See `Records.erase_user`."""
+        theirs = (_s.user_id == user_id) & (_s.tenant == tenant)
+
+        def work(db: Connection) -> Erased:
+            live = db.scalars(select(_s.id).where(theirs, t.UNENDED).order_by(_s.id)).all()
+            if live:
+                raise StillLive(live)
+            ids = select(_s.id).where(theirs)
+            counted = select(func.count()).select_from(t.events)
+            events = db.scalar(counted.where(t.events.c.session_id.in_(ids))) or 0
+            sessions = db.scalar(select(func.count()).select_from(ids.subquery())) or 0
+            _erase_events(db, ids, now)
+            # A late report that has read the old row must not write the name back: the version.
+            blank: dict[str, Any] = {
+                "user_id": alias,
+                "room": "",
+                "participant": None,
+                "version": _s.version + 1,
+            }
+            db.execute(update(t.sessions).where(theirs).values(blank))
+            _rename_spend(db, user_id, tenant, alias)
+            return Erased(sessions, events)
+
+        return await self._db.write(work)
+
+    async def erase_words(self, before: float, now: float, limit: int) -> int:
+        """See `Records.erase_words`."""
+        ended = select(_s.id).where(t.KEEPS_WORDS, _s.ended_at < before)
+
+        def work(db: Connection) -> int:
+            ids = db.scalars(ended.order_by(_s.ended_at).limit(limit)).all()
+            _erase_events(db, ids, now)
+            return len(ids)
+
+        return await self._db.write(work)
+
+    async def forget(self, before: float, limit: int) -> int:
+        """See `Records.forget`."""
+        ended = select(_s.id).where(t.HAS_ENDED, _s.ended_at < before)
+
+        def work(db: Connection) -> int:
+            ids = db.scalars(ended.order_by(_s.ended_at).limit(limit)).all()
+            for table in _OF_A_SESSION:
+                db.execute(delete(table).where(table.c.session_id.in_(ids)))
+            db.execute(delete(t.sessions).where(_s.id.in_(ids)))
+            return len(ids)
+
+        return await self._db.write(work)
+
+
+def _erase_events(db: Connection, ids: Sequence[str] | Select[tuple[str]], now: float) -> None:
+    """Of ended sessions: whatever was said or told, by whomever. The version is left as it is."""
+    for table in _OF_A_SESSION:
+        db.execute(delete(table).where(table.c.session_id.in_(ids)))
+    blank: dict[str, Any] = {"body": {}, "end_note": None, "erased_at": now}
+    db.execute(update(t.sessions).where(_s.id.in_(ids)).values(blank))
+
+
+def _rename_spend(db: Connection, user_id: str, tenant: str, alias: str) -> None:
+    """Every total stays what it was; who was erased before, and came back, is added up."""
+    mine = (t.spend.c.user_id == user_id) & (t.spend.c.tenant == tenant)
+    rows = [dict(row) for row in db.execute(select(t.spend).where(mine)).mappings()]
+    if not rows:
+        return
+    put = t.inserts_or_updates(t.spend)[db.dialect.name]
+    more = t.spend.c.micro_usd + put.excluded.micro_usd
+    upsert = put.on_conflict_do_update(
+        index_elements=list(t.spend.primary_key), set_={"micro_usd": more}
+    )
+    ordered = sorted(rows, key=lambda row: [row[name] for name in _SPEND_KEY])
+    db.execute(upsert, [{**row, "user_id": alias} for row in ordered])
+    db.execute(delete(t.spend).where(mine))

@@ -1,0 +1,142 @@
+"""What every store must do with what is kept of people: a suite for pytest.
+
+Subclass `RecordsContract` and give it a fixture ``store``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from greenroom.errors import NotFound
+from greenroom.ports.records import Erased, StillLive
+from greenroom.ports.store import NewEvent, StaleWrite, Store
+from greenroom.session.model import EndReason, Session, Stage
+from greenroom.testing.store_contract import a_session, create
+from greenroom.wire.webhooks import Endpoint
+
+_NOW = 1_800_000_000.0
+_DAY_S = 86_400.0
+_ALIAS = "erased-0123"
+
+
+def _said(text: str) -> NewEvent:
+    data = {"role": "user", "text": text, "final": True, "turn": 1}
+    return NewEvent("voice.transcript", data)
+
+
+async def ended(
+    store: Store, number: int, user_id: str = "ada", at: float = _NOW, tenant: str = "default"
+) -> Session:
+    """A session in which something was said, and which has ended."""
+    made = replace(
+        a_session(number, user_id), tenant=tenant, body={"name": user_id}, created_at=at - 60
+    )
+    events = [NewEvent("voice.session.start", {}), _said(f"I am {user_id}.")]
+    begun = await create(store, made, events)
+    over = replace(
+        begun,
+        stage=Stage.ENDED,
+        ended_at=at,
+        reason=EndReason.KICKED,
+        end_note=f"{user_id} was loud.",
+    )
+    return await store.commit(begun, over, [NewEvent("voice.session.end", {})], [], at)
+
+
+async def _texts(store: Store, session_id: str) -> list[str]:
+    return [event.data["text"] for event in await store.records.transcript(session_id, 100)]
+
+
+class RecordsContract:
+    """The guarantees of `greenroom.ports.records.Records`."""
+
+    async def test_a_transcript_is_what_was_said_in_order(self, store: Store) -> None:
+        begun = await create(store, a_session(1), [_said("one"), NewEvent("app.n", {})])
+        await store.commit(begun, begun, [_said("two"), _said("three")], [], _NOW)
+        assert await _texts(store, "ses_1") == ["one", "two", "three"]
+        two = await store.records.transcript("ses_1", 2)
+        assert [(event.seq, event.data["text"]) for event in two] == [(1, "one"), (3, "two")]
+
+    async def test_a_users_sessions_come_page_by_page(self, store: Store) -> None:
+        for number in (3, 1, 2):
+            await ended(store, number)
+        await ended(store, 4, "bob")
+        await ended(store, 5, tenant="acme")
+        of_user = store.records.of_user
+        first = await of_user("ada", "default", after=None, limit=2)
+        rest = await of_user("ada", "default", after=first[-1].id, limit=2)
+        assert [session.id for session in (*first, *rest)] == ["ses_1", "ses_2", "ses_3"]
+        assert await of_user("ada", "default", after="ses_3", limit=2) == []
+
+    async def test_an_erased_user_leaves_times_and_sums(self, store: Store) -> None:
+        signed = {"url": "https://app.example/in", "secret": f"whsec_{'YWFh' * 8}"}
+        store.deliveries.route([Endpoint.model_validate(signed)])
+        before = await ended(store, 1)
+        assert [one.waiting for one in await store.deliveries.standings()] == [3]
+        erased = await store.records.erase_user("ada", "default", _ALIAS, _NOW + 1)
+        assert erased == Erased(sessions=1, events=3)
+        after = await store.get("ses_1")
+        assert after == replace(
+            before,
+            user_id=_ALIAS,
+            room="",
+            participant=None,
+            body={},
+            end_note=None,
+            version=before.version + 1,
+        )
+        assert await store.events_after("ses_1", 0, 10) == []
+        assert await store.deliveries.standings() == []
+        again = await store.records.erase_user("ada", "default", _ALIAS, _NOW + 2)
+        assert again == Erased(0, 0)
+
+    async def test_nobody_else_is_erased(self, store: Store) -> None:
+        others = [await ended(store, 1, "bob"), await ended(store, 2, tenant="acme")]
+        await store.records.erase_user("ada", "default", _ALIAS, _NOW)
+        for other in others:
+            assert await store.get(other.id) == other
+            assert len(await store.events_after(other.id, 0, 10)) == 3
+
+    async def test_who_talks_is_not_erased(self, store: Store) -> None:
+        await ended(store, 1)
+        live = await create(store, a_session(2), [_said("wait")])
+        with pytest.raises(StillLive) as refused:
+            await store.records.erase_user("ada", "default", _ALIAS, _NOW)
+        assert refused.value.session_ids == [live.id]
+        assert await _texts(store, "ses_1") == ["I am ada."]
+
+    async def test_nothing_late_brings_a_name_back(self, store: Store) -> None:
+        known = await ended(store, 1)
+        await store.records.erase_user("ada", "default", _ALIAS, _NOW)
+        with pytest.raises(StaleWrite):
+            await store.commit(known, known, [_said("late")], [], _NOW)
+
+    async def test_words_are_erased_after_their_time(self, store: Store) -> None:
+        old = await ended(store, 1, at=_NOW - 3 * _DAY_S)
+        await ended(store, 2, at=_NOW - _DAY_S)
+        live = await create(store, a_session(3, "eve"), [_said("still here")])
+        erase = store.records.erase_words
+        assert await erase(_NOW - 2 * _DAY_S, _NOW, 10) == 1
+        assert await erase(_NOW - 2 * _DAY_S, _NOW, 10) == 0
+        assert await store.get("ses_1") == replace(old, body={}, end_note=None)
+        assert await _texts(store, "ses_1") == []
+        assert await _texts(store, "ses_2") == ["I am ada."]
+        assert await erase(_NOW + _DAY_S, _NOW, 10) == 1
+        assert await _texts(store, live.id) == ["still here"]
+
+    async def test_sessions_are_forgotten_oldest_first(self, store: Store) -> None:
+        for number in (1, 2, 3):
+            await ended(store, number, at=_NOW + number)
+        live = await create(store, a_session(4, "eve"), [_said("still here")])
+        forget = store.records.forget
+        assert await forget(_NOW + 3, 1) == 1
+        assert await forget(_NOW + 3, 10) == 1
+        assert await forget(_NOW + 3, 10) == 0
+        for gone in ("ses_1", "ses_2"):
+            with pytest.raises(NotFound):
+                await store.get(gone)
+        assert await _texts(store, "ses_3") == ["I am ada."]
+        assert await forget(_NOW + 99, 10) == 1
+        assert [session.id for session in await store.unended()] == [live.id]
