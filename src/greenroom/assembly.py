@@ -14,7 +14,7 @@ from greenroom.ports.clock import Clock
 from greenroom.ports.deliveries import Sender
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import Launcher
-from greenroom.ports.rooms import Rooms
+from greenroom.ports.rooms import Door, Rooms
 from greenroom.ports.store import Store
 from greenroom.service.admission import Admission, Jitter
 from greenroom.service.attendance import Attendance
@@ -84,6 +84,7 @@ class Plan:
         issuer: Who else signs users, by keys of their own.
         daily_webhook_secret: What Daily signs its webhooks with; None: none are taken.
         call_servers: Where VAPI calls are told of.
+        call_door: Who gets into the rooms of VAPI calls.
         redaction: What is taken out of people's words before they are kept.
         keeping: How long is kept what.
     """
@@ -103,6 +104,7 @@ class Plan:
     issuer: Issuer | None = None
     daily_webhook_secret: str | None = None
     call_servers: CallServers = field(default_factory=CallServers)
+    call_door: Door = Door.PRIVATE
     redaction: Redaction = field(default_factory=Redaction)
     keeping: Keeping = field(default_factory=Keeping)
 
@@ -200,6 +202,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         people=People(store, clock, keyring),
         rates=Rates(plan.rates),
         call_servers=plan.call_servers,
+        call_door=plan.call_door,
         hosts=plan.hosts,
         origins=plan.origins,
         metrics_open=plan.metrics_open,

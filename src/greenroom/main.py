@@ -144,6 +144,7 @@ async def build(
         rates=settings.rates(),
         issuer=_issuer(settings),
         daily_webhook_secret=account.webhook_secret if account else None,
+        call_door=settings.vapi_rooms,
         call_servers=_call_servers(settings, sender, serving=address is not None),
         redaction=redaction_by(settings.redact) if address else Redaction(),
         keeping=keeping_of(settings.keep_words_days, settings.keep_sessions_days),

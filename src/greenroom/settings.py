@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from greenroom.elsewhere import COLD_JOIN_S, CloudSettings, LauncherKind
 from greenroom.errors import BadSetting
+from greenroom.ports.rooms import Door
 from greenroom.session.budgets import BudgetKind, Budgets
 from greenroom.session.model import Limits
 from greenroom.session.policy import MachineQuotas, Quotas
@@ -173,6 +174,10 @@ class Settings(BaseSettings):
     )
     vapi_server_secret: SecretStr | None = Field(
         default=None, description="Goes along as `X-Vapi-Secret`; `Bearer …` as `Authorization`."
+    )
+    vapi_rooms: Door = Field(
+        default=Door.PRIVATE,
+        description="`open`: their address alone lets people in, for VAPI's SDK before its 2.7.",
     )
     bot_memory_limit_mb: int = Field(default=512, ge=64, description="Private memory of a bot.")
     spares: int = Field(

@@ -9,12 +9,14 @@ import httpx
 import pytest
 
 from greenroom import assembly
+from greenroom.api.app import build_app
 from greenroom.ports.audit import Act
-from greenroom.ports.rooms import Party
+from greenroom.ports.launcher import ExitCause
+from greenroom.ports.rooms import Door, Party
 from greenroom.rooms.daily.tokens import user_id_of
 from greenroom.session.model import EndReason, Stage
 from greenroom.session.policy import UNLIMITED, Quotas
-from greenroom.testing.daily import DailyStandIn, Fault
+from greenroom.testing.daily import DailyStandIn, Fault, JoinRefused
 from greenroom.wire.keys import Scope
 from greenroom.wire.vapi.messages import SPEAKER
 from tests.conftest import SECRET, House
@@ -255,6 +257,43 @@ async def test_a_server_with_a_private_key_sees_its_calls(
     assert refused(await page.get(f"/call/{call['id']}"))[:2] == (404, "not_found")
 
 
+async def test_older_sdks_join_an_open_room_without_a_token_if_that_is_set(
+    house: House,
+    daily: DailyStandIn,
+    page: httpx.AsyncClient,
+    webhook: Json,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    object.__setattr__(house.parts, "call_door", Door.OPEN)
+    page._transport = httpx.ASGITransport(build_app(house.parts), client=("127.0.0.1", 1))
+    first, second = await called(page), await called(page)
+    name = first["webCallUrl"].rsplit("/", 1)[-1]
+    assert len(name) == len("open-") + 32
+    assert first["webCallUrl"] != second["webCallUrl"], "a room a call"
+    session = await house.session(first["id"])
+    spec = await house.parts.entrance.bot(session)
+    bot = daily.join(name, spec.token)
+    user = daily.join(name)  # as plain daily-js does
+    with pytest.raises(JoinRefused, match="full"):
+        daily.join(name)
+    await daily.webhooks.deliver()
+    session = await house.session(first["id"])
+    assert (session.stage, session.participant) == (Stage.ACTIVE, user.id)
+    daily.leave(user)
+    await daily.webhooks.deliver()
+    session = await house.session(first["id"])
+    assert (session.stage, session.reason) == (Stage.ENDING, EndReason.LEFT)
+    await house.until_true(lambda: session.launch_id in house.launcher.orders)
+    await house.launcher.exit(session.launch_id, ExitCause.ENDED)
+    await house.until(lambda session: session.stage is Stage.ENDED, session.id)
+    await house.until_true(lambda: not bot.present)
+    with pytest.raises(JoinRefused, match="expired"):
+        daily.join(name)
+    assert name not in capsys.readouterr().out, "the log tells nobody how to get in"
+    plain = (await house.sessions.start("ada", None)).session
+    assert plain.room.startswith("voice-"), "no other room is open"
+
+
 async def test_nobody_makes_a_call_of_a_session_by_another_door(
     house: House, web: httpx.AsyncClient
 ) -> None:
@@ -281,7 +320,6 @@ async def test_on_rooms_of_its_own_a_server_says_what_to_set(server_of_its_own: 
 
 @pytest.fixture
 async def server_of_its_own(store: Any, quotas: Quotas) -> Any:
-    from greenroom.api.app import build_app
     from greenroom.service.sessions import Assistant
     from greenroom.session.model import Limits
     from tests.conftest import a_house

@@ -36,7 +36,7 @@ from greenroom.api.page import SecurityHeaders, install_page
 from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import Launcher
-from greenroom.ports.rooms import Rooms
+from greenroom.ports.rooms import Door, Rooms
 from greenroom.ports.store import Store
 from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
@@ -80,6 +80,7 @@ class Parts:
     people: People
     rates: Rates
     call_servers: CallServers
+    call_door: Door
     hosts: Sequence[str]
     origins: Sequence[str]
     metrics_open: bool = False

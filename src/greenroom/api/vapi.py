@@ -30,6 +30,7 @@ from greenroom.errors import (
     UnsupportedCall,
     UnsupportedTransport,
 )
+from greenroom.ports.rooms import Door
 from greenroom.ports.store import Store
 from greenroom.service.call_servers import CallServers, everything_told
 from greenroom.service.sessions import Sessions, Started
@@ -75,7 +76,7 @@ async def create_web_call(
     servers: CallServers = request.app.state.call_servers
     servers.check(plan.body)
     async with doors.passing(request, who, doors.START):
-        started = await _begin(plan, who, trace_id, sessions)
+        started = await _begin(plan, who, trace_id, request, sessions)
         doors.note_session(request, started.session.id)
         async with ended_if_shut_out(started, sessions):
             room = await entrance.user(started.session)
@@ -99,13 +100,14 @@ async def get_call(session_id: str, request: Request, sessions: SessionsDep) -> 
 
 
 async def _begin(
-    plan: w.CallPlan, who: Asking, trace_id: str | None, sessions: Sessions
+    plan: w.CallPlan, who: Asking, trace_id: str | None, request: Request, sessions: Sessions
 ) -> Started:
+    door: Door = request.app.state.call_door
     try:
         return await sessions.start(
             who.user_id,
             _assistant(plan, sessions),
-            call=plan.body,
+            call={**plan.body, "door": door.value},
             tenant=who.tenant,
             # Who leaves has hung up, unless the page said that it comes back.
             most_persistence_s=math.inf if plan.keeps_room else 0.0,
