@@ -7,8 +7,9 @@ transport the bot has, and carries out what the page asks for by the bot's own h
 from __future__ import annotations
 
 import asyncio
+import secrets
+import string
 import time
-import uuid
 from typing import Any, Protocol
 
 from loguru import logger
@@ -286,7 +287,7 @@ class Caller(BaseObserver):
 
     async def call_tool(self, name: str, arguments: dict[str, Any]) -> Any:
         """See `greenroom.bot.attached.Attached.call_tool`."""
-        call_id = f"call_{uuid.uuid4().hex[:24]}"
+        call_id = _new_call_id()
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._tools[call_id] = answer
         call = {"id": call_id, "name": name, "arguments": arguments}
@@ -309,6 +310,11 @@ class Caller(BaseObserver):
             answer = self._tools.get(str(told["toolCallId"]))
             if answer is not None and not answer.done():
                 answer.set_result(told)
+
+
+def _new_call_id() -> str:
+    """Letters only: what an application has taken out of people's words must leave it whole."""
+    return "call_" + "".join(secrets.choice(string.ascii_lowercase) for _ in range(24))
 
 
 def caller(session: BotSession, worker: PipelineWorker, attached: SaysGoodbye) -> Caller | None:
