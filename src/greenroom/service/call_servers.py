@@ -20,7 +20,7 @@ from greenroom.ports.deliveries import Answer, Delivery
 from greenroom.ports.store import Store, StoredEvent
 from greenroom.service.letters import USER_AGENT, Letter
 from greenroom.service.links import Links
-from greenroom.service.policies import POLICIES, Outside
+from greenroom.service.policies import POLICIES, Outside, outside
 from greenroom.session.model import Session
 from greenroom.wire.link import MAX_LINK_MESSAGE_BYTES, Command, CommandKind
 from greenroom.wire.vapi import messages as m
@@ -159,8 +159,9 @@ class CallMessages:
         command_id = f"{session.id}.tools.{event.seq}"
         kind = CommandKind.TOOL_RESULTS
         command = Command(command_id=command_id, kind=kind, data={"results": results})
+        timeout_s = POLICIES[Outside.TELL_BOT].timeout_s
         try:
-            await link.tell(command, POLICIES[Outside.TELL_BOT].timeout_s)
+            await outside(Outside.TELL_BOT, lambda: link.tell(command, timeout_s))
         except Unavailable as error:
             log.warning("tools.not_told", session=session.id, error=error.message)
 
