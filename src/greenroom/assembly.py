@@ -235,7 +235,7 @@ def _deliverer(adapters: Adapters, plan: Plan, links: Links, metrics: Metrics) -
     routes = servers.routes if adapters.rooms.kind is RoomKind.DAILY else []
     store.deliveries.route([*plan.endpoints, *routes])
     writers: list[Writer] = [SignedEvents(one, adapters.clock) for one in plan.endpoints]
-    writers += [CallMessages(route.lane, servers, store, links) for route in routes]
+    writers += [CallMessages(route, servers, store, links) for route in routes]
     return Deliverer(
         store.deliveries, adapters.hub, adapters.clock, adapters.sender, metrics, writers
     )

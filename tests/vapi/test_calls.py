@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 
 from greenroom import assembly
 from greenroom.api.app import build_app
+from greenroom.errors import BadRequest
 from greenroom.ports.audit import Act
 from greenroom.ports.launcher import ExitCause
 from greenroom.ports.rooms import Door, Party
@@ -18,6 +24,7 @@ from greenroom.session.model import EndReason, Stage
 from greenroom.session.policy import UNLIMITED, Quotas
 from greenroom.testing.daily import DailyStandIn, Fault, JoinRefused
 from greenroom.wire.keys import Scope
+from greenroom.wire.vapi.calls import Assistant, CreateWebCall, plan_of
 from greenroom.wire.vapi.messages import SPEAKER
 from tests.conftest import SECRET, House
 from tests.vapi.conftest import key_of
@@ -119,7 +126,11 @@ async def test_an_inline_assistant_reaches_the_bot_and_what_is_ignored_is_told(
     model = {"provider": "openai", "model": "gpt-4o"}
     body = {
         "assistant": {"name": "Quiz of mine", "model": model, "firstMessage": "Hi."},
-        "assistantOverrides": {"firstMessage": "Ho.", "serverMessages": ["transfer-update"]},
+        "assistantOverrides": {
+            "firstMessage": "Ho.",
+            "serverMessages": ["transfer-update"],
+            "serverUrlSecret": "of nobody",
+        },
         "assistantVersion": "7",
     }
     answer = await page.post(START, json=body)
@@ -128,6 +139,7 @@ async def test_an_inline_assistant_reaches_the_bot_and_what_is_ignored_is_told(
     assert call["ignored"] == [
         "assistant.model",
         "assistantOverrides.serverMessages: transfer-update",
+        "assistantOverrides.serverUrlSecret",
         "assistantVersion",
     ]
     session = await house.session(call["id"])
@@ -158,63 +170,59 @@ async def test_where_messages_go_is_kept_from_the_bot(
     assert "app.example" not in spec.to_json()
 
 
-@pytest.mark.parametrize(
-    ("asked", "code", "field"),
-    [
-        ({"assistantId": None}, "bad_request", "assistantId"),
-        ({"squadId": "s"}, "unsupported_call", "squadId"),
-        ({"workflow": {}}, "unsupported_call", "workflow"),
-        (
-            {"assistantOverrides": {"maxDurationSeconds": 601}},
-            "bad_request",
-            "assistantOverrides.maxDurationSeconds",
-        ),
-        (
-            {"assistant": {"silenceTimeoutSeconds": 121}},
-            "bad_request",
-            "assistant.silenceTimeoutSeconds",
-        ),
-        (
-            {"assistantOverrides": {"firstMessage": 7}},
-            "bad_request",
-            "assistantOverrides.firstMessage",
-        ),
-        (
-            {"assistantOverrides": {"credentials": [{"apiKey": "x"}]}},
-            "bad_request",
-            "assistantOverrides.credentials",
-        ),
-        ({"assistantOverrides": {"serverUrl": "http://app.example"}}, "bad_request", "server.url"),
-        (
-            {"assistantOverrides": {"serverUrl": "https://u:p@app.example"}},
-            "bad_request",
-            "assistantOverrides.serverUrl",
-        ),
-        (
-            {
-                "assistantOverrides": {
-                    "server": {"url": "https://a.example", "headers": {"Host": "b"}}
-                }
-            },
-            "bad_request",
-            "assistantOverrides.server.headers",
-        ),
-        (
-            {
-                "assistantOverrides": {
-                    "server": {"url": "https://a.example", "headers": {"X-A": "b\r\nc: d"}}
-                }
-            },
-            "bad_request",
-            "assistantOverrides.server.headers",
-        ),
-    ],
-)
+REFUSED: list[tuple[Json, str, str]] = [
+    ({"assistantId": None}, "bad_request", "assistantId"),
+    ({"squadId": "s"}, "unsupported_call", "squadId"),
+    ({"workflow": {}}, "unsupported_call", "workflow"),
+    (
+        {"assistantOverrides": {"maxDurationSeconds": 601}},
+        "bad_request",
+        "assistantOverrides.maxDurationSeconds",
+    ),
+    (
+        {"assistant": {"silenceTimeoutSeconds": 121}},
+        "bad_request",
+        "assistant.silenceTimeoutSeconds",
+    ),
+    (
+        {"assistantOverrides": {"firstMessage": 7}},
+        "bad_request",
+        "assistantOverrides.firstMessage",
+    ),
+    (
+        {"assistantOverrides": {"credentials": [{"apiKey": "x"}]}},
+        "bad_request",
+        "assistantOverrides.credentials",
+    ),
+    ({"assistantOverrides": {"serverUrl": "http://app.example"}}, "bad_request", "server.url"),
+    (
+        {"assistantOverrides": {"serverUrl": "https://u:p@app.example"}},
+        "bad_request",
+        "assistantOverrides.serverUrl",
+    ),
+    (
+        {"assistantOverrides": {"server": {"url": "https://a.example", "headers": {"Host": "b"}}}},
+        "bad_request",
+        "assistantOverrides.server.headers",
+    ),
+    (
+        {
+            "assistantOverrides": {
+                "server": {"url": "https://a.example", "headers": {"X-A": "b\r\nc: d"}}
+            }
+        },
+        "bad_request",
+        "assistantOverrides.server.headers",
+    ),
+]
+
+
 async def test_what_cannot_be_is_refused_by_the_name_of_its_field(
-    house: House, page: httpx.AsyncClient, asked: Json, code: str, field: str
+    house: House, page: httpx.AsyncClient
 ) -> None:
-    answer = await page.post(START, json={"assistantId": "cards", **asked})
-    assert refused(answer) == (400, code, field)
+    for asked, code, field in REFUSED:
+        answer = await page.post(START, json={"assistantId": "cards", **asked})
+        assert refused(answer) == (400, code, field), asked
     assert await house.parts.store.unended() == []
 
 
@@ -292,6 +300,31 @@ async def test_older_sdks_join_an_open_room_without_a_token_if_that_is_set(
     assert name not in capsys.readouterr().out, "the log tells nobody how to get in"
     plain = (await house.sessions.start("ada", None)).session
     assert plain.room.startswith("voice-"), "no other room is open"
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda some: (
+        st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=8), some, max_size=3)
+    ),
+    max_leaves=6,
+)
+_NAMES = [*Assistant.model_fields, "credentials", "model"]
+_PARTS = st.dictionaries(st.sampled_from(list(map(to_camel, _NAMES))), _JSON, max_size=4)
+
+
+@settings(max_examples=40)
+@given(assistant=st.none() | _PARTS, overrides=st.none() | _PARTS, more=_JSON)
+def test_whatever_is_asked_for_is_a_plan_or_refused(
+    assistant: Json | None, overrides: Json | None, more: Any
+) -> None:
+    asked = {"assistant": assistant, "assistantOverrides": overrides, "metadata": more}
+    try:
+        plan = plan_of(CreateWebCall.model_validate({"assistantId": "cards", **asked}))
+    except (ValidationError, BadRequest):
+        return
+    assert plan.assistant == "cards"
+    json.dumps(plan.body)
 
 
 async def test_nobody_makes_a_call_of_a_session_by_another_door(

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from greenroom.session.model import EndReason
 from greenroom.wire.link import ReportKind
@@ -73,6 +75,25 @@ def test_what_the_sdk_sends_is_understood(message: Any, heard: r.Heard) -> None:
 )  # fmt: skip
 def test_anything_else_means_nothing_and_hurts_nobody(message: Any) -> None:
     assert r.heard(message) is None
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda some: (
+        st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=8), some, max_size=3)
+    ),
+    max_leaves=6,
+)
+_FIELDS = ["type", "message", "control", "role", "content", "endCallAfterSpoken"]
+_TYPES = st.sampled_from(["say", "add-message", "control", "end-call"])
+
+
+@settings(max_examples=60)
+@given(message=_JSON | st.dictionaries(st.sampled_from(_FIELDS), _JSON | _TYPES, max_size=4))
+def test_whatever_is_sent_is_heard_or_passed_over(message: Any) -> None:
+    for sent in (message, json.dumps(message)):
+        found = r.heard(sent)
+        assert found is None or isinstance(found, r.Heard)
 
 
 def test_what_a_bot_reports_is_told_in_vapis_words() -> None:

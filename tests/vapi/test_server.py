@@ -17,7 +17,7 @@ from greenroom import assembly
 from greenroom.outbound.sender import HttpSender
 from greenroom.ports.deliveries import DeliveryState
 from greenroom.ports.launcher import ExitCause
-from greenroom.service.call_servers import CallMessages, CallServers, everything_told
+from greenroom.service.call_servers import CallMessages, CallRoute, CallServers, everything_told
 from greenroom.service.deliveries import DELIVERIES_TOPIC, Deliverer
 from greenroom.service.links import Link
 from greenroom.service.purse import Money
@@ -91,7 +91,8 @@ async def delivering(house: House, plan: assembly.Plan) -> AsyncIterator[None]:
     """Deliver while the block lasts; the customer is on this machine, which is allowed here."""
     parts, sender = house.parts, HttpSender(["127.0.0.1"])
     store = parts.store
-    writers = [CallMessages(lane, plan.call_servers, store, parts.links) for lane in Lane]
+    servers = plan.call_servers
+    writers = [CallMessages(route, servers, store, parts.links) for route in servers.routes]
     deliverer = Deliverer(
         store.deliveries, parts.hub, house.clock, sender, parts.metrics, writers, jitter=lambda: 0.5
     )
@@ -251,11 +252,11 @@ async def test_an_address_that_is_not_public_is_never_called(
     async def here(host: str, port: int) -> list[str]:
         return ["169.254.169.254"]
 
-    parts, lane = house.parts, Lane.AS_IT_HAPPENS
+    parts, route = house.parts, CallRoute(Lane.AS_IT_HAPPENS, of_pages=True)
     call = await Call.start(house, page, server={"url": "https://app.example/latest/meta-data"})
-    writer = CallMessages(lane, plan.call_servers, parts.store, parts.links)
+    writer = CallMessages(route, plan.call_servers, parts.store, parts.links)
     sender = HttpSender([], resolve=here)
-    (first, *_) = await parts.store.deliveries.waiting(lane.value, call.id, 10)
+    (first, *_) = await parts.store.deliveries.waiting(route.name, call.id, 10)
     deliverer = Deliverer(
         parts.store.deliveries, parts.hub, house.clock, sender, parts.metrics, [writer]
     )

@@ -50,20 +50,26 @@ class CallServer:
 
 @dataclass(frozen=True, slots=True)
 class CallRoute:
-    """Implements `greenroom.ports.deliveries.Route` for one lane of VAPI's messages."""
+    """Implements `greenroom.ports.deliveries.Route` for one lane of VAPI's messages.
+
+    Attributes:
+        lane: Which messages.
+        of_pages: To servers that pages name, else to the house's own: whatever address a page
+            gives, and however slowly it answers, the house's own server is not kept waiting.
+    """
 
     lane: Lane
-    always: bool
+    of_pages: bool = False
 
     @property
     def name(self) -> str:
         """See `Route.name`."""
-        return self.lane.value
+        return f"{self.lane.value}-of-pages" if self.of_pages else self.lane.value
 
     def wants(self, event_type: str, body: Mapping[str, Any]) -> bool:
         """See `Route.wants`: only of VAPI calls, and only what their servers asked for."""
         call = body.get(m.BODY_KEY)
-        if not isinstance(call, dict) or not (self.always or "server" in call):
+        if not isinstance(call, dict) or ("server" in call) is not self.of_pages:
             return False
         return is_told(self.lane, event_type, call)
 
@@ -86,7 +92,8 @@ class CallServers:
     @property
     def routes(self) -> list[CallRoute]:
         """What the store delivers to them."""
-        return [CallRoute(lane, always=self._own is not None) for lane in Lane]
+        of_pages = [CallRoute(lane, of_pages=True) for lane in Lane]
+        return of_pages + ([CallRoute(lane) for lane in Lane] if self._own else [])
 
     def check(self, call: Mapping[str, Any]) -> None:
         """Refuse the address that a page names if it would be read on the way.
@@ -103,19 +110,19 @@ class CallServers:
         if parts.scheme != "https" and (parts.hostname or "") not in self._allowed:
             raise BadRequest("“server.url” must be https://", field="server.url")
 
-    def of(self, session: Session, lane: Lane) -> CallServer | None:
-        """The server of a call; None: it has none (any more)."""
+    def of(self, session: Session, route: CallRoute) -> CallServer | None:
+        """The server of a call, of those that this route leads to; None: it has none (any more)."""
+        if not route.of_pages:
+            return CallServer(route.name, *self._own) if self._own else None
         server = (call_of(session) or {}).get("server")
-        if server is not None:
-            return CallServer(lane.value, server["url"], server["headers"])
-        return CallServer(lane.value, *self._own) if self._own else None
+        return CallServer(route.name, server["url"], server["headers"]) if server else None
 
 
 class CallMessages:
-    """Implements `greenroom.service.letters.Writer` for one lane of VAPI's server messages."""
+    """Implements `greenroom.service.letters.Writer` for one route of VAPI's server messages."""
 
-    def __init__(self, lane: Lane, servers: CallServers, store: Store, links: Links) -> None:
-        self._lane = lane
+    def __init__(self, route: CallRoute, servers: CallServers, store: Store, links: Links) -> None:
+        self._route = route
         self._servers = servers
         self._store = store
         self._links = links
@@ -123,21 +130,22 @@ class CallMessages:
     @property
     def name(self) -> str:
         """See `Writer.name`."""
-        return self._lane.value
+        return self._route.name
 
     async def write(self, delivery: Delivery) -> Letter | None:
         """See `Writer.write`."""
         event = delivery.event
         session = await self._store.get(event.session_id)
-        server = self._servers.of(session, self._lane)
+        lane = self._route.lane
+        server = self._servers.of(session, self._route)
         before = await everything_told(self._store, event.session_id, event.seq - 1)
-        told = server_message(self._lane, session, event, before)
+        told = server_message(lane, session, event, before)
         if server is None or told is None:
             return None
         headers = {
             "Content-Type": "application/json",
             "User-Agent": USER_AGENT,
-            "webhook-id": f"{message_id(event.session_id, event.seq)}_{self._lane.value}",
+            "webhook-id": f"{message_id(event.session_id, event.seq)}_{lane.value}",
             **server.headers,
         }
         body = json.dumps(told, separators=(",", ":"))

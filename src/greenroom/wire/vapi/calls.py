@@ -268,6 +268,7 @@ def _ignored(asked: CreateWebCall, written: Mapping[str, Assistant]) -> list[str
     for where, part in written.items():
         ignored += [f"{where}.{name}" for name in part.model_extra or {} if name not in _KEYS]
         ignored += [f"{where}.server.{n}" for n in (part.server and part.server.model_extra) or {}]
+        ignored += [f"{where}.{name}" for name in _of_no_server(part)]
         for names, known in (
             ("client_messages", m.CLIENT_MESSAGES),
             ("server_messages", m.SERVER_MESSAGES),
@@ -275,6 +276,19 @@ def _ignored(asked: CreateWebCall, written: Mapping[str, Assistant]) -> list[str
             told = getattr(part, names) or ()
             ignored += [f"{where}.{to_camel(names)}: {n}" for n in told if n not in known]
     return sorted(ignored)
+
+
+def _of_no_server(part: Assistant) -> list[str]:
+    """What would go along to a server, where none is named."""
+    server = part.server or Server()
+    if server.url or part.server_url:
+        return []
+    given = {
+        "server.secret": server.secret,
+        "server.headers": server.headers,
+        "serverUrlSecret": part.server_url_secret,
+    }
+    return [name for name, value in given.items() if value]
 
 
 # ---- what a session is
