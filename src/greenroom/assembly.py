@@ -14,7 +14,8 @@ from greenroom.ports.clock import Clock
 from greenroom.ports.deliveries import Sender
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import Launcher
-from greenroom.ports.rooms import Door, Rooms
+from greenroom.ports.open_rooms import Door
+from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.service.admission import Admission, Jitter
 from greenroom.service.attendance import Attendance

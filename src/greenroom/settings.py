@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from greenroom.elsewhere import COLD_JOIN_S, CloudSettings, LauncherKind
 from greenroom.errors import BadSetting
-from greenroom.ports.rooms import Door
+from greenroom.ports.open_rooms import Door
 from greenroom.session.budgets import BudgetKind, Budgets
 from greenroom.session.model import Limits
 from greenroom.session.policy import MachineQuotas, Quotas

@@ -18,7 +18,8 @@ from greenroom.api.app import build_app
 from greenroom.errors import BadRequest
 from greenroom.ports.audit import Act
 from greenroom.ports.launcher import ExitCause
-from greenroom.ports.rooms import Door, Party
+from greenroom.ports.open_rooms import Door
+from greenroom.ports.rooms import Party
 from greenroom.rooms.daily.tokens import user_id_of
 from greenroom.session.model import EndReason, Stage
 from greenroom.session.policy import UNLIMITED, Quotas

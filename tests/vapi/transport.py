@@ -51,7 +51,7 @@ class Room(Protocol):
 
 
 class _Client:
-    """What the two halves share; `greenroom.bot.daily` knows its private name."""
+    """What the two halves share; `greenroom.bot.daily_parts` knows its private name."""
 
     def __init__(self, transport: RoomTransport, room: Room, bot_name: str) -> None:
         self._transport = transport

@@ -36,7 +36,8 @@ from greenroom.api.page import SecurityHeaders, install_page
 from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import Launcher
-from greenroom.ports.rooms import Door, Rooms
+from greenroom.ports.open_rooms import Door
+from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit

@@ -30,7 +30,7 @@ from greenroom.errors import (
     UnsupportedCall,
     UnsupportedTransport,
 )
-from greenroom.ports.rooms import Door
+from greenroom.ports.open_rooms import Door
 from greenroom.ports.store import Store
 from greenroom.service.call_servers import CallServers, everything_told
 from greenroom.service.sessions import Sessions, Started

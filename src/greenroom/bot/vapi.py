@@ -26,7 +26,7 @@ from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_output import BaseOutputTransport
 
 from greenroom.bot.context import BotSession
-from greenroom.bot.daily import call_themselves, listen_in, transport_of, without_rtvi
+from greenroom.bot.daily_parts import call_themselves, listen_in, transport_of, without_rtvi
 from greenroom.bot.farewell import leave
 from greenroom.bot.parts import parts_of
 from greenroom.wire.link import CommandKind, ReportKind

@@ -17,27 +17,6 @@ class Party(StrEnum):
     BOT = "bot"
 
 
-class Door(StrEnum):
-    """Who gets into a room."""
-
-    PRIVATE = "private"  # whoever has a token for it
-    OPEN = "open"  # whoever knows its name, and is then its user: for clients that show no token
-
-
-# An open room is known by its name, so that nobody need remember which is.
-_OPEN_PREFIX = "open-"
-
-
-def open_name(secret: str) -> str:
-    """The name of an open room; ``secret``: nobody can guess it."""
-    return f"{_OPEN_PREFIX}{secret}"
-
-
-def door_of(name: str) -> Door:
-    """Who gets into the room of this name."""
-    return Door.OPEN if name.startswith(_OPEN_PREFIX) else Door.PRIVATE
-
-
 @dataclass(frozen=True, slots=True)
 class Guest:
     """Somebody who is to be let into a room.
@@ -71,8 +50,7 @@ class Rooms(Protocol):
     """Makes rooms, lets people in, says who is there, closes them.
 
     Guarantees: every call may be repeated, and may meet itself: two that make the same room make
-    one. A room is private before anybody is let in, also if somebody made it public meanwhile
-    (unless its name says that it is open: `door_of`). It
+    one. A room is private before anybody is let in, also if somebody made it public meanwhile. It
     holds one user and one bot; who is let in again is not kept out by their own older connection.
     Nobody stays in a room that nobody keeps. A room is never taken away from under people.
     Every call is bounded in time. It raises `RoomsUnavailable` (with ``retry_after_s``, if that is

@@ -7,7 +7,7 @@ import hmac
 import re
 import secrets
 
-from greenroom.ports.rooms import open_name
+from greenroom.ports.open_rooms import open_name
 from greenroom.session.model import DEFAULT_TENANT
 from greenroom.wire.reports import webhook_secret
 

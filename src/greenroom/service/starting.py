@@ -21,7 +21,7 @@ from greenroom.errors import (
     TooLarge,
 )
 from greenroom.ports.clock import Clock
-from greenroom.ports.rooms import Door
+from greenroom.ports.open_rooms import Door
 from greenroom.ports.store import AlreadyLive, New, Store
 from greenroom.service.admission import Admission
 from greenroom.service.metrics import Metrics
@@ -160,11 +160,6 @@ class Starting:
         self._writer.begun(replace(opened[0], session=session), now)
         return session
 
-    def _room_for(self, wish: Wish, assistant: Assistant, session_id: str) -> str:
-        if _door_of(wish.body) is Door.OPEN:
-            return self._keyring.open_room_for(session_id)
-        return self._keyring.room_for(wish.user_id, assistant.name, wish.tenant)
-
     def _opening(
         self, wish: Wish, assistant: Assistant, position: int | None, now: float
     ) -> Change:
@@ -176,7 +171,7 @@ class Starting:
             trace_id=wish.trace_id,
             assistant=assistant.name,
             bot=assistant.bot,
-            room=self._room_for(wish, assistant, session_id),
+            room=self._room_of(wish, assistant, session_id),
             launch_id=new_id("lau"),
             limits=wish.limits,
             body=wish.body,
@@ -184,6 +179,11 @@ class Starting:
             now=now,
             position=position,
         )
+
+    def _room_of(self, wish: Wish, assistant: Assistant, session_id: str) -> str:
+        if _door_of(wish.body) is Door.OPEN:
+            return self._keyring.open_room_for(session_id)
+        return self._keyring.room_for(wish.user_id, assistant.name, wish.tenant)
 
 
 def _door_of(body: dict[str, Any]) -> Door:

@@ -15,7 +15,8 @@ import structlog
 
 from greenroom.errors import RoomNotPrivate, RoomsUnavailable
 from greenroom.ports.clock import Clock
-from greenroom.ports.rooms import Door, Guest, Occupant, Party, door_of
+from greenroom.ports.open_rooms import Door, door_of
+from greenroom.ports.rooms import Guest, Occupant, Party
 from greenroom.rooms.daily import tokens
 from greenroom.rooms.daily.client import DailyClient, NotThere, Rejected, domain_of
 from greenroom.rooms.daily.shape import AHEAD_S, Recording, changes, differs, properties
