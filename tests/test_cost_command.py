@@ -30,6 +30,15 @@ def greenroom(*words: str) -> Result:
     return CliRunner().invoke(app, ["cost", *words])
 
 
+def test_an_agent_on_pipecat_cloud_by_its_list(environment: pytest.MonkeyPatch) -> None:
+    prices = Path(__file__).parents[1] / "examples" / "cloud-agent" / "prices.toml"
+    done = greenroom("--prices", str(prices), "--json")
+    assert done.exit_code == 0, done.output
+    shown = json.loads(done.output)
+    assert shown["hour"]["container"] == 0.6
+    assert (shown["forgotten"]["hourUsd"], shown["unpriced"]) == (0.6, [])
+
+
 def test_the_guides_arithmetic(environment: pytest.MonkeyPatch) -> None:
     done = greenroom("--forgotten", "10")
     assert done.exit_code == 0

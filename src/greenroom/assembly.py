@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from openfeature.provider import FeatureProvider
+
 from greenroom.api.app import Parts
 from greenroom.api.identity import Identity
 from greenroom.ports.capacity import Capacity
@@ -18,8 +20,10 @@ from greenroom.ports.open_rooms import Door
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.service.admission import Admission, Jitter
+from greenroom.service.assistants import Bounds, Catalogue
 from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
+from greenroom.service.botserver import BotServer
 from greenroom.service.call_servers import CallMessages, CallServers
 from greenroom.service.deadlines import Timekeeper
 from greenroom.service.deliveries import Deliverer
@@ -27,12 +31,14 @@ from greenroom.service.dispatch import Dispatcher
 from greenroom.service.emergency import Emergency
 from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
+from greenroom.service.group_calls import GroupCalls
 from greenroom.service.issuer import Issuer
 from greenroom.service.keys import Keys
 from greenroom.service.letters import SignedEvents, Writer
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
+from greenroom.service.own_rooms import OwnRooms
 from greenroom.service.people import People
 from greenroom.service.purse import Money, Purse
 from greenroom.service.queue import WaitingRoom
@@ -41,7 +47,9 @@ from greenroom.service.reconcile import Reconciler
 from greenroom.service.redaction import Redaction
 from greenroom.service.reports import Reports
 from greenroom.service.retention import Keeping, Retention
+from greenroom.service.rollout import RollingOut
 from greenroom.service.sessions import Assistant, Sessions
+from greenroom.service.versions import Versions
 from greenroom.session.policy import Quotas
 from greenroom.session.rates import Rate
 from greenroom.wire.link import RoomKind
@@ -73,6 +81,8 @@ class Plan:
         secret: The installation's secret.
         anonymous: Whether visitors without a token are let in.
         assistants: What may be started, the first one by default.
+        bots: Further bots that assistants' records may name.
+        flags: The flag system that decides in a roll-out; None: the records do.
         link_url: Where bots dial; None: no server listens, and nothing is launched.
         memory_limit_bytes: Private memory of a bot.
         money: Prices and budgets; nothing has a price, and nothing is limited, unless said.
@@ -83,6 +93,7 @@ class Plan:
         quotas: How many sessions there may be.
         rates: How often somebody may ask, per minute.
         issuer: Who else signs users, by keys of their own.
+        group_ceiling: The most places of a group call, the bot's included.
         daily_webhook_secret: What Daily signs its webhooks with; None: none are taken.
         call_servers: Where VAPI calls are told of.
         call_door: Who gets into the rooms of VAPI calls.
@@ -103,9 +114,12 @@ class Plan:
     quotas: Quotas = field(default_factory=Quotas)
     rates: Mapping[Rate, int | None] = field(default_factory=dict)
     issuer: Issuer | None = None
+    group_ceiling: int = 10
     daily_webhook_secret: str | None = None
     call_servers: CallServers = field(default_factory=CallServers)
     call_door: Door = Door.PRIVATE
+    bots: Sequence[str] = field(default_factory=list)
+    flags: FeatureProvider | None = None
     redaction: Redaction = field(default_factory=Redaction)
     keeping: Keeping = field(default_factory=Keeping)
 
@@ -149,7 +163,8 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     """Put the house together. Nothing runs yet."""
     store, hub, clock = adapters.store, adapters.hub, adapters.clock
     keyring, links, metrics = Keyring(plan.secret), Links(), Metrics()
-    assistants = {assistant.name: assistant for assistant in plan.assistants}
+    bounds = Bounds(plan.assistants, plan.bots)
+    catalogue = Catalogue(bounds, store.assistants)
     purse = Purse(store, clock, metrics, plan.money)
     admission = Admission(plan.quotas, adapters.capacity, adapters.jitter)
     sessions = Sessions(
@@ -158,7 +173,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         clock,
         links,
         keyring,
-        assistants,
+        catalogue,
         metrics,
         admission,
         purse,
@@ -181,6 +196,9 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     emergency = Emergency(store, hub, clock, adapters.launcher, sessions, metrics, audit)
     feeds = Feeds(store, hub)
     reports = Reports(sessions, clock, metrics)
+    entrance = Entrance(adapters.rooms, clock, sessions)
+    attendance = Attendance(store, clock, adapters.rooms, reports, metrics)
+    own_rooms = OwnRooms(store, clock, adapters.rooms, entrance, sessions, keyring)
     parts = Parts(
         store=store,
         hub=hub,
@@ -188,10 +206,18 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         clock=clock,
         launcher=adapters.launcher,
         rooms=adapters.rooms,
-        entrance=Entrance(adapters.rooms, clock),
-        attendance=Attendance(store, clock, adapters.rooms, reports, metrics),
+        entrance=entrance,
+        own_rooms=own_rooms,
+        bot_server=BotServer(
+            hub, adapters.launcher, adapters.rooms, own_rooms, sessions, attendance
+        ),
+        group_calls=GroupCalls(adapters.rooms, entrance, sessions, plan.group_ceiling),
+        attendance=attendance,
         links=links,
         sessions=sessions,
+        catalogue=catalogue,
+        versions=Versions(store.assistants, audit, bounds),
+        rolling_out=RollingOut(catalogue, store, store.rollout, clock, metrics, plan.flags),
         reports=reports,
         purse=purse,
         emergency=emergency,

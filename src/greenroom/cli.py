@@ -11,8 +11,19 @@ import typer
 from rich.markup import escape
 
 from greenroom import __version__
-from greenroom.commands import data, db, deliveries, keys, relay, stand_in
+from greenroom.commands import (
+    assistants,
+    data,
+    db,
+    deliveries,
+    importing,
+    keys,
+    relay,
+    rollout,
+    stand_in,
+)
 from greenroom.commands.audit import audit
+from greenroom.commands.bot import bot as call_bot
 from greenroom.commands.cost import cost
 from greenroom.commands.data import transcript
 from greenroom.commands.doctor import doctor
@@ -27,15 +38,19 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="The session layer for voice agents.\n\nExample:  [bold]greenroom serve[/bold]",
 )
+app.add_typer(assistants.app, name="assistants")
 app.add_typer(data.app, name="data")
 app.add_typer(db.app, name="db")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(importing.app, name="import")
 app.add_typer(keys.app, name="keys")
 app.add_typer(relay.app, name="relay")
+app.add_typer(rollout.app, name="rollout")
 app.add_typer(stand_in.app, name="stand-in")
 for command in (doctor, cost, listen, sessions, end, reap, resume, token, audit, transcript):
     app.command()(command)
 app.command(name="stop-all")(stop_all)
+app.command(name="bot")(call_bot)
 
 
 @app.callback()

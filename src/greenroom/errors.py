@@ -55,6 +55,24 @@ class BadOffer(BadRequest):
     code = "bad_offer"
 
 
+class BadRecord(BadRequest):
+    """An assistant's record is wrong. ``facts``: ``field``, its path, and all ``problems``."""
+
+    code = "bad_record"
+
+
+class OverrideNotAllowed(BadRequest):
+    """A start would replace what the assistant's record does not allow. ``facts``: ``field``."""
+
+    code = "override_not_allowed"
+
+
+class BadOverride(BadRequest):
+    """What a start would replace may be replaced, and not by this. ``facts``: ``field``."""
+
+    code = "bad_override"
+
+
 class UnsupportedTransport(BadRequest):
     """The caller asks for a way of carrying audio that this server does not have."""
 
@@ -102,6 +120,12 @@ class Forbidden(GreenroomError):
     status = 403
 
 
+class ForeignRoom(Forbidden):
+    """The room is elsewhere, or somebody else's (we do not say which): no bot of ours joins it."""
+
+    code = "foreign_room"
+
+
 class NotFound(GreenroomError):
     """No such thing, or none that the caller may know of."""
 
@@ -137,6 +161,20 @@ class Conflict(GreenroomError):
     code = "conflict"
     status = 409
     retryable = True
+
+
+class RecordConflict(GreenroomError):
+    """Somebody else has changed the assistant meanwhile. ``facts``: ``latest``, its version now."""
+
+    code = "record_conflict"
+    status = 409
+
+
+class AssistantDisabled(GreenroomError):
+    """The assistant takes no new sessions: by its record, or because it was switched off."""
+
+    code = "assistant_disabled"
+    status = 403
 
 
 class StillQueued(GreenroomError):
@@ -289,10 +327,18 @@ class MachineFull(LimitReached):
 
 
 class AgentsFull(GreenroomError):
-    """Every agent of the pool is taken, as one who is launched finds out; it is tried again."""
+    """Every agent of the pool is taken, which was found out only when one was asked for."""
 
     code = "agents_full"
     status = 429
+    retryable = True
+
+
+class CallFull(GreenroomError):
+    """Every place of the group call is taken. ``facts``: how many it has (``allowed``)."""
+
+    code = "call_full"
+    status = 409
     retryable = True
 
 

@@ -23,6 +23,7 @@ from greenroom.api.server import server_config
 from greenroom.assembly import Adapters, House, Plan, assemble
 from greenroom.elsewhere import CloudSettings
 from greenroom.errors import BadSetting, Conflict, GreenroomError, LaunchFailed
+from greenroom.folder import take_folder
 from greenroom.hub.memory import MemoryHub
 from greenroom.launch.local import LocalLauncher
 from greenroom.launch.machine import MachineCapacity
@@ -36,11 +37,13 @@ from greenroom.ports.rooms import Rooms
 from greenroom.pricelist import read_price_list
 from greenroom.rooms.local import LocalRooms
 from greenroom.running import LOCK_FILE, announced
+from greenroom.service.assistants import Bounds
 from greenroom.service.call_servers import CallServers
 from greenroom.service.issuer import Issuer
 from greenroom.service.purse import Money
 from greenroom.service.redaction import Redaction, redaction_by
 from greenroom.service.retention import keeping_of
+from greenroom.service.rollout import flags_by
 from greenroom.service.sessions import Assistant
 from greenroom.session.inputs import BotExited
 from greenroom.session.model import EndReason, Stage
@@ -133,6 +136,7 @@ async def build(
         secret=settings.installation_secret(),
         anonymous=settings.is_loopback,
         assistants=assistants,
+        group_ceiling=settings.group_ceiling,
         link_url=_link_url(settings, address),
         memory_limit_bytes=settings.bot_memory_limit_mb * _MIB,
         money=money,
@@ -146,6 +150,8 @@ async def build(
         daily_webhook_secret=account.webhook_secret if account else None,
         call_door=settings.vapi_rooms,
         call_servers=_call_servers(settings, sender, serving=address is not None),
+        bots=settings.bots,
+        flags=flags_by(settings.flags) if address else None,
         redaction=redaction_by(settings.redact) if address else Redaction(),
         keeping=keeping_of(settings.keep_words_days, settings.keep_sessions_days),
     )
@@ -270,6 +276,12 @@ def _assistants(settings: Settings, bot: str | None) -> list[Assistant]:
     return [Assistant(name, bot, name, limits, ceilings)]
 
 
+def bounds_of(settings: Settings) -> Bounds:
+    """What a server with these settings, and no bot named on its command line, gives to records."""
+    cloud = settings.pipecat_cloud()
+    return Bounds(_assistants(settings, cloud.agent if cloud else None), settings.bots)
+
+
 def _money(settings: Settings, assistants: Sequence[Assistant]) -> Money:
     prices = read_price_list(settings.prices)
     unknown = sorted(prices.assistants.keys() - {assistant.name for assistant in assistants})
@@ -336,6 +348,7 @@ async def _serve(
 ) -> None:
     address = listener.getsockname()[:2]
     house = await build(settings, bot, address)
+    await take_folder(settings.assistants_dir, house)
     _count_uncaught(house)
     config = server_config(
         build_app(house.parts),
@@ -353,6 +366,7 @@ async def _serve(
         await house.parts.rooms.aclose()
         await house.parts.store.close()
         await house.deliverer.close()
+        house.parts.rolling_out.close()
 
 
 async def _run_until_stopped(

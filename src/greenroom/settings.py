@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     keep_sessions_days: float | None = Field(
         default=None, ge=2, description="How long sessions are kept at all."
     )
+    group_ceiling: int = Field(
+        default=10, ge=3, le=200, description="Most places of a group call, the bot's included."
+    )
     daily_api_url: str = Field(
         default="https://api.daily.co/v1", description="Daily's API, or for tests its stand-in."
     )
@@ -178,6 +181,15 @@ class Settings(BaseSettings):
     vapi_rooms: Door = Field(
         default=Door.PRIVATE,
         description="`open`: their address alone lets people in, for VAPI's SDK before its 2.7.",
+    )
+    assistants_dir: OptionalPath = Field(
+        default=None, description="Folder of assistants' records (YAML), read at start."
+    )
+    bots: Names = Field(
+        default_factory=list, description="Further bot modules and files that records may name."
+    )
+    flags: str | None = Field(
+        default=None, description="Makes your OpenFeature provider: `package.module:function`."
     )
     bot_memory_limit_mb: int = Field(default=512, ge=64, description="Private memory of a bot.")
     spares: int = Field(
@@ -242,6 +254,9 @@ class Settings(BaseSettings):
     )
     tickets_per_min: Quota = Field(
         default=PER_MIN[Rate.TICKETS], description="Tickets for the event socket, per user."
+    )
+    decisions_per_min: Quota = Field(
+        default=PER_MIN[Rate.DECISIONS], description="Questions for the provider, per user."
     )
     tokens_per_min: Quota = Field(
         default=PER_MIN[Rate.TOKENS], description="User tokens, per API key."

@@ -116,7 +116,7 @@ async def test_the_pools_size_is_told(house: House) -> None:
     rooms = LocalRooms([], allow_loopback=False)
     parts, sender = house.parts, HttpSender([])
     adapters = Adapters(parts.store, parts.hub, house.clock, house.launcher, rooms, sender)
-    cards = house.sessions.assistant(None)
+    cards = await house.sessions.assistant(None)
     plan = Plan(SECRET, True, [cards], None, 1 << 29, quotas=Quotas(live=5))
     told = assemble(adapters, plan).parts.metrics.registry.get_sample_value(
         "greenroom_bot_places", {"limit": "live"}

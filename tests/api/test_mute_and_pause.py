@@ -159,7 +159,7 @@ async def test_a_paused_session_ends_when_its_time_is_up(server: House) -> None:
         started, bot = await a_call(server, client)
         session = started["session"]["sessionId"]
         await pause(client, session, PauseCause.USER.value, True)
-        server.clock.advance(server.parts.sessions.assistant(None).limits.pause_s)
+        server.clock.advance((await server.parts.sessions.assistant(None)).limits.pause_s)
         await server.timekeeper.tick()
         assert (await server.session(session)).stage is Stage.ENDING
         await bot.close()

@@ -19,7 +19,7 @@ from tests.api.test_reporter import Way
 from tests.api.test_webhook import Agent
 from tests.conftest import House
 
-WITHIN_S = 10.0
+WITHIN_S = 30.0
 
 
 @pytest.fixture

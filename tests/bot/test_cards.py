@@ -259,3 +259,34 @@ async def test_a_session_that_is_paused_from_the_start_is_greeted_afterwards(
     await page.hears_sound(within_s=2.0)
     said = await greenroom.report(ReportKind.TRANSCRIPT)
     assert said.data["text"] == "Hello!"
+
+
+async def test_a_record_gives_it_words_a_voice_and_patience(
+    start: StartBot, open_page: OpenPage, greenroom: FakeGreenroom
+) -> None:
+    record = {
+        "name": "mary",
+        "firstMessage": "Ahoy!",
+        "endPhrases": ["that is enough"],
+        "endMessage": "So long.",
+        "idlePrompts": {"afterS": 0.6, "messages": ["Still there?"], "most": 1},
+        "voice": {"name": "en-gb", "parameters": {"wordsPerMinute": 200}},
+    }
+    greenroom.session = greenroom.session.model_copy(update={"record": record})
+    process = start(CARDS)
+    await greenroom.linked()
+    page = open_page()
+    await page.connect()
+    call = Call(process, greenroom, page)
+    await page.hears_sound()
+    asked = await call.quiet()
+    assert call.texts("assistant")[0] == "Ahoy!"
+    nudged = await greenroom.report(
+        ReportKind.TRANSCRIPT, lambda data: data["text"] == "Still there?", after=asked
+    )
+    await call.quiet(after=nudged.seq)
+    await call.say("that is enough")
+    farewell = await greenroom.report(ReportKind.FAREWELL, after=nudged.seq)
+    assert farewell.data == {"heard": True}
+    assert call.texts("assistant")[-1] == "So long."
+    assert call.texts("user") == ["that is enough"]

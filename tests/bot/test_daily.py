@@ -48,3 +48,30 @@ async def test_it_answers_no_offer_and_goes_on(start: StartBot, greenroom: FakeG
     assert isinstance(refused, OfferRefused)
     assert refused.code == "unsupported_transport"
     assert process.alive
+
+
+async def test_it_is_told_who_is_there_and_who_has_come_back(
+    start: StartBot, greenroom: FakeGreenroom
+) -> None:
+    call = {"room": ROOM.model_copy(update={"video": True}), "group": True, "present": []}
+    greenroom.session = greenroom.session.model_copy(update=call)
+    process = start("tests.bot.bots.in_a_group")
+    await greenroom.report(ReportKind.BOT_JOINED)
+    ada, bob = ({"participant": f"user-{name}", "userId": name} for name in ("ada", "bob"))
+    for present, came, first in (
+        ([ada], "user-ada", True),
+        ([ada, bob], "user-bob", True),
+        ([ada], None, None),
+        ([ada, bob], "user-bob", False),
+    ):
+        data = {"present": present} | ({"came": came, "first": first} if came else {})
+        await greenroom.command(CommandKind.PRESENCE, data)
+    await greenroom.report(ReportKind.APP, lambda data: "returned" in data["data"])
+    told = [report.data["data"] for report in greenroom.reports if report.kind is ReportKind.APP]
+    assert told == [
+        {"camera": True, "microphone": True, "people": {}},
+        {"greets": "user-ada"},
+        {"greets": "user-bob"},
+        {"returned": ["ada", "bob"]},
+    ]
+    assert process.alive

@@ -29,7 +29,7 @@ async def bot(runner_args: Any) -> None:
     body = session.spec.body
     rng = random.Random(body["seed"])
     _show_ourselves(session.spec.session_id)
-    session.on_command(CommandKind.MESSAGE, _obey)
+    session.on_command(CommandKind.MESSAGE, obey)
     await asyncio.sleep(rng.uniform(0, 0.3))
     session.joined()
     session.report(ReportKind.USER_JOINED, {"participant": body["participant"]})
@@ -37,7 +37,7 @@ async def bot(runner_args: Any) -> None:
         await asyncio.sleep(rng.uniform(0, 3))
         raise RuntimeError("as foretold")
     for turn in range(int(body["turns"])):
-        await _one_turn(session, rng, turn)
+        await one_turn(session, rng, turn)
     match body["fate"]:
         case "goodbye":
             session.report(ReportKind.FAREWELL, {"heard": True})
@@ -52,7 +52,8 @@ def _show_ourselves(session_id: str) -> None:
     Path(os.environ[PIDS_ENV], str(os.getpid())).write_text(session_id)
 
 
-async def _one_turn(session: Any, rng: random.Random, turn: int) -> None:
+async def one_turn(session: Any, rng: random.Random, turn: int) -> None:
+    """Report what one round of a conversation makes a bot report."""
     said = {"role": "user", "text": f"words {turn}", "final": True, "turn": turn}
     session.report(ReportKind.USER_SPEECH, {"speaking": True})
     await asyncio.sleep(rng.uniform(0.05, 0.4))
@@ -65,7 +66,8 @@ async def _one_turn(session: Any, rng: random.Random, turn: int) -> None:
     await asyncio.sleep(rng.uniform(0.05, 0.6))
 
 
-async def _obey(data: dict[str, Any]) -> None:
+async def obey(data: dict[str, Any]) -> None:
+    """Take what was typed: the words to hang at, or nothing to us."""
     if data["text"] == HANG:
         # Nothing in this process listens any more: neither the loop, nor to SIGTERM.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

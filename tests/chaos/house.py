@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Self
 
 import httpx
 import psutil
@@ -69,31 +70,35 @@ class House:
         self.outages = Outages()
         self.server_time = ServerTime()
         self.line = BadLine(lambda: f"ws://127.0.0.1:{self.server.port}/link")
-        self.server = ChaosServer(folder, _BOT)
+        self._bot: str | None = _BOT
+        self.server = ChaosServer(folder)
 
     # ---- its life
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[House]:
+    async def open(self) -> AsyncIterator[Self]:
         """Everything is up; afterwards nothing is left, whatever happened."""
         (self._folder / "pids").mkdir()
         self._clock_file.write_text("0")
         await database_at(self._url, self._folder).upgrade()
         await self._keep_diary()
-        self.server = ChaosServer(self._folder, _BOT, **await self._settings())
         try:
+            self.server = ChaosServer(self._folder, self._bot, **await self._settings())
             await self.server.start()
             await self.server.ready()
             yield self
         finally:
             self.server.kill_family()
-            await self.line.close()
+            await self._close()
+
+    async def _close(self) -> None:
+        await self.line.close()
 
     async def _settings(self) -> dict[str, str]:
         chaos = {
             PIDS_ENV: str(self._folder / "pids"),
             CLOCK_ENV: str(self._clock_file),
-            "GREENROOM_LINK_URL": await self.line.open(),
+            "GREENROOM_LINK_URL": await self._line_to_bots(),
             "GREENROOM_SECRET": "c" * 32,
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
@@ -102,6 +107,9 @@ class House:
             **self._limits,
             **({"GREENROOM_DATABASE_URL": self._url} if self._url else {}),
         }
+
+    async def _line_to_bots(self) -> str:
+        return await self.line.open()
 
     @property
     def _url(self) -> str | None:

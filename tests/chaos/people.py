@@ -48,7 +48,8 @@ class Person:
                     await self._use(session_id)
                 await asyncio.sleep(self._rng.uniform(0, 2 * _REST_S))
 
-    async def _start(self) -> str | None:
+    def _wish(self) -> dict[str, Any]:
+        """What they ask for."""
         participant = uuid.uuid4().hex
         body = {
             "seed": self._rng.random(),
@@ -57,9 +58,13 @@ class Person:
             "participant": participant,
         }
         offer = {"id": uuid.uuid4().hex, "participant": participant, "sdp": self._sdp}
-        wish = {"offer": offer, "body": body}
+        wish: dict[str, Any] = {"offer": offer, "body": body}
         if self._rng.random() < 0.3:
             wish["wait"] = True
+        return wish
+
+    async def _start(self) -> str | None:
+        wish = self._wish()
         # Impatient people press twice.
         presses = 2 if self._rng.random() < 0.2 else 1
         answers = await asyncio.gather(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Generic, TypeVar
+
+F = TypeVar("F", bound=StrEnum)
 
 
 class Fault(StrEnum):
@@ -51,20 +54,22 @@ WEIGHTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Misfortune:
+class Misfortune(Generic[F]):
     """One fault: so long after the one before it, so hard, and to whom."""
 
     after_s: float
-    fault: Fault
+    fault: F
     strength: float  # 0 … 1; each fault makes its own unit of it
     victim: float  # 0 … 1; which of those who are there
 
 
-def misfortunes(seed: int, count: int, mean_gap_s: float) -> Iterator[Misfortune]:
+def misfortunes(
+    weights: Mapping[F, int], seed: int, count: int, mean_gap_s: float
+) -> Iterator[Misfortune[F]]:
     """The faults of a run: each kind at least once if there is room, the rest by weight."""
     rng = random.Random(seed)
-    kinds = list(Fault)[:count]
-    kinds += rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=count - len(kinds))
+    kinds = list(weights)[:count]
+    kinds += rng.choices(list(weights), list(weights.values()), k=count - len(kinds))
     rng.shuffle(kinds)
     for kind in kinds:
         gap_s = rng.uniform(0.2, 1.8) * mean_gap_s

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aiortc import RTCConfiguration, RTCPeerConnection
 
@@ -60,6 +62,23 @@ _JUMP_MOST_S = 3_600.0
 _BACK_MOST_S = 4.0
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a run went.
+
+    Attributes:
+        wrong: Every promise that was broken.
+        answers: How people were answered.
+        log: The server's.
+        noted: What is to be told beside.
+    """
+
+    wrong: list[str]
+    answers: Counter[str]
+    log: str
+    noted: list[str]
+
+
 class Run:
     """A house, its people and its misfortunes.
 
@@ -73,17 +92,12 @@ class Run:
         self._house = house
         self._seed = seed
         self._tell = tell
-        self._people: list[Person] = []
+        self._people: Sequence[Person] = []
         self._wrong: list[str] = []
 
-    async def play(self, misfortunes: Iterable[Misfortune]) -> list[str]:
+    async def play(self, misfortunes: Iterable[Misfortune[Any]]) -> list[str]:
         """Let everything happen; returns every promise that was broken."""
-        sdp = await _an_offer()
-        identity = Identity("c" * 32, anonymous=True)
-        url = self._house.server.url
-        self._people = [
-            Person(f"person-{n}", url, identity, sdp, self._seed) for n in range(PEOPLE)
-        ]
+        self._people = await self._invite(Identity("c" * 32, anonymous=True))
         async with asyncio.TaskGroup() as group:
             lives = [group.create_task(person.live()) for person in self._people]
             watch = group.create_task(self._watch())
@@ -97,17 +111,30 @@ class Run:
                 task.cancel()
             await self._until_all_is_over()
             watch.cancel()
-        blunt = [f"answered {a} {n} times" for a, n in self.answers().items() if _is_blunt(a)]
-        return [*self._wrong, *blunt, *complaints(await self._house.found(), PROMISES)]
+        return [*self._wrong, *await self._complaints()]
 
-    def answers(self) -> Counter[str]:
-        """How the server answered, by status and code."""
-        total: Counter[str] = Counter()
+    async def _invite(self, identity: Identity) -> Sequence[Person]:
+        sdp, url = await _an_offer(), self._house.server.url
+        return [Person(f"person-{n}", url, identity, sdp, self._seed) for n in range(PEOPLE)]
+
+    async def _complaints(self) -> list[str]:
+        return complaints(await self._house.found(), PROMISES)
+
+    async def result(self, misfortunes: Iterable[Misfortune[Any]]) -> Result:
+        """Play, and read what came of it."""
+        wrong = await self.play(misfortunes)
+        log = self._house.server.log
+        wrong += [f"the log says: {line}" for line in log.splitlines() if "uncaught" in line]
+        answers: Counter[str] = Counter()
         for person in self._people:
-            total += person.answers
-        return total
+            answers += person.answers
+        wrong += [f"answered {a} {n} times" for a, n in answers.items() if _is_blunt(a)]
+        return Result(wrong, answers, log, self._noted())
 
-    async def _strike(self, m: Misfortune) -> None:
+    def _noted(self) -> list[str]:
+        return []
+
+    async def _strike(self, m: Misfortune[Any]) -> None:
         house = self._house
         match m.fault:
             case Fault.KILL_SERVER:
@@ -178,6 +205,9 @@ class Run:
                 stage == Stage.ENDED for stage, _ in (await self._house.stages()).values()
             ):
                 await asyncio.sleep(0.2)
+        await self._until_nobody_lives()
+
+    async def _until_nobody_lives(self) -> None:
         await eventually(lambda: not self._house.bots(), LATE_S, "bots live on")
 
 
@@ -194,18 +224,13 @@ async def _an_offer() -> str:
 async def run(
     folder: Path,
     seed: int,
-    misfortunes: Iterable[Misfortune],
+    misfortunes: Iterable[Misfortune[Fault]],
     postgres: PostgresServer | None,
     tell: Callable[[str], None],
-) -> tuple[list[str], Counter[str], str]:
-    """A whole run: complaints, answers that people got, and the server's log."""
+) -> Result:
+    """A whole run."""
     async with House(folder, LIMITS, postgres).open() as house:
-        one = Run(house, seed, tell)
-        wrong = await one.play(misfortunes)
-        wrong += [
-            f"the log says: {line}" for line in house.server.log.splitlines() if "uncaught" in line
-        ]
-        return wrong, one.answers(), house.server.log
+        return await Run(house, seed, tell).result(misfortunes)
 
 
 def _is_blunt(answer: str) -> bool:

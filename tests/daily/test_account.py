@@ -104,4 +104,6 @@ async def test_the_check_up_asks_daily_whether_the_key_is_good(served: ServedDai
     assert missing.level is Level.PROBLEM
     (elsewhere, _) = await providers.rooms(good.model_copy(update={"daily_domain": "acme"}))
     assert "GREENROOM_DAILY_DOMAIN" in elsewhere.message
+    no_api = good.model_copy(update={"daily_api_url": served.address.removesuffix("/v1")})
+    assert "GREENROOM_DAILY_API_URL" in (await providers.rooms(no_api))[0].message
     assert os.environ.get("GREENROOM_DAILY_API_KEY") is None

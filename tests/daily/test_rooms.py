@@ -200,6 +200,32 @@ async def test_a_room_that_is_taken_away_meanwhile_is_made_again(
     assert daily.book.get(NAME).privacy == "private"
 
 
+async def test_a_room_that_is_deleted_just_before_its_user_comes_is_made_again(
+    rooms: DailyRooms, daily: DailyStandIn
+) -> None:
+    """Found by chaos: 404 to the ejection of their older page was a 500 to the newer one."""
+    await rooms.ensure(NAME)
+    await rooms.admit(NAME, USER)  # it was new; from now on an older page may be there
+    daily.delete(NAME)
+    spec = await rooms.admit(NAME, USER)
+    assert daily.join(NAME, spec.token).present
+
+
+@pytest.mark.parametrize("ahead_s", [-120.0, 300.0])
+async def test_a_room_is_closed_also_by_a_server_whose_clock_is_wrong(
+    daily: DailyStandIn, clock: FakeClock, ahead_s: float
+) -> None:
+    """Found by chaos: what is past for us may be minutes ahead for Daily."""
+    ours = FakeClock()
+    ours.advance(clock.now() - ours.now() + ahead_s)
+    rooms = rooms_on(daily, ours)
+    await rooms.ensure(NAME)
+    spec = await rooms.admit(NAME, USER)
+    await rooms.close(NAME)
+    with pytest.raises(JoinRefused, match="expired"):
+        daily.join(NAME, spec.token)
+
+
 async def test_a_token_is_good_for_nothing_once_its_room_is_closed(
     rooms: DailyRooms, daily: DailyStandIn
 ) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
-from greenroom.errors import StillQueued
+from greenroom.errors import SessionEnded, StillQueued
 from greenroom.ports.launcher import ExitCause
-from greenroom.ports.rooms import Party
+from greenroom.ports.rooms import Party, Shape
+from greenroom.rooms.daily.rooms import READY_FOR_S
 from greenroom.rooms.daily.tokens import user_id_of
 from greenroom.session.model import EndReason, Presence, Session, Stage
+from greenroom.session.policy import UNLIMITED
 from greenroom.testing.clock import FakeClock
 from greenroom.testing.daily import DailyStandIn, Fault, JoinRefused, Participant
 from greenroom.testing.daily.webhooks import SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
@@ -109,6 +113,9 @@ async def test_no_offer_is_taken_where_nobody_would_answer_it(
     ):
         answer = await web.post(path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (400, "unsupported_transport")
+    candidates = {"offerId": "offer-0001", "candidates": []}
+    late = await web.patch(f"{SESSION}/{session_id}/offer", json=candidates)
+    assert (late.status_code, late.json()["code"]) == (400, "unsupported_transport")
 
 
 async def test_stock_clients_of_daily_are_told_room_and_token(
@@ -135,6 +142,14 @@ async def test_a_bots_welcome_names_room_and_token_of_its_own(
         "cards",
         False,
     )
+
+
+async def test_the_page_may_load_dailys_code_and_nobody_elses(web: httpx.AsyncClient) -> None:
+    policy = (await web.get("/healthz")).headers["content-security-policy"]
+    assert "script-src 'self' https://c.daily.co" in policy
+    assert set(re.findall(r"//([^ ;]*)", policy)) == {
+        *("c.daily.co", "*.daily.co", "prod-ks.pluot.blue")  # the last is Daily's, too
+    }
 
 
 # ---- being seen
@@ -308,6 +323,65 @@ async def test_a_close_that_comes_late_does_not_end_the_next_call(
         while any(kind == "close_room" for _, kind in await _due(house)):
             await asyncio.sleep(0.01)
     assert user.present
+
+
+@pytest.mark.usefixtures("webhook")
+async def test_who_only_waits_for_the_next_call_does_not_keep_the_room_open(
+    house: House, daily: DailyStandIn, web: httpx.AsyncClient
+) -> None:
+    """Found by chaos: whoever waits may never come in, and then nobody closes it."""
+    session, user, _ = await a_call(house, daily, web)
+    await house.sessions.stop(session.id, None)
+    house.whole.waiting_room._admission.quotas = replace(UNLIMITED, live=0)
+    waiting = await web.post(SESSION, json={"wait": True})
+    assert waiting.json()["session"]["status"] == "queued"
+    await over(house, session)
+    await house.until_true(lambda: not user.present)
+
+
+@pytest.mark.usefixtures("webhook")
+async def test_a_token_that_took_too_long_leaves_no_room_open(
+    house: House, daily: DailyStandIn, web: httpx.AsyncClient, clock: FakeClock
+) -> None:
+    """Found by chaos: a page was let in by a session that was over when its room was ready."""
+    before, *_ = await a_call(house, daily, web)
+    await house.sessions.stop(before.id, None)
+    await over(house, before)
+    await house.until_true(lambda: is_closed(daily, before.room, clock))
+    clock.advance(READY_FOR_S)
+    with pytest.raises(SessionEnded):
+        await house.parts.entrance.user(before)
+    await house.until_true(lambda: is_closed(daily, before.room, clock))
+
+
+@pytest.mark.usefixtures("webhook")
+async def test_a_room_that_is_kept_after_its_session_has_ended_is_closed_again(
+    house: House,
+    daily: DailyStandIn,
+    web: httpx.AsyncClient,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Found by chaos: whoever keeps rooms has read a moment ago which are in use."""
+    session, *_ = await a_call(house, daily, web)
+    keep = house.parts.rooms.keep
+
+    async def keep_late(shapes: Mapping[str, Shape]) -> None:
+        await house.sessions.stop(session.id, None)
+        await over(house, session)
+        await house.until_true(lambda: is_closed(daily, session.room, clock))
+        await keep(shapes)
+        assert not is_closed(daily, session.room, clock)
+
+    monkeypatch.setattr(house.parts.rooms, "keep", keep_late)
+    await house.parts.attendance.look()
+    await house.until_true(lambda: is_closed(daily, session.room, clock))
+
+
+def is_closed(daily: DailyStandIn, room: str, clock: FakeClock) -> bool:
+    """Nobody is in it, and nobody can come in."""
+    book = daily.book.get(room)
+    return not book.present() and book.properties["exp"] <= clock.now()
 
 
 async def _due(house: House) -> list[tuple[str, str]]:

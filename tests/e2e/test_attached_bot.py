@@ -59,7 +59,7 @@ async def test_an_attached_bot_takes_part(
     await person.ears.utterance(REPLY_WITHIN_S)
     await script.get_by_text("You said orange.").wait_for()
     lines = await script.locator("li[data-role=user] span").all_inner_texts()
-    assert lines == ["purple"], "what was said while muted, nobody heard"
+    assert lines == ["purple", "orange"], "what was said while muted, nobody heard"
 
     await reload(person)
     assert server.bots() == [bot]

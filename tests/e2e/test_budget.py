@@ -18,8 +18,8 @@ from tests.e2e.talk import Talk
 
 pytestmark = pytest.mark.e2e
 
-BUDGET_USD = 0.15
-# A cent a second: fifteen seconds of talk, and whatever the way to the first word takes.
+BUDGET_USD = 0.10
+# A cent a second: ten seconds of talk, the way to the first word among them.
 PRICES = """
 as_of = 2026-11-21
 [container]
@@ -31,7 +31,7 @@ SPENT_WITHIN_S = 40.0
 
 @pytest.fixture
 async def server(start_server: StartServer, tmp_path: Path) -> AsyncIterator[Server]:
-    """A server whose calls may cost fifteen cents."""
+    """A server whose calls may cost ten cents."""
     prices = tmp_path / "prices.toml"
     prices.write_text(PRICES)
     settings = {
@@ -65,7 +65,7 @@ async def test_a_spent_budget_is_told_aloud_and_ends_the_call(
     ended = await person.page.request.get(f"{server.url}/api/voice/session/{session_id}")
     session = await ended.json()
     assert (session["stage"], session["reason"]) == ("ended", "budget")
-    measured("spent of a budget of 15 cents", 100 * session["cost"]["usd"], "cents")
+    measured("spent of a budget of ten cents", 100 * session["cost"]["usd"], "cents")
     bound_usd = (METERING_S + Limits().ending_s) * 0.01
     # The timekeeper looks once a second, and a busy machine looks late.
     assert BUDGET_USD <= session["cost"]["usd"] <= BUDGET_USD + bound_usd + 0.02

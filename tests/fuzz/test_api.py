@@ -23,6 +23,7 @@ from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi import checks
 
 from greenroom.api.app import Parts, build_app
+from greenroom.rooms.local import LocalRooms
 from greenroom.testing.clock import FakeClock
 from tests.conftest import House
 from tests.fuzz.conftest import examples
@@ -37,8 +38,12 @@ CHECKS: list[Any] = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
-# Of a house its doors need no more than the time to be described.
-NOTHING: dict[str, Any] = {**dict.fromkeys(Parts.__dataclass_fields__, ()), "clock": FakeClock(0.0)}
+# Of a house its doors need no more than the time and the kind of its rooms to be described.
+NOTHING: dict[str, Any] = {
+    **dict.fromkeys(Parts.__dataclass_fields__, ()),
+    "clock": FakeClock(0.0),
+    "rooms": LocalRooms([], allow_loopback=True),
+}
 DESCRIBED = build_app(Parts(**NOTHING)).openapi()
 SCHEMA = schemathesis.openapi.from_dict(DESCRIBED)
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)]

@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
 from greenroom.cli import app
 from greenroom.errors import AgentsFull, Halted, Unavailable
+from greenroom.launch.pipecat_cloud.client import CloudClient
 from greenroom.launch.pipecat_cloud.launcher import PipecatCloudLauncher
 from greenroom.ports.launcher import ExitCause
 from greenroom.session.policy import Load
@@ -137,6 +139,27 @@ async def test_a_start_whose_answer_was_lost_is_one_agent_in_the_end(
     assert before in ids, "what somebody else began before is left alone"
 
 
+async def test_a_start_that_never_left_this_machine_began_nothing(tmp_path: Path) -> None:
+    """Also where nobody can be asked what runs there: nothing is billed that cannot have begun."""
+    asked: list[httpx.Request] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        raise httpx.ConnectError("connection refused")
+
+    clock = FakeClock()
+    transport = httpx.MockTransport(refuse)
+    client = CloudClient(AGENT, "pk", None, "http://cloud.example", transport)
+    launcher = PipecatCloudLauncher(client, tmp_path, clock)
+    order = a_cloud_order()
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await launcher.start(order)
+    assert len(asked) == 2
+    assert await launcher.living() == []
+    await launcher.close()
+
+
 async def test_a_start_that_was_lost_for_good_leaves_nothing(cloud: Cloud) -> None:
     order = a_cloud_order()
     cloud.stand_in.order(Fault("start", 500, late=True))
@@ -233,6 +256,31 @@ async def test_what_cannot_be_stopped_is_told_with_the_time_it_has_left(
         assert exit_.cause in (ExitCause.ENDED, ExitCause.WALL_CLOCK)
         assert exit_.still_runs_s == pytest.approx(7_000.0)
         assert len(cloud.active) == 1
+
+
+@pytest.mark.parametrize("stops", [False, None])
+async def test_what_could_not_be_stopped_is_stopped_when_that_is_possible_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops: bool | None
+) -> None:
+    """Found by chaos: also by the next server, and although its exit is on record."""
+    monkeypatch.setattr("greenroom.launch.pipecat_cloud.launcher.GOES_WITHIN_S", 0.0)
+    monkeypatch.setattr("greenroom.launch.pipecat_cloud.launcher.LEFTOVERS_AGAIN_S", 0.0)
+    async with a_cloud(tmp_path, stops=stops) as cloud:
+        order = a_cloud_order()
+        await cloud.launcher.start(order)
+        async with exits_of(cloud.launcher) as exits:
+            await cloud.launcher.end(order.launch_id, polite_s=0.0, term_s=0.0)
+            assert (await the_exit(exits, order.launch_id)).deaf
+        await cloud.launcher.forget(order.launch_id)
+        assert await cloud.launcher.living() == []
+        next_one = PipecatCloudLauncher(cloud.client, tmp_path, cloud.clock)
+        await next_one.start(order)
+        await next_one.look()
+        assert len(cloud.active) == 1, "it is neither stopped nor started again"
+        cloud.deployment.stops = True
+        await next_one.look()
+        assert cloud.active == []
+        assert list((tmp_path / "pipecat-cloud").iterdir()) == []
 
 
 async def test_a_killed_servers_agents_are_found_again(cloud: Cloud, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from greenroom import assembly
-from greenroom.errors import MachineFull
+from greenroom.elsewhere import COLD_JOIN_S
+from greenroom.errors import AgentsFull, MachineFull
 from greenroom.hub.memory import MemoryHub
 from greenroom.launch.pipecat_cloud.capacity import AGENT_QUOTAS
 from greenroom.outbound.sender import HttpSender
@@ -23,13 +24,13 @@ from greenroom.service.purse import Money
 from greenroom.service.reports import Way
 from greenroom.session.cost import cost_of
 from greenroom.session.facts import Outcome
-from greenroom.session.model import EndReason, Session, Stage
+from greenroom.session.model import EndReason, Limits, Session, Stage
 from greenroom.session.policy import UNLIMITED
 from greenroom.session.prices import MICRO
 from greenroom.testing.clock import FakeClock
 from greenroom.testing.deployments import Fault
 from greenroom.wire.handover import handed_over
-from greenroom.wire.link import Report, ReportKind, RoomKind
+from greenroom.wire.link import Offer, Report, ReportKind, RoomKind
 from tests.daily.house import a_domain, rooms_on
 from tests.launch.cloud import Cloud, a_cloud
 
@@ -102,7 +103,13 @@ async def a_house(
 
 @pytest.fixture
 def plan(plan: assembly.Plan) -> assembly.Plan:
-    return replace(plan, quotas=replace(UNLIMITED, machine=AGENT_QUOTAS), money=Money())
+    limits = Limits(join_s=COLD_JOIN_S)
+    return replace(
+        plan,
+        quotas=replace(UNLIMITED, machine=AGENT_QUOTAS),
+        money=Money(),
+        assistants=[replace(one, limits=limits) for one in plan.assistants],
+    )
 
 
 @pytest.fixture
@@ -119,7 +126,7 @@ async def test_an_agent_is_started_with_its_session_and_stopped_with_it(house: H
     assert (told.session.session_id, told.session.body) == (session.id, {"name": "Ada"})
     assert told.session.room.name == session.room
     starting = await house.event(session.id, "voice.bot.starting")
-    assert starting == {"withinS": 30.0}, "what is left until the join deadline"
+    assert starting == {"withinS": COLD_JOIN_S}, "what is left until the join deadline"
     await house.whole.parts.sessions.stop(session.id, "ada")
     await house.agents(0)
     ended = await house.until(session.id, Stage.ENDED)
@@ -154,7 +161,7 @@ async def test_a_wrong_key_ends_the_session_at_once(house: House) -> None:
 async def test_429_for_a_minute_is_waited_out_and_others_are_told_at_once(house: House) -> None:
     house.cloud.stand_in.order(Fault("start", 429, retry_after_s=60))
     calls = house.cloud.stand_in.calls
-    session = await house.start(wishes={})
+    session = await house.start()
     async with asyncio.timeout(WITHIN_S):
         while house.cloud.capacity.load() is None:
             await asyncio.sleep(0.01)
@@ -166,6 +173,54 @@ async def test_429_for_a_minute_is_waited_out_and_others_are_told_at_once(house:
     assert (await house.session(session.id)).stage is Stage.CONNECTING
     house.clock.advance(61)
     await house.agents(1)
+
+
+async def test_who_would_wait_is_put_back_in_line_by_a_429(house: House) -> None:
+    house.cloud.stand_in.order(Fault("start", 429, retry_after_s=60))
+    session = await house.start(wait=True)
+    assert session.stage is Stage.CONNECTING, "there seemed to be a place"
+    assert (await house.until(session.id, Stage.QUEUED)).queue_position == 1
+    later = await house.start("grace", wait=True)
+    assert (later.stage, later.queue_position) == (Stage.QUEUED, 2)
+    await house.whole.waiting_room.look()
+    assert house.cloud.active == [], "nobody is let in before the time that they were told"
+    house.cloud.deployment.max_agents = 1
+    await house.cloud.capacity.look()
+    house.cloud.capacity._full_until_s = 0.0
+    await house.agents(1)
+    assert (await house.session(later.id)).stage is Stage.QUEUED
+    assert (await house.session(session.id)).stage is Stage.CONNECTING, "first come, first served"
+
+
+async def test_who_would_not_wait_is_busy_at_once_when_429_lasts_too_long(house: House) -> None:
+    house.cloud.stand_in.order(Fault("start", 429, retry_after_s=600))
+    session = await house.start()
+    offer = Offer(offer_id="offer-0001", participant="page-0001", sdp="v=0")
+    with pytest.raises(AgentsFull):
+        await house.whole.parts.sessions.connect(session.id, "ada", offer)
+    assert (await house.until(session.id, Stage.ENDED)).reason is EndReason.BUSY
+    assert house.cloud.active == []
+
+
+async def test_a_429_keeps_nobodys_end_waiting(
+    store: Store, plan: assembly.Plan, tmp_path: Path
+) -> None:
+    """Found by chaos: the room was closed only when the launch would have been tried again."""
+    clock = FakeClock()
+    daily = a_domain(clock)
+    async with a_house(store, plan, tmp_path, rooms_on(daily, clock), clock) as house:
+        house.cloud.stand_in.order(Fault("start", 429, retry_after_s=60))
+        session = await house.start()
+        async with asyncio.timeout(WITHIN_S):
+            while not house.cloud.stand_in.calls:
+                await asyncio.sleep(0.01)
+        room = await house.whole.parts.entrance.user(session)
+        user = daily.join(room.name, room.token)
+        await house.whole.parts.sessions.stop(session.id, "ada")
+        await house.until(session.id, Stage.ENDED)
+        async with asyncio.timeout(WITHIN_S):
+            while user.present:
+                await asyncio.sleep(0.01)
 
 
 async def test_a_launch_that_is_given_up_ends_its_session(
@@ -181,11 +236,21 @@ async def test_a_launch_that_is_given_up_ends_its_session(
     assert (await house.session(session.id)).reason is EndReason.LAUNCH_FAILED
 
 
-@pytest.mark.parametrize(("reports", "left_s"), [(False, 7_200), (True, 0)])
+@pytest.mark.parametrize(
+    ("reports", "goes", "left_s"), [(False, False, 7_200), (True, True, 0), (True, False, 7_200)]
+)
 async def test_what_nobody_can_stop_or_tell_is_refused_and_billed_to_its_end(
-    store: Store, plan: assembly.Plan, tmp_path: Path, reports: bool, left_s: int
+    store: Store,
+    plan: assembly.Plan,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    reports: bool,
+    goes: bool,
+    left_s: int,
 ) -> None:
-    """One that reports can be told that it is over, and goes."""
+    """One that reports can be told that it is over, and goes, unless it hangs."""
+    monkeypatch.setattr("greenroom.launch.pipecat_cloud.launcher.GOES_WITHIN_S", 0.0)
     async with a_house(store, plan, tmp_path, stops=False) as house:
         session = await house.start()
         await house.agents(1)
@@ -193,6 +258,8 @@ async def test_what_nobody_can_stop_or_tell_is_refused_and_billed_to_its_end(
         joined = Report(seq=1, at_ms=0, kind=ReportKind.BOT_JOINED, data={"level": "attached"})
         if reports:
             await taken.take(Way.WEBHOOK, session.launch_id, session.id, joined)
+        if goes:
+            house.cloud.agent.finish(house.cloud.active[0].id)
         await house.whole.parts.sessions.stop(session.id, "ada")
         ended = await house.until(session.id, Stage.ENDED)
         billed = ended.meter.quantities.get("container.seconds", 0) / MICRO

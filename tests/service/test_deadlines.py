@@ -98,7 +98,9 @@ def quotas() -> Quotas:
 
 async def begun(house: House, limits: Limits, prepare: Prepare) -> tuple[str, float]:
     """The session, and how far the clock has come before it counts."""
-    house.sessions._assistants["cards"] = Assistant("cards", "greenroom.bot.cards", "C", limits)
+    house.parts.catalogue.bounds.given["cards"] = Assistant(
+        "cards", "greenroom.bot.cards", "C", limits
+    )
     return await prepare(house), house.clock.now()
 
 

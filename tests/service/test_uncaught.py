@@ -52,7 +52,7 @@ async def test_in_http(server: House) -> None:
     async with server.client() as ada, server.client() as bob:
         started = (await ada.post("/api/voice/session", json={})).json()
         session_id = started["session"]["sessionId"]
-        with broken_for(server.sessions, "get", session_id) as logs:
+        with broken_for(server.sessions, "seen_by", session_id) as logs:
             answer = await ada.get(f"/api/voice/session/{session_id}")
             assert (answer.status_code, answer.json()["code"]) == (500, "internal")
             assert "on purpose" not in answer.text

@@ -20,6 +20,7 @@ from greenroom.session.model import (
     Session,
     Stage,
 )
+from greenroom.session.prices import MICRO
 from tests.session.happening import LIMITS, NOW, after, numbered, opened
 
 
@@ -125,7 +126,56 @@ def test_the_exit_of_the_bot_ends_an_ending_session_once() -> None:
     assert change.session.stage is Stage.ENDED
     assert change.session.reason is EndReason.USER
     assert change.facts[-1] == f.Ended(EndReason.USER, 61.0)
-    assert transition(change.session, exited, NOW + 62).outcome is f.Outcome.IGNORED
+    again = transition(change.session, exited, NOW + 62)
+    assert (again.session, again.facts, again.effects) == (change.session, (), ())
+
+
+@pytest.mark.parametrize(("deaf", "billed_s"), [(True, 3_600), (False, 0)])
+def test_a_bot_that_nobody_could_stop_is_billed_although_its_session_is_over(
+    deaf: bool, billed_s: int
+) -> None:
+    """One that has reported can be told that it is over, unless it is known not to hear."""
+    ended = after(connected(), i.Stop(), i.Due(DeadlineKind.ENDING), now=NOW + 60)
+    ended = transition(ended, i.Due(DeadlineKind.ENDING), NOW + 66).session
+    late = i.BotExited("lau_1", clean=True, code="ended", message="", still_runs_s=3600, deaf=deaf)
+    change = transition(ended, late, NOW + 70)
+    item = "container.seconds"
+    added = change.session.meter.quantities[item] - ended.meter.quantities[item]
+    assert (added / MICRO, change.facts, change.effects) == (billed_s, (), ())
+
+
+def test_who_would_wait_is_put_back_in_line_when_there_is_no_place_after_all() -> None:
+    """And whoever ends there has the room closed that had been made."""
+    begun = opened(Limits(queue_s=300.0)).session
+    change = transition(begun, i.NoPlace(again_in_s=2.0), NOW + 5)
+    back = change.session
+    assert (back.stage, back.queue_position, back.queued_at) == (Stage.QUEUED, 1, NOW)
+    assert f.Queued(1, ends_in_s=295.0) in change.facts
+    let_in = transition(back, i.LetIn(), NOW + 9)
+    assert [effect.kind for effect in let_in.effects] == [
+        f.EffectKind.ENSURE_ROOM,
+        f.EffectKind.LAUNCH_BOT,
+    ]
+    left = transition(back, i.Stop(), NOW + 9)
+    assert [effect.kind for effect in left.effects] == [f.EffectKind.CLOSE_ROOM]
+    too_late = transition(let_in.session, i.NoPlace(again_in_s=None), NOW + 301)
+    assert too_late.session.reason is EndReason.BUSY
+
+
+def test_a_clock_that_is_set_back_while_somebody_waits_again_bills_no_time_twice() -> None:
+    back = transition(opened(Limits(queue_s=300.0)).session, i.NoPlace(None), NOW + 5).session
+    let_in = transition(back, i.LetIn(), NOW - 7_200).session
+    assert let_in.meter.at == NOW + 5
+
+
+@pytest.mark.parametrize(("again_in_s", "over"), [(2.0, False), (29.0, True), (None, True)])
+def test_who_would_not_wait_is_refused_once_it_is_asked_no_more(
+    again_in_s: float | None, over: bool
+) -> None:
+    begun = opened(Limits(queue_s=0.0)).session
+    change = transition(begun, i.NoPlace(again_in_s), NOW + 5)
+    assert (change.session.reason is EndReason.BUSY) == over
+    assert (change.session == begun) != over
 
 
 def test_goodbye_is_a_reason_of_its_own() -> None:

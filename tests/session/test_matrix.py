@@ -25,6 +25,8 @@ INPUTS: set[type] = {
     i.BudgetNear,
     i.BudgetSpent,
     i.BotStarting,
+    i.NoPlace,
+    i.RoomReady,
     i.BotExited,
     i.MovedUp,
     i.LetIn,
@@ -42,8 +44,10 @@ def test_every_input_that_may_act_has_a_handler() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(INPUTS, key=str))
-def test_nothing_acts_on_an_ended_session(kind: type) -> None:
-    assert RESPONSES[Stage.ENDED, kind] is not Response.ACT
+def test_nothing_acts_on_an_ended_session_but_a_room_that_was_opened_again(kind: type) -> None:
+    """But what a bot that nobody could stop has cost since is added to the bill."""
+    acts = kind in (i.RoomReady, i.BotExited)
+    assert (RESPONSES[Stage.ENDED, kind] is Response.ACT) == acts
 
 
 def test_what_lives_costs_and_has_a_clock() -> None:

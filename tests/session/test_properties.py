@@ -50,13 +50,17 @@ class SessionMachine(RuleBasedStateMachine):
     session: Session
 
     @initialize(
-        persistence_s=st.sampled_from([0.0, 300.0]), position=st.sampled_from([None, None, 1, 3])
+        persistence_s=st.sampled_from([0.0, 300.0]),
+        queue_s=st.sampled_from([0.0, 300.0]),
+        position=st.sampled_from([None, None, 1, 3]),
     )
-    def start(self, persistence_s: float, position: int | None) -> None:
+    def start(self, persistence_s: float, queue_s: float, position: int | None) -> None:
         self.now = NOW
         self.endings = 0
         self.told_to_end = 0
-        change = opened(Limits(persistence_s=persistence_s), now=self.now, position=position)
+        change = opened(
+            Limits(persistence_s=persistence_s, queue_s=queue_s), now=self.now, position=position
+        )
         self.session = change.session
         self.launches = self._launches(change)
 
@@ -77,6 +81,19 @@ class SessionMachine(RuleBasedStateMachine):
     @rule()
     def bot_is_starting_elsewhere(self) -> None:
         self._happen(i.BotStarting())
+
+    @rule(again_in_s=st.sampled_from([None, 1.0, 60.0]))
+    def no_place_after_all(self, again_in_s: float | None) -> None:
+        before = self.session
+        self._happen(i.NoPlace(again_in_s))
+        if self.session.stage is Stage.QUEUED is not before.stage:
+            self.launches -= 1  # nobody was launched
+
+    @rule()
+    def room_is_made_ready(self) -> None:
+        before = self.session
+        self._happen(i.RoomReady())
+        assert self.session == before
 
     @rule(command=COMMANDS)
     def command(self, command: i.Command) -> None:
@@ -132,8 +149,8 @@ class SessionMachine(RuleBasedStateMachine):
 
     def _stage_moves_forward(self, before: Session) -> None:
         moved = ORDER.index(self.session.stage) - ORDER.index(before.stage)
-        back = (before.stage, self.session.stage) == (Stage.LINGERING, Stage.ACTIVE)
-        assert moved >= 0 or back
+        back = [(Stage.LINGERING, Stage.ACTIVE), (Stage.CONNECTING, Stage.QUEUED)]
+        assert moved >= 0 or (before.stage, self.session.stage) in back
         assert self.session.report_seq - before.report_seq in (0, 1)
 
     def _status_is_told_when_it_changes(self, before: Session, change: f.Change) -> None:

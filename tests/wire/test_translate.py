@@ -30,6 +30,8 @@ FACTS: list[f.Fact] = [
     f.Started("cards", "room"),
     f.Queued(3, 299.5),
     f.StatusChanged(Stage.ACTIVE, False, Presence.PRESENT, Presence.PRESENT),
+    f.CameIn("user-1", "ada", True, 1),
+    f.WentOut("user-1", "ada", 0),
     f.Muted(True, 1),
     f.Paused((PauseCause.USER,)),
     f.Warned(120.0),

@@ -11,7 +11,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from greenroom import __version__
 from greenroom.api import (
+    assistants,
     audit,
+    botserver,
     cloud,
     cost,
     daily,
@@ -23,6 +25,8 @@ from greenroom.api import (
     operators,
     pipecat,
     records,
+    rollout,
+    rooms,
     vapi,
     voice,
     webhook,
@@ -39,21 +43,27 @@ from greenroom.ports.launcher import Launcher
 from greenroom.ports.open_rooms import Door
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
+from greenroom.service.assistants import Catalogue
 from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
+from greenroom.service.botserver import BotServer
 from greenroom.service.call_servers import CallServers
 from greenroom.service.emergency import Emergency
 from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
+from greenroom.service.group_calls import GroupCalls
 from greenroom.service.keys import Keys
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
+from greenroom.service.own_rooms import OwnRooms
 from greenroom.service.people import People
 from greenroom.service.purse import Purse
 from greenroom.service.rates import Rates
 from greenroom.service.reports import Reports
+from greenroom.service.rollout import RollingOut
 from greenroom.service.sessions import Sessions
+from greenroom.service.versions import Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +77,15 @@ class Parts:
     launcher: Launcher
     rooms: Rooms
     entrance: Entrance
+    own_rooms: OwnRooms
+    bot_server: BotServer
+    group_calls: GroupCalls
     attendance: Attendance
     links: Links
     sessions: Sessions
+    catalogue: Catalogue
+    versions: Versions
+    rolling_out: RollingOut
     reports: Reports
     purse: Purse
     emergency: Emergency
@@ -102,20 +118,22 @@ def build_app(parts: Parts) -> FastAPI:
         setattr(app.state, name, getattr(parts, name))
     app.state.began_at = parts.clock.now()
     install_errors(app, parts.metrics)
-    for resource in (voice, cost, pipecat, cloud, vapi, events, link, webhook, daily, health):
+    for resource in (voice, rooms, botserver, cost, pipecat, cloud, vapi):
         app.include_router(resource.router)
-    for resource in (operators, keys, audit, deliveries, records):
+    for resource in (events, link, webhook, daily, health):
+        app.include_router(resource.router)
+    for resource in (operators, keys, audit, deliveries, records, assistants, rollout):
         app.include_router(resource.router)
     install_description(app)
     install_page(app)
     app.add_middleware(BodyLimit)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, room_kind=parts.rooms.kind)
     if parts.origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(parts.origins),
             allow_credentials=True,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Traceparent"],
             expose_headers=["Retry-After"],
         )

@@ -177,7 +177,7 @@ async def agents(
     server: Reads, request: Request, sessions: SessionsDep, region: str = w.REGION
 ) -> w.ServiceLines:
     """Every agent that this server serves."""
-    served = sessions.assistants if region == w.REGION else []
+    served = await sessions.assistants() if region == w.REGION else []
     return w.ServiceLines(services=[_service_line(one, server, request) for one in served])
 
 
@@ -186,7 +186,7 @@ async def agent_details(
     agent: str, server: Reads, request: Request, sessions: SessionsDep
 ) -> w.ServiceDetails:
     """An agent, and how many talk with it."""
-    return await _details(sessions.assistant(agent), server, request)
+    return await _details(await sessions.assistant(agent), server, request)
 
 
 @router.get(f"{_SERVICES}/{{agent}}", responses=_refusals(*OF_A_SERVER))
@@ -194,7 +194,7 @@ async def service_details(
     agent: str, server: Reads, request: Request, sessions: SessionsDep
 ) -> w.WrappedService:
     """The same as ``pcc`` takes it."""
-    return w.WrappedService(body=await _details(sessions.assistant(agent), server, request))
+    return w.WrappedService(body=await _details(await sessions.assistant(agent), server, request))
 
 
 class _Wanted:
@@ -250,7 +250,7 @@ async def agent_sessions(
     wanted: Annotated[_Wanted, Depends()],
 ) -> w.SessionLines:
     """Sessions with an agent, the newest first; those that never got a place are not among them."""
-    sessions.assistant(agent)
+    await sessions.assistant(agent)
     listing = wanted.of(agent, server.tenant)
     if listing is None:
         return w.SessionLines(sessions=[], total_count=0)

@@ -43,7 +43,7 @@ async def estimate(
 ) -> w.EstimateAnswer:
     """What a typical conversation of so many minutes will cost, before it is begun."""
     sessions: Sessions = request.app.state.sessions
-    name = sessions.assistant(assistant).name
+    name = (await sessions.assistant(assistant)).name
     return w.EstimateAnswer(
         assistant=name,
         minutes=minutes,

@@ -55,6 +55,8 @@ CONNECT = Door(Scope.START, Act.CONNECT, Rate.OFFERS)
 TRICKLE = Door(Scope.START)
 READ = Door(Scope.READ)
 FOLLOW = Door(Scope.READ, Act.FOLLOW, Rate.TICKETS)
+# A page asks before each click, and again when it is loaded.
+DECIDE = Door(Scope.READ, rate=Rate.DECISIONS)
 MUTE = Door(Scope.CONTROL, Act.MUTE, Rate.CONTROLS)
 PAUSE = Door(Scope.CONTROL, Act.PAUSE, Rate.CONTROLS)
 MESSAGE = Door(Scope.CONTROL, Act.MESSAGE, Rate.MESSAGES)
@@ -91,15 +93,30 @@ async def known(request: Request) -> Asking | None:
         Forbidden: A server names a user of another tenant than its key's, or somebody who is no
             server names a user.
     """
-    token = bearer_of(request)
-    if is_key(token):
-        key = await _key_of(request, token)
-        return Asking(*_named(request, key), key=key)
+    if (server := await server_for(request)) is not None:
+        return server
     identity: Identity = request.app.state.identity
     asking = await identity.known(request)
     if USER_HEADER in request.headers or TENANT_HEADER in request.headers:
         raise Forbidden("Only a server may name a user, by its API key. You are yourself.")
     return asking
+
+
+async def server_for(
+    request: Request, user_id: str | None = None, tenant: str | None = None
+) -> Asking | None:
+    """The server that acts for a user, as its headers or this name them; None: it is no server.
+
+    Raises:
+        Unauthorized: Its key is not good.
+        BadRequest: It does not name its user, or two.
+        Forbidden: It names a user of another tenant than its key's.
+    """
+    token = bearer_of(request)
+    if not is_key(token):
+        return None
+    key = await _key_of(request, token)
+    return Asking(*_named(request, key, user_id, tenant), key=key)
 
 
 async def unnamed(request: Request) -> Asking:
@@ -217,15 +234,23 @@ async def _key_of(request: Request, token: str) -> ApiKey:
     return key
 
 
-def _named(request: Request, key: ApiKey) -> tuple[str, str]:
+def _named(
+    request: Request, key: ApiKey, user_id: str | None, tenant: str | None
+) -> tuple[str, str]:
     """The user for whom a server acts, and their tenant."""
-    user_id = _header(request, USER_HEADER)
+    user_id = _one_of(_header(request, USER_HEADER), user_id)
     if not user_id:
         raise BadRequest("Name the user for whom you act, in the header X-Greenroom-User.")
-    tenant = _header(request, TENANT_HEADER) or None
+    tenant = _one_of(_header(request, TENANT_HEADER), tenant) or None
     if tenant is not None and len(tenant) > MAX_TENANT_CHARS:
         raise BadRequest(f"A tenant's name has at most {MAX_TENANT_CHARS} characters.")
     return checked_user_id(user_id), tenant_for(key, tenant)
+
+
+def _one_of(by_header: str, by_body: str | None) -> str:
+    if by_header and by_body and by_header != by_body:
+        raise BadRequest("The header and the body name two. Leave one of them out.")
+    return by_header or by_body or ""
 
 
 def _header(request: Request, name: str) -> str:

@@ -10,6 +10,8 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from greenroom.wire.link import RoomKind
+
 PAGE = Path(__file__).parent.parent / "page"
 
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Greenroom</title>
@@ -19,9 +21,19 @@ see <a href="/docs">/docs</a>.</p></html>"""
 # Everything comes from this server; only the audio and the event socket go elsewhere in it.
 _PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
-    "connect-src 'self' ws: wss:; media-src 'self' blob: mediastream:; worker-src 'self' blob:; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    "connect-src 'self' ws: wss:{connect}; media-src 'self' blob: mediastream:; "
+    "worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'{more}"
 )
+# daily-js loads the rest of itself from c.daily.co, as a script, and speaks to servers of Daily's
+# (https://docs.daily.co/docs/guides/privacy-and-security/content-security-policy; which, stands at
+# https://docs.daily.co/reference/daily-js/instance-methods/set-proxy-url).
+_POLICIES = {
+    RoomKind.LOCAL: _PAGE_POLICY.format(connect="", more=""),
+    RoomKind.DAILY: _PAGE_POLICY.format(
+        connect=" https://*.daily.co https://prod-ks.pluot.blue",
+        more="; script-src 'self' https://c.daily.co",
+    ),
+}
 
 
 def install_page(app: FastAPI) -> None:
@@ -47,10 +59,16 @@ def install_page(app: FastAPI) -> None:
 
 
 class SecurityHeaders:
-    """Adds the headers that keep a page to itself. Pure ASGI: it costs sockets nothing."""
+    """Adds the headers that keep a page to itself. Pure ASGI: it costs sockets nothing.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: What answers.
+        room_kind: Where people meet: on Daily, the page needs Daily's code.
+    """
+
+    def __init__(self, app: ASGIApp, room_kind: RoomKind) -> None:
         self._app = app
+        self._policy = _POLICIES[room_kind].encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, with headers on every HTTP answer."""
@@ -63,7 +81,7 @@ class SecurityHeaders:
             (b"permissions-policy", b"microphone=(self), camera=()"),
         ]
         if scope["path"] != "/docs":  # its page starts with an inline script
-            headers.append((b"content-security-policy", _PAGE_POLICY.encode()))
+            headers.append((b"content-security-policy", self._policy))
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

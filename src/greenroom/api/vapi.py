@@ -106,7 +106,7 @@ async def _begin(
     try:
         return await sessions.start(
             who.user_id,
-            _assistant(plan, sessions),
+            await _assistant(plan, sessions),
             call={**plan.body, "door": door.value},
             tenant=who.tenant,
             # Who leaves has hung up, unless the page said that it comes back.
@@ -119,9 +119,9 @@ async def _begin(
         raise _in_their_words(refused, plan) from refused
 
 
-def _assistant(plan: w.CallPlan, sessions: Sessions) -> str | None:
+async def _assistant(plan: w.CallPlan, sessions: Sessions) -> str | None:
     """Who speaks; what the page wrote out itself is spoken by the first, if by nobody else."""
-    names = {assistant.name for assistant in sessions.assistants}
+    names = {assistant.name for assistant in await sessions.assistants()}
     return plan.assistant if plan.assistant in names or not plan.inline else None
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from greenroom.api import doors
 from greenroom.api.description import BY_A_DOOR, Refusals, refusals
 from greenroom.api.identity import Asking
 from greenroom.api.trace import Trace
 from greenroom.errors import (
+    AgentsFull,
+    AssistantDisabled,
     BadOffer,
+    BadOverride,
     BotSilent,
     BudgetUsedUp,
+    CallFull,
     Conflict,
     Draining,
     Halted,
@@ -24,6 +28,7 @@ from greenroom.errors import (
     NotActive,
     NotFound,
     OfferConflict,
+    OverrideNotAllowed,
     RoomsRefused,
     RoomsUnavailable,
     SessionEnded,
@@ -34,8 +39,10 @@ from greenroom.errors import (
 )
 from greenroom.ports.rooms import Rooms
 from greenroom.service.entrance import Entrance
+from greenroom.service.group_calls import GroupCalls
 from greenroom.service.sessions import Sessions, Started
 from greenroom.session.cost import cost_of
+from greenroom.session.group import GroupCall
 from greenroom.session.model import EndReason, PauseCause, Presence, Session, Stage
 from greenroom.wire import http as w
 from greenroom.wire.link import Answer, Candidates, Offer, RoomKind, RoomSpec
@@ -53,16 +60,20 @@ OF_A_ROOM: Refusals = (
     UnsupportedTransport,
     RoomsUnavailable,
     RoomsRefused,
+    CallFull,
     *RoomsRefused.__subclasses__(),
 )
-OF_THE_BOTS_LINK: Refusals = (StillQueued, SessionEnded, LaunchFailed, BotSilent)
-OF_CANDIDATES: Refusals = OF_A_SESSION + OF_THE_BOTS_LINK
+OF_THE_BOTS_LINK: Refusals = (StillQueued, SessionEnded, LaunchFailed, BotSilent, AgentsFull)
+OF_CANDIDATES: Refusals = (*OF_A_SESSION, *OF_THE_BOTS_LINK, UnsupportedTransport)
 OF_AN_OFFER: Refusals = (
     *(*OF_A_COMMAND, *OF_THE_BOTS_LINK),
     *(BadOffer, OfferConflict, UnsupportedTransport),
 )
 OF_A_LIMIT: Refusals = (BudgetUsedUp, *LimitReached.__subclasses__())
-OF_A_START: Refusals = (*OF_A_COMMAND, *OF_A_LIMIT, *OF_A_ROOM, TooLarge, Halted, Draining)
+OF_A_START: Refusals = (
+    *(*OF_A_COMMAND, *OF_A_LIMIT, *OF_A_ROOM, TooLarge, Halted, Draining),
+    *(AssistantDisabled, OverrideNotAllowed, BadOverride),
+)
 
 
 def _sessions(request: Request) -> Sessions:
@@ -78,6 +89,11 @@ def _rooms(request: Request) -> Rooms:
 def _entrance(request: Request) -> Entrance:
     entrance: Entrance = request.app.state.entrance
     return entrance
+
+
+def _calls(request: Request) -> GroupCalls:
+    calls: GroupCalls = request.app.state.group_calls
+    return calls
 
 
 def _who(door: doors.Door) -> Any:
@@ -97,19 +113,28 @@ Ends = Annotated[Asking, _who(doors.END)]
 SessionsDep = Annotated[Sessions, Depends(_sessions)]
 RoomsDep = Annotated[Rooms, Depends(_rooms)]
 EntranceDep = Annotated[Entrance, Depends(_entrance)]
+CallsDep = Annotated[GroupCalls, Depends(_calls)]
 
 
-@router.get("/config")
-async def config(sessions: SessionsDep, rooms: RoomsDep, request: Request) -> w.ConfigAnswer:
-    """What a page needs to know before the click."""
-    assistant = sessions.assistant(None)
+@router.get("/config", responses=refusals(NotFound, Unavailable))
+async def config(
+    sessions: SessionsDep,
+    rooms: RoomsDep,
+    request: Request,
+    assistant: Annotated[str | None, Query(max_length=128)] = None,
+) -> w.ConfigAnswer:
+    """What a page needs to know before the click, of this assistant or the default one."""
+    found = await sessions.assistant(assistant)
+    record = found.record
     return w.ConfigAnswer(
-        assistant=assistant.name,
-        title=assistant.title,
+        assistant=found.name,
+        title=found.title,
         ice_servers=rooms.describe("").ice_servers,
         anonymous=request.app.state.identity.anonymous,
-        join_s=assistant.limits.join_s,
+        join_s=found.limits.join_s,
         room_kind=rooms.kind,
+        enabled=found.disabled is None,
+        auto_start=record is not None and record.voice_session_config.auto_start,
     )
 
 
@@ -124,6 +149,7 @@ async def start(
     sessions: SessionsDep,
     rooms: RoomsDep,
     entrance: EntranceDep,
+    calls: CallsDep,
     request: Request,
     response: Response,
     trace_id: Trace,
@@ -134,6 +160,7 @@ async def start(
     """
     if body.offer is not None:
         entrance.refuse_offers()
+    group = body.group
     started = await sessions.start(
         who.user_id,
         body.assistant,
@@ -143,18 +170,26 @@ async def start(
         guest=who.guest,
         wait=bool(body.wait),
         wishes=body.limits.model_dump(exclude_none=True) if body.limits else {},
+        group_call=calls.wished(group.max_participants, video=group.video, invited=group.invited)
+        if group
+        else None,
+        overrides=body.overrides,
     )
     session = started.session
     doors.note_session(request, session.id)
     ticket = await sessions.ticket(session)  # while the bot is on its way
     answer = None
     if body.offer is not None and session.stage is not Stage.QUEUED:
-        async with ended_if_refused(started, sessions):
-            answer = await sessions.connect(
-                session.id, who.user_id, _offer(body.offer), tenant=who.tenant
-            )
+        # Its place was not there after all: it is answered as one that waited from the first.
+        with suppress(StillQueued):
+            async with ended_if_refused(started, sessions):
+                answer = await sessions.connect(
+                    session.id, who.user_id, _offer(body.offer), tenant=who.tenant
+                )
         session = await sessions.get(session.id)
-    room = await _room_of(started, session, sessions, entrance)
+    room = await _room_of(started, session, sessions, entrance, calls)
+    if room is not None:
+        session = await sessions.get(session.id)  # whom a call's room lets in is on record
     if started.reused:
         response.status_code = 200
     return w.StartAnswer(
@@ -182,8 +217,8 @@ async def current(
 
 @router.get("/session/{session_id}", responses=refusals(*OF_A_SESSION))
 async def get(session_id: str, who: Reads, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
-    """One of the user's sessions."""
-    return _body(await sessions.get(session_id, who.user_id, tenant=who.tenant), rooms)
+    """One of the user's sessions, or a group call that they were let into."""
+    return _body(await sessions.seen_by(session_id, who.user_id, tenant=who.tenant), rooms)
 
 
 @router.delete("/session/{session_id}", responses=refusals(*OF_A_COMMAND))
@@ -207,29 +242,32 @@ async def offer(
 
 @router.patch("/session/{session_id}/offer", status_code=204, responses=refusals(*OF_CANDIDATES))
 async def trickle(
-    session_id: str, body: w.CandidatesBody, who: Trickles, sessions: SessionsDep
+    session_id: str,
+    body: w.CandidatesBody,
+    who: Trickles,
+    sessions: SessionsDep,
+    entrance: EntranceDep,
 ) -> None:
     """Further ICE candidates of an earlier offer."""
+    entrance.refuse_offers()
     candidates = Candidates(offer_id=body.offer_id, candidates=body.candidates)
     await sessions.trickle(session_id, who.user_id, candidates, tenant=who.tenant)
 
 
 @router.post("/session/{session_id}/room", responses=refusals(*OF_A_SESSION, *OF_A_ROOM))
-async def room(
-    session_id: str, who: Connects, sessions: SessionsDep, entrance: EntranceDep
-) -> w.RoomBody:
+async def room(session_id: str, who: Connects, calls: CallsDep) -> w.RoomBody:
     """Come into the session's room, for the first time after a wait or again after a reload.
 
-    On Daily the answer has a new token, and an older page of the user's is put out.
+    Into a group call so do those who are invited, or who know its id. On Daily the answer has a new
+    token, and an older page of the user's is put out.
     """
-    session = await sessions.get(session_id, who.user_id, tenant=who.tenant)
-    return _room_body(await entrance.user(session))
+    return _room_body(await calls.enter(session_id, who.user_id, who.tenant))
 
 
 @router.post("/session/{session_id}/ticket", responses=refusals(*OF_A_SESSION))
 async def ticket(session_id: str, who: Follows, sessions: SessionsDep) -> w.TicketAnswer:
-    """A new one-time ticket for ``WS /ws``."""
-    session = await sessions.get(session_id, who.user_id, tenant=who.tenant)
+    """A new one-time ticket for ``WS /ws``: for its user, and for the people of a group call."""
+    session = await sessions.seen_by(session_id, who.user_id, tenant=who.tenant)
     return w.TicketAnswer(ticket=await sessions.ticket(session), expires_in_s=w.TICKET_LIFETIME_S)
 
 
@@ -288,13 +326,13 @@ async def ended_if_refused(started: Started, sessions: Sessions) -> AsyncIterato
 
 
 async def _room_of(
-    started: Started, session: Session, sessions: Sessions, entrance: Entrance
+    started: Started, session: Session, sessions: Sessions, entrance: Entrance, calls: GroupCalls
 ) -> RoomSpec | None:
     """Where to join, if there is more to say of it than everybody may know."""
     if entrance.kind is RoomKind.LOCAL or session.stage is Stage.QUEUED:
         return None
     async with ended_if_shut_out(started, sessions):
-        return await entrance.user(session)
+        return await calls.enter(session.id, session.user_id, session.tenant)
 
 
 @asynccontextmanager
@@ -330,7 +368,9 @@ def _body(session: Session, rooms: Rooms, room: RoomSpec | None = None) -> w.Ses
     """The session; ``room``: with the token that is meant for whoever asks now."""
     return w.SessionBody(
         session_id=session.id,
+        kind=session.kind,
         assistant=session.assistant,
+        assistant_version=session.assistant_version,
         status=shown_status(session.stage, paused=session.is_paused),
         stage=session.stage.value,
         room=_room_body(room or rooms.describe(session.room)),
@@ -339,6 +379,8 @@ def _body(session: Session, rooms: Rooms, room: RoomSpec | None = None) -> w.Ses
         user_present=session.user_presence is Presence.PRESENT,
         bot_present=session.bot_presence is Presence.PRESENT,
         queue_position=session.queue_position,
+        max_participants=session.group_call.places if session.group_call else None,
+        participants=_participants(session.group_call) if session.group_call else None,
         started_at=rfc3339(session.created_at),
         active_at=rfc3339(session.active_at) if session.active_at else None,
         ended_at=rfc3339(session.ended_at) if session.ended_at else None,
@@ -347,3 +389,12 @@ def _body(session: Session, rooms: Rooms, room: RoomSpec | None = None) -> w.Ses
         cost=cost_data(cost_of(session)),
         last_seq=session.last_seq,
     )
+
+
+def _participants(call: GroupCall) -> list[w.ParticipantBody]:
+    return [
+        w.ParticipantBody(
+            participant=person.id, user_id=person.user_id, present=person.connection is not None
+        )
+        for person in call.people
+    ]

@@ -7,6 +7,7 @@ import functools
 import zlib
 from typing import Any
 
+import structlog
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.audio.vad_processor import VADProcessor
@@ -24,13 +25,18 @@ from greenroom.bot.context import BotSession, current
 from greenroom.bot.conversation import Conversation, Played
 from greenroom.bot.deck import DECK, meaning
 from greenroom.bot.dialogue import Dialogue, Say, ask, time_left
-from greenroom.bot.espeak import Espeak, EspeakTTSService
+from greenroom.bot.espeak import Espeak, EspeakFailed, EspeakTTSService, Voice
 from greenroom.bot.farewell import LAST_WORDS, leave, until_heard
 from greenroom.bot.gate import Gate
+from greenroom.bot.manner import Manner, VoiceWish, manner_of, voice_of
+from greenroom.bot.nudging import Nudging
 from greenroom.bot.sphinx import Recogniser, SphinxSTTService
+from greenroom.wire.assistants import BotRecord
 from greenroom.wire.link import BotLevel, CommandKind
 
 GREENROOM_LEVEL = BotLevel.ATTACHED
+
+log = structlog.get_logger("greenroom.bot.cards")
 
 _voice = functools.cache(Espeak)
 _recogniser = functools.cache(functools.partial(Recogniser, meaning))
@@ -55,11 +61,15 @@ async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
         runner_args.webrtc_connection,
         TransportParams(audio_in_enabled=True, audio_out_enabled=True),
     )
-    dialogue = Dialogue(DECK, _seed(session.spec.session_id))
+    record = _record(session)
+    manner = manner_of(record).heard_by(_recogniser().knows)
+    _recogniser().take_meaning(manner.meaning)
+    dialogue = Dialogue(DECK, _seed(session.spec.session_id), manner)
     recogniser = SphinxSTTService(grammar=dialogue.grammar, recogniser=_recogniser())
     gate = _gate(session)
     conversation = Conversation(dialogue, set_grammar=recogniser.set_grammar, paused=session.paused)
     played = Played(session.report)
+    nudging = _nudging(session, conversation, manner)
     worker = PipelineWorker(
         Pipeline(
             [
@@ -68,8 +78,9 @@ async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
                 VADProcessor(vad_analyzer=warm.vad()),
                 recogniser,
                 UserTurnProcessor(user_turn_strategies=_barge_in()),
+                *([nudging] if nudging else []),
                 conversation,
-                EspeakTTSService(espeak=_voice()),
+                EspeakTTSService(espeak=_voice_for(record)),
                 transport.output(),
                 played,
             ]
@@ -85,7 +96,34 @@ async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
     async def on_client_connected(transport: Any, client: Any) -> None:
         await conversation.meet()
 
-    await _run(session, worker, conversation, played)
+    await _run(session, worker, conversation, played, nudging)
+
+
+def _record(session: BotSession) -> BotRecord:
+    """The assistant's record; one that says nothing if it has none."""
+    return BotRecord.model_validate(session.spec.record or {"name": "cards"})
+
+
+def _voice_for(record: BotRecord) -> Espeak:
+    """The voice that a record wants, if espeak-ng has it; the usual one if not."""
+    wish = voice_of(record)
+    if wish == VoiceWish():
+        return _voice()
+    voice = Espeak(Voice(wish.name, wish.words_per_minute, wish.pitch))
+    try:
+        voice.prewarm(["Hello!"])
+    except EspeakFailed:
+        log.warning("record.voice_unknown", voice=wish.name)
+        usual = Voice(words_per_minute=wish.words_per_minute, pitch=wish.pitch)
+        return Espeak(usual)
+    return voice
+
+
+def _nudging(session: BotSession, conversation: Conversation, manner: Manner) -> Nudging | None:
+    """Asks again, if the record has words for it; a user who is muted is not expected to answer."""
+    if manner.idle is None:
+        return None
+    return Nudging(manner.idle, conversation.remark, may=lambda: not session.muted)
 
 
 def _gate(session: BotSession) -> Gate:
@@ -151,16 +189,23 @@ def _say_last_words(
 
 
 async def _run(
-    session: BotSession, worker: PipelineWorker, conversation: Conversation, played: Played
+    session: BotSession,
+    worker: PipelineWorker,
+    conversation: Conversation,
+    played: Played,
+    nudging: Nudging | None,
 ) -> None:
     runner = WorkerRunner(handle_sigint=False)
     await runner.add_workers(worker)
-    parting = asyncio.create_task(_part(session, worker, conversation, played))
+    beside = [asyncio.create_task(_part(session, worker, conversation, played))]
+    if nudging is not None:
+        beside.append(asyncio.create_task(nudging.run()))
     try:
         await runner.run()
     finally:
-        parting.cancel()
-        await asyncio.gather(parting, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
 
 
 async def _part(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from greenroom.wire.link import BotLevel, CommandKind, ReportKind, SessionSpec
+from greenroom.wire.link import BotLevel, CommandKind, Present, ReportKind, SessionSpec
 
 CommandHandler = Callable[[dict[str, Any]], Awaitable[None]]
 ReportSink = Callable[[ReportKind, dict[str, Any]], None]
@@ -21,6 +21,8 @@ class BotSession:
         spec: What Greenroom told the bot of its session when the link was first welcomed.
         muted: Whether the user's microphone is off now, by the latest command.
         paused: Whether the session is paused now, by the latest command.
+        people: Who is in a room that is not here, by what it calls them: their user ids. As
+            Greenroom was told, some seconds late; None: nobody tells, the bot sees it itself.
         level: How much Greenroom can do with this bot, as far as it has shown.
         hushed: Whether the bot's voice is off; it goes on, unheard.
     """
@@ -37,6 +39,7 @@ class BotSession:
         self.spec = spec
         self.muted = spec.muted
         self.paused = spec.paused
+        self.people = None if spec.present is None else _people(spec.present)
         self.level = BotLevel.LAUNCHED
         self.hushed = False
         self._report = report
@@ -99,7 +102,11 @@ class BotSession:
         self._handlers.setdefault(kind, []).append(handler)
 
     def on_return(self, handler: ReturnHandler) -> None:
-        """Have `handler` called when a page is connected again after the first time."""
+        """Have `handler` called when a page is connected again after the first time.
+
+        In a group call: when somebody is back who was here before. Whoever comes for the first
+        time is told of by the command ``presence``, with ``first``: greet nobody but them.
+        """
         self._return_handlers.append(handler)
 
     def on_parting(self, handler: PartingHandler) -> None:
@@ -133,8 +140,12 @@ class BotSession:
                 self.muted = bool(data["muted"])
             case CommandKind.PAUSE:
                 self.paused = bool(data["paused"])
+            case CommandKind.PRESENCE:
+                self.people = _people(Present.model_validate(one) for one in data["present"])
         for handler in self._handlers.get(kind, []):
             await handler(data)
+        if kind is CommandKind.PRESENCE and data.get("came") and not data.get("first"):
+            await self.returned()
 
     async def returned(self) -> None:
         """Call the handlers registered with `on_return`."""
@@ -158,6 +169,10 @@ class BotSession:
         """The bot can be heard: tell Greenroom and the launcher. Only the first call counts."""
         joined, self._joined = self._joined, _nothing
         joined()
+
+
+def _people(present: Iterable[Present]) -> dict[str, str]:
+    return {one.participant: one.user_id for one in present}
 
 
 def _nothing() -> None:

@@ -152,15 +152,21 @@ def meaning(text: str) -> Command | int | Nothing | None:
 
 
 @cache
-def listening_grammar(card: Card) -> str:
-    """JSGF for the answer to a question: the right one, any other number, commands, decoys."""
-    return _grammar(card, tuple(COMMAND_PHRASES), DECOYS)
+def listening_grammar(card: Card, more: tuple[str, ...] = ()) -> str:
+    """JSGF for the answer to a question: the right one, any other number, commands, decoys.
+
+    Args:
+        card: The question.
+        more: Further commands, of words that the recogniser knows.
+    """
+    decoys = tuple(decoy for decoy in DECOYS if decoy not in more)
+    return _grammar(card, (*COMMAND_PHRASES, *more), decoys)
 
 
 @cache
-def confirming_grammar(card: Card) -> str:
+def confirming_grammar(card: Card, more: tuple[str, ...] = ()) -> str:
     """JSGF for the reply to "I heard forty two. Is that right?": yes, no, or a number again."""
-    return _grammar(card, (*COMMAND_PHRASES, *REPLY_PHRASES), ())
+    return _grammar(card, (*COMMAND_PHRASES, *more, *REPLY_PHRASES), ())
 
 
 def _grammar(card: Card, commands: Sequence[str], decoys: Sequence[str]) -> str:

@@ -13,8 +13,8 @@ from greenroom.bot.deck import (
     confirming_grammar,
     in_words,
     listening_grammar,
-    meaning,
 )
+from greenroom.bot.manner import Manner
 from greenroom.wire.base import WireModel
 from greenroom.wire.events import AnswerData, QuestionData
 
@@ -77,12 +77,14 @@ class Dialogue:
     Args:
         deck: The cards; at least one.
         seed: Decides the order of the cards and the choice of words.
+        manner: What the assistant's record says otherwise.
     """
 
-    def __init__(self, deck: Sequence[Card], seed: int) -> None:
+    def __init__(self, deck: Sequence[Card], seed: int, manner: Manner | None = None) -> None:
         if not deck:
             raise ValueError("a deck has at least one card")
         self._random = random.Random(seed)  # noqa: S311 - shuffles cards, guards nothing
+        self._manner = manner or Manner()
         self._cards = _without_end(deck, self._random)
         self._card = next(self._cards)
         self._number = 1
@@ -97,12 +99,12 @@ class Dialogue:
     def grammar(self) -> str:
         """The JSGF grammar to listen with until the next action."""
         if self._doubted is not None:
-            return confirming_grammar(self._card)
-        return listening_grammar(self._card)
+            return confirming_grammar(self._card, self._manner.end_phrases)
+        return listening_grammar(self._card, self._manner.end_phrases)
 
     def greet(self) -> list[Action]:
         """Say hello and ask the first question."""
-        return [Say(f"Hello! {ask(self._card)}"), self._question()]
+        return [Say(f"{self._manner.first_message} {ask(self._card)}"), self._question()]
 
     def rejoined(self) -> list[Action]:
         """The user is back after a reload; whatever was said meanwhile was lost."""
@@ -135,7 +137,7 @@ class Dialogue:
 
     def _understand(self, heard: Heard) -> list[Action] | None:
         """The actions for a command or a number; None if it was neither."""
-        match meaning(heard.text):
+        match self._manner.meaning(heard.text):
             case Command() as command:
                 return self._obey(command) if self._trusts(heard, command) else None
             case int(number) if number == self._doubted or self._trusts(heard, number):
@@ -212,6 +214,8 @@ class Dialogue:
         return Show("app.question", _json(question))
 
     def _farewell(self) -> str:
+        if self._manner.end_message is not None:
+            return self._manner.end_message
         if not self._asked:
             return "Goodbye!"
         return f"Goodbye! You got {in_words(self._right)} of {in_words(self._asked)} right."

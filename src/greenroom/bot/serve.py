@@ -343,6 +343,10 @@ class Serving:
             await self._carry_out(session, CommandKind.MUTE, {"muted": spec.muted})
         if session.paused != spec.paused:
             await self._carry_out(session, CommandKind.PAUSE, {"paused": spec.paused})
+        present = [one.model_dump(by_alias=True) for one in spec.present or []]
+        known = {one["participant"]: one["userId"] for one in present}
+        if spec.present is not None and session.people != known:
+            await self._carry_out(session, CommandKind.PRESENCE, {"present": present})
 
     async def _carry_out(self, session: BotSession, kind: CommandKind, data: Any) -> None:
         try:

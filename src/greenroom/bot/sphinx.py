@@ -81,6 +81,14 @@ class Recogniser:
         self._grammar: str | None = None
         self._pcm = bytearray()
 
+    def take_meaning(self, meaning: Callable[[str], Hashable | None]) -> None:
+        """From now on sentences mean this."""
+        self._meaning = meaning
+
+    def knows(self, words: str) -> bool:
+        """Whether each of these words is in the model's dictionary: only those are understood."""
+        return all(self._decoder.lookup_word(word) is not None for word in words.split())
+
     def start(self, grammar: str) -> None:
         """Begin an utterance.
 

@@ -36,7 +36,9 @@ def doctor(
     from greenroom.doctor.checkup import Wanted, check_up
     from greenroom.doctor.report import as_json as json_of
     from greenroom.doctor.report import as_table, is_healthy, summary
+    from greenroom.logs import configure_logs
 
+    configure_logs("error", as_json=False)  # what is found is told, in the findings
     with err.status("Looking …") as status:
         findings = asyncio.run(
             check_up(

@@ -49,7 +49,7 @@ def daily(
     def ready(address: str, api_key: str) -> None:
         out.print(f"\n  [green]●[/green] Daily's stand-in is up: [bold]{escape(address)}[/bold]\n")
         out.print(f"GREENROOM_ROOMS=daily GREENROOM_DAILY_API_URL={escape(address)} \\")
-        out.print(f"GREENROOM_DAILY_API_KEY={escape(api_key)} greenroom serve")
+        out.print(f"GREENROOM_DAILY_API_KEY={escape(api_key)} greenroom serve bot.py")
 
     with refusals():
         asyncio.run(serve_daily(port=port, api_key=key, domain=domain, on_ready=ready))

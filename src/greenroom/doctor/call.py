@@ -32,13 +32,16 @@ PLEASANT_MS = 1_500
 
 _MARK = "DOCTOR_CALL_MARK"
 _ADDRESS = re.compile(rb"http://127\.0\.0\.1:\d+")
-# The call must use neither this installation's database nor its secret.
+# The call must use neither this installation's database nor its secret, and what it tries is this
+# machine: rooms and agents elsewhere are asked after by themselves.
 _NOT_FOR_THE_CALL = (
     "GREENROOM_SECRET",
     "GREENROOM_DATABASE_URL",
     "GREENROOM_HOST",
     "GREENROOM_PORT",
     "GREENROOM_STATE_DIR",
+    "GREENROOM_ROOMS",
+    "GREENROOM_LAUNCHER",
 )
 
 

@@ -70,6 +70,8 @@ async def check_up(wanted: Wanted, step: Step) -> list[Finding]:
     found += await _access(settings)
     step("the rooms")
     found += await providers.rooms(settings)
+    step("the agents")
+    found += await providers.agents(settings)
     step("secrets")
     found += _secrets(settings, os.environ)
     if wanted.call:

@@ -31,6 +31,12 @@ class Act(StrEnum):
     OPERATOR_TOKEN = "token.operator"  # noqa: S105 - a name
     REPLAY = "delivery.replay"
     UPGRADE = "database.upgrade"
+    SAVE_ASSISTANT = "assistant.save"
+    PUBLISH_ASSISTANT = "assistant.publish"
+    ROLL_BACK_ASSISTANT = "assistant.rollback"
+    DELETE_ASSISTANT = "assistant.delete"
+    KILL_ASSISTANT = "assistant.kill"
+    REVIVE_ASSISTANT = "assistant.revive"
     EXPORT = "user.export"
     ERASE = "user.erase"
     # What a server's key does in the name of a user.

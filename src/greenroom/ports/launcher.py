@@ -60,6 +60,7 @@ class BotExit:
     """The end of one launch. ``last_words``: the tail of its standard error, ≤ 4,000 characters.
 
     ``still_runs_s``: nobody can end it, and so long at most it goes on without its session.
+    ``deaf``: it was told to go, and has not gone.
     """
 
     launch_id: str
@@ -70,6 +71,7 @@ class BotExit:
     last_words: str
     at_s: float
     still_runs_s: float = 0.0
+    deaf: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,22 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from greenroom.session.facts import EffectKind
-from greenroom.session.model import DEFAULT_TENANT, DeadlineKind, EndReason, Session
+from greenroom.session.model import (
+    DEFAULT_TENANT,
+    DeadlineKind,
+    EndReason,
+    Session,
+    SessionKind,
+)
 from greenroom.session.policy import Occupancy, Place, Quotas
 
 if TYPE_CHECKING:
+    from greenroom.ports.assistants import AssistantStore
     from greenroom.ports.audit import AuditStore
     from greenroom.ports.deliveries import DeliveryStore
     from greenroom.ports.keys import KeyStore
     from greenroom.ports.records import Records
+    from greenroom.ports.rollout import RolloutStore
 
 
 class StaleWrite(Exception):
@@ -154,12 +162,12 @@ class Store(Protocol):
     Guarantees: `admit`, `let_in` and `commit` are one transaction each: the session row, its
     numbered events and its effects, all or nothing. Numbers have no gap. `commit` fails with
     `StaleWrite` unless the row still has the version that the change began from. At most one live
-    session per user and assistant exists at any time; a user is an id within a tenant. Whoever
-    comes in comes by `admit` or `let_in`, of which one runs at a time, in all servers on one
-    database: what they are told is true until they have decided. Once `halt` has returned, nobody
-    comes in until `resume`, not even by an `admit` that began before. What a change costs is added
-    to the totals in the same transaction, so that they are at any time exactly the sums over the
-    sessions. Every call may raise `Unavailable`.
+    session of a kind per user and assistant exists at any time; a user is an id within a tenant.
+    Whoever comes in comes by `admit` or `let_in`, of which one runs at a time, in all servers on
+    one database: what they are told is true until they have decided. Once `halt` has returned,
+    nobody comes in until `resume`, not even by an `admit` that began before. What a change costs is
+    added to the totals in the same transaction, so that they are at any time exactly the sums over
+    the sessions. Every call may raise `Unavailable`.
     """
 
     @property
@@ -175,6 +183,16 @@ class Store(Protocol):
     @property
     def audit(self) -> AuditStore:
         """The audit log."""
+        ...
+
+    @property
+    def assistants(self) -> AssistantStore:
+        """The records of assistants."""
+        ...
+
+    @property
+    def rollout(self) -> RolloutStore:
+        """What was decided in a roll-out, and how it went."""
         ...
 
     @property
@@ -236,13 +254,29 @@ class Store(Protocol):
         ...
 
     async def live_of(
-        self, user_id: str, assistant: str, tenant: str = DEFAULT_TENANT
+        self,
+        user_id: str,
+        assistant: str,
+        tenant: str = DEFAULT_TENANT,
+        kind: SessionKind = SessionKind.VOICE,
     ) -> Session | None:
-        """The live session of this tenant's user with this assistant, if any."""
+        """The live session of this tenant's user with this assistant, of this kind, if any."""
+        ...
+
+    async def live_of_user(self, user_id: str, tenant: str) -> list[Session]:
+        """The live sessions that are this tenant's user's own, of any kind."""
+        ...
+
+    async def group_calls(self, tenant: str) -> list[Session]:
+        """The group calls of a tenant that have not ended."""
         ...
 
     async def unended(self) -> list[Session]:
         """Every session that has not ended."""
+        ...
+
+    async def in_room(self, room: str) -> list[Session]:
+        """The sessions of this room that have not ended, the newest first."""
         ...
 
     async def listed(self, wanted: Listing) -> tuple[int, list[Session]]:

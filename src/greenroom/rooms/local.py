@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from greenroom.ports.rooms import Guest, Occupant, Party
+from greenroom.ports.rooms import FOR_TWO, Guest, Occupant, Party, Ready, Shape
 from greenroom.wire.link import IceServer, RoomKind, RoomSpec
 
 
@@ -28,8 +28,13 @@ class LocalRooms:
         self._ice_servers = list(ice_servers)
         self._allow_loopback = allow_loopback
 
-    async def ensure(self, name: str) -> None:
+    async def ensure(self, name: str, shape: Shape = FOR_TWO) -> Ready:
         """See `Rooms.ensure`."""
+        return Ready(reused=True)
+
+    async def name_at(self, url: str) -> str | None:
+        """See `Rooms.name_at`: rooms on this machine have no address."""
+        return None
 
     def describe(self, name: str) -> RoomSpec:
         """See `Rooms.describe`."""
@@ -37,16 +42,20 @@ class LocalRooms:
             name=name, ice_servers=self._ice_servers, allow_loopback=self._allow_loopback
         )
 
-    async def admit(self, name: str, guest: Guest) -> RoomSpec:
+    async def admit(self, name: str, guest: Guest, shape: Shape = FOR_TWO) -> RoomSpec:
         """See `Rooms.admit`. The offer is what lets in; there is no token."""
         return self.describe(name)
 
-    async def keep(self, names: Sequence[str]) -> None:
+    async def keep(self, shapes: Mapping[str, Shape]) -> None:
         """See `Rooms.keep`."""
 
     async def occupants(self) -> Mapping[str, Sequence[Occupant]]:
         """See `Rooms.occupants`."""
         return {}
+
+    def id_of(self, name: str, guest: Guest) -> str:
+        """See `Rooms.id_of`; nobody is called anything where there are no tokens."""
+        return guest.party.value
 
     def party_of(self, name: str, user_id: str) -> Party | None:
         """See `Rooms.party_of`."""

@@ -1,8 +1,9 @@
 """Carrying effects out: each idempotent, bounded in time, tried again, buried in sight.
 
-Each session has two lanes: what is told to its bot, and what is done in the world. A lane keeps
-its order and waits for its first effect; the lanes never wait for each other, so a bot that does
-not listen cannot keep its own end waiting. A command waits for the bot's link, however long.
+Each session has lanes: what is told to its bot, what is done in the world, and what other sessions
+of its people are to know. A lane keeps its order and waits for its first effect; the lanes never
+wait for each other, so a bot that does not listen cannot keep its own end waiting. A command waits
+for the bot's link, however long.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from enum import StrEnum
 
 import structlog
 
-from greenroom.errors import GreenroomError, Halted, RoomsRefused, Unavailable
+from greenroom.errors import AgentsFull, GreenroomError, Halted, RoomsRefused, Unavailable
 from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import BotExit, ExitCause, Launcher, LaunchOrder
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import PendingEffect, Store
-from greenroom.service.entrance import Entrance
+from greenroom.service.entrance import Entrance, shape_of
+from greenroom.service.exclusion import Exclusion
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
@@ -36,8 +38,8 @@ from greenroom.service.sessions import EFFECTS_TOPIC, Sessions
 from greenroom.service.specs import spec_of
 from greenroom.service.tracing import span
 from greenroom.session.facts import EffectKind
-from greenroom.session.inputs import BotStarting
-from greenroom.session.model import EndReason, Session, Stage
+from greenroom.session.inputs import BotStarting, NoPlace
+from greenroom.session.model import EndReason, Session, SessionKind, Stage
 from greenroom.wire.link import Command, CommandKind
 
 log = structlog.get_logger("greenroom.dispatch")
@@ -52,10 +54,17 @@ class Lane(StrEnum):
 
     BOT = "bot"
     WORLD = "world"
+    PEOPLE = "people"
 
 
 def _lane(kind: EffectKind) -> Lane:
-    return Lane.BOT if kind is EffectKind.TELL_BOT else Lane.WORLD
+    match kind:
+        case EffectKind.TELL_BOT:
+            return Lane.BOT
+        case EffectKind.EXCLUDE:
+            return Lane.PEOPLE
+        case _:
+            return Lane.WORLD
 
 
 _KINDS = {lane: [kind for kind in EffectKind if _lane(kind) is lane] for lane in Lane}
@@ -90,10 +99,11 @@ class Dispatcher:
         self._clock = clock
         self._launcher = launcher
         self._rooms = rooms
-        self._entrance = Entrance(rooms, clock)
+        self._entrance = Entrance(rooms, clock, sessions)
         self._links = links
         self._keyring = keyring
         self._sessions = sessions
+        self._exclusion = Exclusion(store, sessions, metrics)
         self._metrics = metrics
         self._link_url = link_url
         self._memory_limit_bytes = memory_limit_bytes
@@ -137,7 +147,7 @@ class Dispatcher:
             done = None
             while found := await self._store.next_effect(session_id, _KINDS[lane], settled=done):
                 effect, session = found
-                if effect.due_at > self._clock.now():
+                if effect.due_at > self._clock.now() and not _is_moot(effect, session):
                     return
                 with span(f"effect.{effect.kind.value}", session):
                     if not await self._dispatch(session, effect):
@@ -169,7 +179,8 @@ class Dispatcher:
         match effect.kind:
             case EffectKind.ENSURE_ROOM:
                 if session.stage.is_live:  # nobody comes any more, and a room would be left open
-                    await self._outside(effect, lambda: self._rooms.ensure(payload["room"]))
+                    shape = shape_of(session)
+                    await self._outside(effect, lambda: self._rooms.ensure(session.room, shape))
             case EffectKind.LAUNCH_BOT:
                 return await self._launch(session, effect)
             case EffectKind.TELL_BOT:
@@ -183,24 +194,40 @@ class Dispatcher:
             case EffectKind.CLOSE_ROOM:
                 if not (self._rooms.tells and await self._has_begun_anew(session)):
                     await self._outside(effect, lambda: self._rooms.close(payload["room"]))
+            case EffectKind.EXCLUDE:
+                await self._exclusion.settle(payload["user_id"], session.tenant)
         return True
 
     async def _has_begun_anew(self, session: Session) -> bool:
         """Whether the user talks in this room again: a late close must not put them out."""
         live = await self._store.live_of(session.user_id, session.assistant, session.tenant)
-        return live is not None and live.room == session.room
+        waits = live is not None and live.stage is Stage.QUEUED  # and may never come in
+        return live is not None and live.room == session.room and not waits
 
-    async def _outside(self, effect: PendingEffect, do: Callable[[], Awaitable[None]]) -> None:
+    async def _outside(self, effect: PendingEffect, do: Callable[[], Awaitable[object]]) -> None:
         await outside(EFFECT_CALLS[effect.kind], do, attempt=effect.attempts + 1)
 
     async def _launch(self, session: Session, effect: PendingEffect) -> bool:
         """Whether the launch needs no further try."""
         if session.stage.is_live and self._link_url is None:
             return False
-        if session.stage.is_live and await self._start(session, effect):
+        try:
+            if session.stage.is_live and await self._start(session, effect):
+                return True
+        except AgentsFull as full:
+            no_place = NoPlace(self._again_in_s(effect, full))
+            if (await self._sessions.apply(session.id, no_place)).stage is Stage.CONNECTING:
+                raise
             return True
         await self._tell_that_none_came(session)
         return True
+
+    def _again_in_s(self, effect: PendingEffect, error: BaseException) -> float | None:
+        """When an effect that has failed with this is tried again; None: it is not."""
+        policy, attempt = POLICIES[EFFECT_CALLS[effect.kind]], effect.attempts + 1
+        if attempt >= policy.attempts or isinstance(error, RoomsRefused):
+            return None
+        return max(policy.wait_s(attempt), told_to_wait_s(error))
 
     async def _start(self, session: Session, effect: PendingEffect) -> bool:
         """Whether it was launched; it is not when everything was stopped, and its session ends."""
@@ -214,6 +241,8 @@ class Dispatcher:
             try:
                 self._links.launched(session.launch_id)
                 await self._outside(effect, lambda: self._launcher.start(order))
+                if self._rooms.tells and session.kind is SessionKind.VOICE:
+                    await self._exclusion.begin(session)
                 if self._launcher.starts_cold:
                     await self._sessions.apply(session.id, BotStarting())
                 return True
@@ -279,7 +308,8 @@ class Dispatcher:
             "timeout_s": policy.timeout_s,
             "error": reason,
         }
-        if attempt >= policy.attempts or isinstance(error, RoomsRefused):
+        again_in_s = self._again_in_s(effect, error)
+        if again_in_s is None:
             self._metrics.effects_dead.labels(kind=effect.kind.value).inc()
             log.error("effect.dead", **fields)
             await self._store.bury_effect(effect.id, reason)
@@ -289,5 +319,10 @@ class Dispatcher:
                 await self._sessions.stop(effect.session_id, None, EndReason.LAUNCH_FAILED)
             return
         log.warning("effect.failed", **fields)
-        due_at = self._clock.now() + max(policy.wait_s(attempt), told_to_wait_s(error))
-        await self._store.postpone_effect(effect.id, due_at, reason)
+        await self._store.postpone_effect(effect.id, self._clock.now() + again_in_s, reason)
+
+
+def _is_moot(effect: PendingEffect, session: Session) -> bool:
+    """Whether it need not wait for its next try: nobody wants it, and its lane waits for it."""
+    of_the_living = (EffectKind.ENSURE_ROOM, EffectKind.LAUNCH_BOT)
+    return effect.kind in of_the_living and not session.stage.is_live

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from greenroom.errors import SessionEnded, StillQueued, UnsupportedTransport
 from greenroom.ports.clock import Clock
-from greenroom.ports.rooms import Guest, Party, Rooms
+from greenroom.ports.rooms import FOR_TWO, Guest, Party, Rooms, Shape
 from greenroom.service.policies import Outside, outside
+from greenroom.service.sessions import Sessions
 from greenroom.session.deadlines import longest_life_s
-from greenroom.session.model import Presence, Session, Stage
+from greenroom.session.inputs import RoomReady
+from greenroom.session.model import Limits, Presence, Session, Stage
 from greenroom.wire.link import RoomKind, RoomSpec
 from greenroom.wire.vapi.calls import call_of
 from greenroom.wire.vapi.messages import SPEAKER
@@ -23,11 +27,13 @@ class Entrance:
     Args:
         rooms: The rooms.
         clock: The time.
+        sessions: Whose rooms they are.
     """
 
-    def __init__(self, rooms: Rooms, clock: Clock) -> None:
+    def __init__(self, rooms: Rooms, clock: Clock, sessions: Sessions) -> None:
         self._rooms = rooms
         self._clock = clock
+        self._sessions = sessions
 
     @property
     def kind(self) -> RoomKind:
@@ -47,8 +53,16 @@ class Entrance:
                 transports=[self.kind.value],
             )
 
-    async def user(self, session: Session) -> RoomSpec:
-        """What the session's user needs to join, for the first time or again.
+    def id_in(self, session: Session, user_id: str) -> str:
+        """What the room of a group call calls this user: always the same."""
+        return self._rooms.id_of(session.room, self._guest(session, user_id))
+
+    async def user(self, session: Session, user_id: str | None = None) -> RoomSpec:
+        """What a user needs to join, for the first time or again.
+
+        Args:
+            session: Of which session.
+            user_id: Who, of a group call's people; None: whose session it is.
 
         Raises:
             StillQueued: Their turn has not come.
@@ -58,9 +72,16 @@ class Entrance:
         """
         if session.stage is Stage.QUEUED:
             raise StillQueued("You are still waiting for a place.", session=session.id)
-        if not session.stage.is_live:
-            raise SessionEnded("This session is over. Start a new one.", session=session.id)
-        return await self._admit(session, Guest(Party.USER, _shown(session.user_id), 0.0))
+        _check_live(session)
+        guest = self._guest(session, user_id or session.user_id)
+        if self.kind is RoomKind.LOCAL:
+            return await self.let_in(session.room, guest)
+        try:
+            room = await self.let_in(session.room, guest, shape_of(session))
+        finally:  # it takes a while, and a session that ended meanwhile has had its room closed
+            session = await self._sessions.apply(session.id, RoomReady())
+        _check_live(session)
+        return room
 
     async def bot(self, session: Session) -> RoomSpec:
         """What the session's bot needs to join; one that is in the room already needs nothing.
@@ -68,18 +89,48 @@ class Entrance:
         Raises:
             Unavailable: Nobody can be asked, say, whose domain it is.
         """
+        until, video = self.until(session.limits), bot_has_camera(session)
         if session.bot_presence is Presence.PRESENT:
-            return self._rooms.describe(session.room)
+            return self._rooms.describe(session.room).model_copy(update={"video": video})
         name = SPEAKER if call_of(session) else session.assistant
-        return await self._admit(session, Guest(Party.BOT, _shown(name), 0.0))
+        guest = Guest(Party.BOT, name, until, video=video)
+        return await self.let_in(session.room, guest, shape_of(session))
 
-    async def _admit(self, session: Session, guest: Guest) -> RoomSpec:
+    def _guest(self, session: Session, user_id: str) -> Guest:
+        call, until = session.group_call, self.until(session.limits)
+        if call is None:
+            return Guest(Party.USER, user_id, until)
+        return Guest(Party.USER, user_id, until, person=user_id, video=call.video)
+
+    def until(self, limits: Limits) -> float:
+        """When a token is over that is given now; seconds since the epoch."""
+        return self._clock.now() + longest_life_s(limits) + TOKEN_SLACK_S
+
+    async def let_in(self, room: str, guest: Guest, shape: Shape = FOR_TWO) -> RoomSpec:
+        """What this guest needs to join; how much of their name is shown is limited.
+
+        Raises:
+            Unavailable: The room cannot be made ready now.
+            RoomsRefused: It cannot be made ready at all.
+        """
         if self.kind is RoomKind.LOCAL:
-            return self._rooms.describe(session.room)
-        until = self._clock.now() + longest_life_s(session.limits) + TOKEN_SLACK_S
-        known = Guest(guest.party, guest.name, until)
-        return await outside(Outside.ADMIT, lambda: self._rooms.admit(session.room, known))
+            return self._rooms.describe(room)
+        known = replace(guest, name=guest.name[:MAX_NAME_CHARS])
+        return await outside(Outside.ADMIT, lambda: self._rooms.admit(room, known, shape))
 
 
-def _shown(name: str) -> str:
-    return name[:MAX_NAME_CHARS]
+def shape_of(session: Session) -> Shape:
+    """What the room of a session is like."""
+    call = session.group_call
+    return FOR_TWO if call is None else Shape(call.places, call.video)
+
+
+def bot_has_camera(session: Session) -> bool:
+    """Whether its bot may show something: where there are cameras, unless it is for voice only."""
+    call = session.group_call
+    return call is not None and call.video and session.body.get("voiceOnly") is not True
+
+
+def _check_live(session: Session) -> None:
+    if not session.stage.is_live:
+        raise SessionEnded("This session is over. Start a new one.", session=session.id)

@@ -31,6 +31,7 @@ def describe_exit(exit_: BotExit) -> BotExited:
         code=_code(exit_, clean=clean),
         message=_SENTENCES[exit_.cause],
         still_runs_s=exit_.still_runs_s,
+        deaf=exit_.deaf,
     )
 
 

@@ -39,6 +39,12 @@ class Metrics:
             ["code"],
             registry=self.registry,
         )
+        self.rollout_decisions = Counter(
+            "greenroom_rollout_decisions",
+            "Pages that were told which side serves their user, by side and reason.",
+            ["provider", "reason"],
+            registry=self.registry,
+        )
         self.sessions_queued = Gauge(
             "greenroom_sessions_queued",
             "Sessions in the waiting room at the last look.",

@@ -42,6 +42,11 @@ class Keyring:
         """A room of one session alone, whose name is what lets people in: 128 bits of it."""
         return open_name(self._digest("open room", session_id)[:32])
 
+    def call_room(self, user_id: str, session_id: str) -> str:
+        """``group-{host}-{12 hex}``: the room of one group call, and of no other."""
+        user = _ROOM_UNSAFE.sub("-", user_id)[:_ROOM_USER_CHARS]
+        return f"group-{user}-{self._digest('group call', session_id)[:12]}"
+
     def launch_secret(self, launch_id: str) -> str:
         """The secret of one launch; derived, so that it need not be kept."""
         return self._digest("launch", launch_id)

@@ -42,12 +42,15 @@ class Outside(StrEnum):
 
     ENSURE_ROOM = "rooms.ensure"
     CLOSE_ROOM = "rooms.close"
+    OPEN_ROOM = "rooms.open"
+    NAME_ROOM = "rooms.name_at"
     ADMIT = "rooms.admit"
     KEEP_ROOMS = "rooms.keep"
     OCCUPANTS = "rooms.occupants"
     LAUNCH_BOT = "launcher.start"
     END_BOT = "launcher.end"
     TELL_BOT = "link.tell"
+    EXCLUDE = "sessions.exclude"  # within the store; its tries are counted like any effect's
     TRICKLE = "link.trickle"
     LIVING = "launcher.living"
     FORGET = "launcher.forget"
@@ -55,6 +58,8 @@ class Outside(StrEnum):
     RESUME = "launcher.resume"
     HALTED = "launcher.halted"
     KEY_SET = "keyset.read"
+    FLAGS = "flags.ask"
+    VAPI = "vapi.list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +137,15 @@ POLICIES: dict[Outside, Policy] = {
     Outside.CLOSE_ROOM: _durable(10.0),
     # A page waits for its token, and has a microphone open.
     Outside.ADMIT: Policy(6.0, attempts=3),
+    Outside.OPEN_ROOM: Policy(6.0, attempts=3),
+    Outside.NAME_ROOM: Policy(6.0, attempts=3),
     # They are done every quarter of a minute anyway.
     Outside.KEEP_ROOMS: Policy(10.0),
     Outside.OCCUPANTS: Policy(10.0),
     Outside.LAUNCH_BOT: _durable(10.0),
     Outside.END_BOT: _durable(10.0),
     Outside.TELL_BOT: _durable(3.0),
+    Outside.EXCLUDE: _durable(10.0),
     Outside.TRICKLE: Policy(3.0),
     Outside.LIVING: Policy(10.0),
     Outside.FORGET: Policy(10.0, attempts=3),
@@ -146,6 +154,10 @@ POLICIES: dict[Outside, Policy] = {
     Outside.HALTED: Policy(2.0),
     # A user waits for it who has a token already; with the keys of before it is not missed.
     Outside.KEY_SET: Policy(4.0, attempts=2),
+    # A page waits for it before it shows its button; the record's own word is as good.
+    Outside.FLAGS: Policy(1.0),
+    # A command waits for a page of assistants.
+    Outside.VAPI: Policy(10.0, attempts=4),
 }
 
 EFFECT_CALLS: dict[EffectKind, Outside] = {
@@ -154,6 +166,7 @@ EFFECT_CALLS: dict[EffectKind, Outside] = {
     EffectKind.LAUNCH_BOT: Outside.LAUNCH_BOT,
     EffectKind.END_BOT: Outside.END_BOT,
     EffectKind.TELL_BOT: Outside.TELL_BOT,
+    EffectKind.EXCLUDE: Outside.EXCLUDE,
 }
 
 

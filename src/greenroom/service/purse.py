@@ -105,14 +105,13 @@ class Purse:
         if after.meter == before.meter or not after.stage.is_live:
             return None
         day = utc_day(self._clock.now())
+        budgets = self._money.budgets.for_session(after.tariff.budget_micro_usd)
         try:
-            amounts = {
-                kind: await self._spent_by(kind, day, after) for kind in self._money.budgets.limits
-            }
+            amounts = {kind: await self._spent_by(kind, day, after) for kind in budgets.limits}
         except Unavailable as error:  # the next look at this session asks again
             log.warning("store.unavailable", session=after.id, error=error.message)
             return None
-        return self._money.budgets.judge(amounts, after.meter.warned)
+        return budgets.judge(amounts, after.meter.warned)
 
     async def _spent_by(self, kind: BudgetKind, day: str, session: Session) -> int:
         if kind is BudgetKind.SESSION:

@@ -102,6 +102,14 @@ class Reports:
         self._note_both_there(before, change.session)
         return change.session
 
+    async def kept(self, session_id: str) -> None:
+        """Record that a room was kept whose session may have ended; it is then closed again.
+
+        Raises:
+            Unavailable: The store is away; nothing was recorded.
+        """
+        await self._sessions.apply(session_id, i.RoomReady())
+
     def _note(self, way: Way, report: Report, before: Session, change: Change) -> None:
         after = change.session
         self._metrics.reports.labels(outcome=change.outcome.value, way=way.value).inc()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from greenroom.errors import (
+    AgentsFull,
+    BadRequest,
     BotSilent,
     Forbidden,
     LaunchFailed,
@@ -23,6 +26,7 @@ from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import BotExit, ExitCause
 from greenroom.ports.store import Store
 from greenroom.service.admission import Admission
+from greenroom.service.assistants import Assistant, Catalogue
 from greenroom.service.exits import describe_exit
 from greenroom.service.links import Link, Links
 from greenroom.service.metrics import Metrics
@@ -30,7 +34,7 @@ from greenroom.service.names import Keyring, digest_of
 from greenroom.service.policies import Outside, outside
 from greenroom.service.purse import Purse
 from greenroom.service.redaction import Redaction
-from greenroom.service.starting import Assistant, Started, Starting, Wish, limits_for, whole_body
+from greenroom.service.starting import Started, Starting, Wish, limits_for, whole_body
 from greenroom.service.tracing import ids_of
 from greenroom.service.writer import (
     DEADLINES_TOPIC,
@@ -41,8 +45,16 @@ from greenroom.service.writer import (
 )
 from greenroom.session import inputs as i
 from greenroom.session.facts import Change, Outcome
+from greenroom.session.group import GroupCall
 from greenroom.session.lifecycle import CLOCK_SLACK_S
-from greenroom.session.model import DEFAULT_TENANT, EndReason, PauseCause, Session, Stage
+from greenroom.session.model import (
+    DEFAULT_TENANT,
+    EndReason,
+    PauseCause,
+    Session,
+    SessionKind,
+    Stage,
+)
 from greenroom.wire.http import TICKET_LIFETIME_S
 from greenroom.wire.link import Answer, Candidates, Offer
 from greenroom.wire.messages import sentence_for
@@ -61,6 +73,8 @@ log = structlog.get_logger("greenroom.sessions")
 
 # A reader that waits for a link looks again this often even if nothing woke it.
 _LOOK_AGAIN_S = 1.0
+# Who was refused although there seemed to be a place finds one no sooner.
+BUSY_AGAIN_S = 10.0
 _BEFORE_ANY_SESSION = (ExitCause.IMPORT_FAILED, ExitCause.IMPORT_HUNG)
 
 
@@ -73,7 +87,7 @@ class Sessions:
         clock: The time.
         links: Open links of bots.
         keyring: Names and secrets.
-        assistants: What may be started, by name.
+        catalogue: What may be started.
         metrics: Counters.
         admission: Decides who comes in.
         purse: Prices and budgets.
@@ -87,7 +101,7 @@ class Sessions:
         clock: Clock,
         links: Links,
         keyring: Keyring,
-        assistants: dict[str, Assistant],
+        catalogue: Catalogue,
         metrics: Metrics,
         admission: Admission,
         purse: Purse,
@@ -98,7 +112,7 @@ class Sessions:
         self._clock = clock
         self._links = links
         self._keyring = keyring
-        self._assistants = assistants
+        self._catalogue = catalogue
         self._metrics = metrics
         self._writer = Writer(store, hub, clock, metrics, purse, redaction)
         self._starting = Starting(store, clock, keyring, metrics, admission, purse, self._writer)
@@ -118,6 +132,8 @@ class Sessions:
         wait: bool = False,
         wishes: Mapping[str, float] | None = None,
         call: dict[str, Any] | None = None,
+        group_call: GroupCall | None = None,
+        overrides: Mapping[str, Any] | None = None,
     ) -> Started:
         """Start a session, or find the user's running one.
 
@@ -134,47 +150,48 @@ class Sessions:
             guest: They are a nameless visitor of one's own machine, whose starts nobody counts.
             wishes: Other limits for a new session than its assistant's, in seconds: fields of
                 `Limits`, up to the assistant's ceilings.
+            group_call: What the group call is like that is wanted; None: a session for one.
             wait: Where there is no place, wait for one: the session is then queued.
             call: The plan of a VAPI call; see `greenroom.wire.vapi.calls`.
+            overrides: What a new session changes of its assistant's record, which has to allow it.
 
         Raises:
             Draining: The server takes no new sessions.
             BudgetUsedUp: The money for today is spent.
             NotFound: No such assistant.
+            AssistantDisabled: It takes no new sessions.
+            OverrideNotAllowed: The assistant's record does not allow what is overridden.
             BadRequest: The body is no JSON that can be stored, or too large; or a wish is above
                 its ceiling.
             LimitReached: It would be one too many.
         """
-        assistant = self.assistant(assistant_name)
+        assistant = await self._catalogue.find(assistant_name)
+        assistant = self._catalogue.override(assistant, overrides or {})
+        limits = limits_for(assistant, wishes or {}, most_persistence_s)
         wish = Wish(
             user_id,
             tenant,
             whole_body(body, call),
             trace_id or secrets.token_hex(16),
-            limits_for(assistant, wishes or {}, most_persistence_s),
+            limits if wait else replace(limits, queue_s=0.0),
             guest,
             wait,
+            group_call,
         )
         return await self._starting.find_or_open(wish, assistant)
 
     @property
     def bots(self) -> list[str]:
         """The modules or files that may have to be launched."""
-        return [assistant.bot for assistant in self._assistants.values()]
+        return self._catalogue.bounds.bots
 
-    @property
-    def assistants(self) -> list[Assistant]:
-        """Who may be talked with, the first one by default."""
-        return list(self._assistants.values())
+    async def assistants(self) -> list[Assistant]:
+        """Who may be talked with, the default one first."""
+        return await self._catalogue.listed()
 
-    def assistant(self, name: str | None) -> Assistant:
-        """The assistant of this name, or the first one."""
-        if name is None:
-            return next(iter(self._assistants.values()))
-        try:
-            return self._assistants[name]
-        except KeyError:
-            raise NotFound(f"There is no assistant called “{name[:64]}”.") from None
+    async def assistant(self, name: str | None) -> Assistant:
+        """The assistant of this name, or the default one. Raises `NotFound`."""
+        return await self._catalogue.find(name)
 
     async def get(
         self, session_id: str, user_id: str | None = None, *, tenant: str = DEFAULT_TENANT
@@ -189,11 +206,26 @@ class Sessions:
             raise NotFound("There is no such session.")
         return session
 
+    async def seen_by(
+        self, session_id: str, user_id: str, *, tenant: str = DEFAULT_TENANT
+    ) -> Session:
+        """A session that this user may follow: their own, or a call that they were let into.
+
+        Raises:
+            NotFound: There is none, or it is not for them.
+        """
+        session = await self._store.get(session_id)
+        if not session.may_be_seen_by(user_id, tenant):
+            raise NotFound("There is no such session.")
+        return session
+
     async def current(
         self, user_id: str, assistant_name: str | None, *, tenant: str = DEFAULT_TENANT
     ) -> Session | None:
         """The user's live session with this assistant, for a page that was reloaded."""
-        return await self._store.live_of(user_id, self.assistant(assistant_name).name, tenant)
+        return await self._store.live_of(
+            user_id, assistant_name or self._catalogue.bounds.default, tenant
+        )
 
     async def connect(
         self, session_id: str, user_id: str, offer: Offer, *, tenant: str = DEFAULT_TENANT
@@ -206,6 +238,8 @@ class Sessions:
             OfferConflict: The session is somebody else's.
             SessionEnded: It is over.
             LaunchFailed: It ended while we waited, because the bot did not come to life.
+            AgentsFull: It ended while we waited, because every agent was taken.
+            StillQueued: It waits, or waits again, for a place.
             BotSilent: The bot did not answer in time.
             BadOffer: The bot cannot use the offer.
         """
@@ -231,7 +265,7 @@ class Sessions:
         """Pass further ICE candidates on to the bot."""
         session = await self.get(session_id, user_id, tenant=tenant)
         if session.stage is Stage.QUEUED:
-            raise StillQueued("You are still waiting for a place.", session=session_id)
+            raise _still_queued(session)
         if not session.stage.is_live:
             raise SessionEnded("This session is over. Start a new one.", session=session_id)
         link = await self._linked(session)
@@ -244,6 +278,8 @@ class Sessions:
                 link = self._links.get(session.launch_id)
                 if link is not None:
                     return link
+                if session.stage is Stage.QUEUED:
+                    raise _still_queued(session)
                 if not session.stage.is_live:
                     raise _why_it_failed(session)
                 if self._clock.now() >= give_up_at:
@@ -283,8 +319,16 @@ class Sessions:
         timestamp_ms: int,
         tenant: str = DEFAULT_TENANT,
     ) -> Session:
-        """Switch the user's microphone; of two calls the later ``timestamp_ms`` holds."""
+        """Switch the user's microphone; of two calls the later ``timestamp_ms`` holds.
+
+        Raises:
+            BadRequest: It is a group call, where everybody has a microphone of their own.
+        """
         session = await self.get(session_id, user_id, tenant=tenant)
+        if session.kind is SessionKind.GROUP:
+            raise BadRequest(
+                "In a group call everybody switches their own microphone, in its room."
+            )
         ahead_s = timestamp_ms / 1000 - self._clock.now()
         if ahead_s > CLOCK_SLACK_S:
             log.warning("mute.from_the_future", **ids_of(session), ahead_s=round(ahead_s, 1))
@@ -397,7 +441,14 @@ class Sessions:
         self._writer.announce(before, change, at)
 
 
-def _why_it_failed(session: Session) -> LaunchFailed | SessionEnded:
+def _still_queued(session: Session) -> StillQueued:
+    place = session.queue_position
+    return StillQueued("You are still waiting for a place.", session=session.id, position=place)
+
+
+def _why_it_failed(session: Session) -> LaunchFailed | SessionEnded | AgentsFull:
+    if session.reason is EndReason.BUSY:
+        return AgentsFull(sentence_for(EndReason.BUSY), retry_after_s=BUSY_AGAIN_S)
     failures = (EndReason.LAUNCH_FAILED, EndReason.BOT_NEVER_JOINED, EndReason.BOT_CRASHED)
     if session.reason in failures:
         return LaunchFailed(

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from greenroom.errors import (
+    AssistantDisabled,
     BadRequest,
     BudgetUsedUp,
     Conflict,
@@ -24,38 +25,25 @@ from greenroom.ports.clock import Clock
 from greenroom.ports.open_rooms import Door
 from greenroom.ports.store import AlreadyLive, New, Store
 from greenroom.service.admission import Admission
+from greenroom.service.assistants import Assistant
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring, new_id
 from greenroom.service.purse import Purse
 from greenroom.service.writer import MOST_ROUNDS, Writer, as_new
 from greenroom.session.facts import Change
+from greenroom.session.group import GroupCall
 from greenroom.session.lifecycle import open_session
-from greenroom.session.model import Limits, Session
+from greenroom.session.model import Limits, Session, SessionKind
 from greenroom.session.policy import Occupancy, Place
 from greenroom.session.wishes import wished
+from greenroom.wire.assistants import as_data
 from greenroom.wire.link import MAX_SESSION_BODY_BYTES
 from greenroom.wire.vapi.messages import BODY_KEY
 
 log = structlog.get_logger("greenroom.sessions")
 
 # Nothing is wrong with the request, nor with the house: it is simply not to be now.
-_REFUSALS = (LimitReached, BudgetUsedUp, Halted, Draining)
-
-
-@dataclass(frozen=True, slots=True)
-class Assistant:
-    """What is launched for a name.
-
-    Attributes:
-        limits: How long its sessions may do what.
-        ceilings: The most of it that a start may ask for; None: never more than ``limits``.
-    """
-
-    name: str
-    bot: str
-    title: str
-    limits: Limits
-    ceilings: Limits | None = None
+_REFUSALS = (LimitReached, BudgetUsedUp, Halted, Draining, AssistantDisabled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +65,12 @@ class Wish:
     limits: Limits
     guest: bool
     wait: bool
+    group_call: GroupCall | None = None
+
+    @property
+    def kind(self) -> SessionKind:
+        """Whether it is to be for one or for several."""
+        return SessionKind.VOICE if self.group_call is None else SessionKind.GROUP
 
 
 class Starting:
@@ -104,7 +98,7 @@ class Starting:
         self._purse = purse
         self._writer = writer
         self.takes_new = True
-        self._pressed: WeakValueDictionary[tuple[str, str, str], Lock] = WeakValueDictionary()
+        self._pressed: WeakValueDictionary[tuple[str, str, str, str], Lock] = WeakValueDictionary()
 
     async def find_or_open(self, wish: Wish, assistant: Assistant) -> Started:
         """The user's running session, or a new one; `Sessions.start` says what is promised.
@@ -114,7 +108,8 @@ class Starting:
         """
         _check_body(wish.body)
         # Somebody who presses again and again waits here, and not where admission is decided.
-        async with self._pressed.setdefault((wish.tenant, wish.user_id, assistant.name), Lock()):
+        who = (wish.tenant, wish.user_id, assistant.name, wish.kind.value)
+        async with self._pressed.setdefault(who, Lock()):
             try:
                 return await self._find_or_open(wish, assistant)
             except _REFUSALS as refusal:
@@ -129,12 +124,13 @@ class Starting:
 
     async def _find_or_open(self, wish: Wish, assistant: Assistant) -> Started:
         for _ in range(MOST_ROUNDS):
-            live = await self._store.live_of(wish.user_id, assistant.name, wish.tenant)
+            live = await self._store.live_of(wish.user_id, assistant.name, wish.tenant, wish.kind)
             if live is not None:
                 self._metrics.sessions_reused.inc()
                 return Started(live, reused=True)
             if not self.takes_new:
                 raise Draining("The server is being restarted. Try again in a moment.")
+            assistant.require_enabled()
             await self._purse.admit(wish.user_id, wish.tenant)
             try:
                 return Started(await self._open(wish, assistant), reused=False)
@@ -144,7 +140,7 @@ class Starting:
 
     async def _open(self, wish: Wish, assistant: Assistant) -> Session:
         now = self._clock.now()
-        place = Place(wish.user_id, wish.tenant, assistant.name)
+        place = Place(wish.user_id, wish.tenant, assistant.name, wish.kind)
         quotas = self._admission.quotas_for(guest=wish.guest)
         opened: list[Change] = []
 
@@ -164,6 +160,8 @@ class Starting:
         self, wish: Wish, assistant: Assistant, position: int | None, now: float
     ) -> Change:
         session_id = new_id("ses")
+        tariff = self._purse.tariff(assistant.name)
+        record = assistant.record
         return open_session(
             session_id=session_id,
             user_id=wish.user_id,
@@ -175,12 +173,18 @@ class Starting:
             launch_id=new_id("lau"),
             limits=wish.limits,
             body=wish.body,
-            tariff=self._purse.tariff(assistant.name),
+            tariff=replace(tariff, budget_micro_usd=assistant.budget_micro_usd),
+            assistant_version=assistant.version,
+            record=as_data(record.for_bot()) if record else {},
             now=now,
             position=position,
+            group_call=wish.group_call,
         )
 
     def _room_of(self, wish: Wish, assistant: Assistant, session_id: str) -> str:
+        """A user's own is always the same; a call's is its own: who was in another stays out."""
+        if wish.group_call is not None:
+            return self._keyring.call_room(wish.user_id, session_id)
         if _door_of(wish.body) is Door.OPEN:
             return self._keyring.open_room_for(session_id)
         return self._keyring.room_for(wish.user_id, assistant.name, wish.tenant)
@@ -199,7 +203,7 @@ def limits_for(
     Raises:
         BadRequest: A wish is no time, or above its ceiling.
     """
-    limits = wished(assistant.limits, assistant.ceilings or assistant.limits, wishes)
+    limits = wished(assistant.limits, assistant.most, wishes)
     return replace(limits, persistence_s=min(limits.persistence_s, most_persistence_s))
 
 

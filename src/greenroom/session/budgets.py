@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from greenroom.session.inputs import BudgetNear, BudgetSpent
@@ -29,6 +29,13 @@ class Budgets:
 
     limits: Mapping[BudgetKind, int] = field(default_factory=dict, hash=False)
     warning_share: float = 0.8
+
+    def for_session(self, micro_usd: int | None) -> Budgets:
+        """The same, where the session itself may cost at most so much; None: as it is."""
+        if micro_usd is None:
+            return self
+        own = min(micro_usd, self.limits.get(BudgetKind.SESSION, micro_usd))
+        return replace(self, limits={**self.limits, BudgetKind.SESSION: own})
 
     def judge(
         self, spent: Mapping[BudgetKind, int], warned: frozenset[str]

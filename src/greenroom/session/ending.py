@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from greenroom.session import facts as f
 from greenroom.session.draft import Draft
 from greenroom.session.model import EndReason, Presence, Stage
@@ -43,10 +45,20 @@ def over(draft: Draft, now: float) -> None:
     gone = Presence.GONE
     draft.set(stage=Stage.ENDED, ended_at=now, user_presence=gone, bot_presence=gone)
     draft.want(f.EffectKind.CLOSE_ROOM, room=draft.session.room)
+    _forget_people(draft)
 
 
 def leave_queue(draft: Draft, reason: EndReason, now: float) -> None:
-    """Over at once: there is neither bot nor room to be cleared away."""
+    """Over at once: there is no bot to be ended, and no room but that of who was let in before."""
     gone = Presence.GONE
     draft.set(stage=Stage.ENDED, reason=reason, ending_at=now, ended_at=now, queue_position=None)
     draft.set(user_presence=gone, bot_presence=gone)
+    _forget_people(draft)
+    if draft.session.meter.at is not None:  # its clock has run: it has been let in
+        draft.want(f.EffectKind.CLOSE_ROOM, room=draft.session.room)
+
+
+def _forget_people(draft: Draft) -> None:
+    """Who was in a group call is nobody's business any more."""
+    if draft.session.group_call is not None:
+        draft.set(group_call=replace(draft.session.group_call, people=(), invited=None))

@@ -37,6 +37,25 @@ class StatusChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class CameIn:
+    """Somebody is in a group call's room, for the first time or again; so many ``people`` are."""
+
+    person: str
+    user_id: str
+    first: bool
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class WentOut:
+    """Somebody is in a group call's room no more; ``people``: so many still are."""
+
+    person: str
+    user_id: str
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
 class Muted:
     """The user's microphone was switched."""
 
@@ -145,6 +164,8 @@ Fact = (
     Started
     | Queued
     | StatusChanged
+    | CameIn
+    | WentOut
     | Muted
     | Paused
     | Warned
@@ -172,6 +193,7 @@ class EffectKind(StrEnum):
     TELL_BOT = "tell_bot"  # {launch_id, command, kind, data}; command: its name in the session
     END_BOT = "end_bot"  # {launch_id, polite_s, term_s}
     CLOSE_ROOM = "close_room"  # {room}
+    EXCLUDE = "exclude"  # {user_id}: they are in a group call now, or no more
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from greenroom.session import facts as f
 from greenroom.session import inputs as i
+from greenroom.session import roster
 from greenroom.session.cost import cost_of, metered
 from greenroom.session.deadlines import deadlines
 from greenroom.session.draft import Draft, launch, tell_cost, tell_place
@@ -74,6 +75,12 @@ def _message(draft: Draft, message: i.Message, now: float) -> None:
     draft.tell(f.Said("user", message.text, final=True, turn=0, typed=True))
 
 
+def _admitted(draft: Draft, admitted: i.Admitted, now: float) -> None:
+    call = draft.session.group_call
+    if call is not None:
+        draft.set(group_call=call.letting_in(admitted.person, admitted.user_id))
+
+
 def _tell_causes(draft: Draft) -> None:
     draft.tell(f.Paused(tuple(sorted(draft.session.pause_causes))))
 
@@ -87,6 +94,8 @@ def _bot_joined(draft: Draft, report: i.BotJoined, now: float) -> None:
 
 
 def _user_joined(draft: Draft, report: i.UserJoined, now: float) -> None:
+    if draft.session.group_call is not None and not roster.come(draft, report, now):
+        return
     draft.set(user_presence=Presence.PRESENT, participant=report.participant, left_at=None)
     _acted(draft, now)
     if draft.session.stage is Stage.LINGERING:
@@ -103,7 +112,10 @@ def _activate_when_both(draft: Draft, now: float) -> None:
 
 
 def _user_left(draft: Draft, report: i.UserLeft, now: float) -> None:
-    if report.participant != draft.session.participant:
+    if draft.session.group_call is not None:
+        if not roster.go(draft, report):
+            return  # the last one who goes is the one who vanishes
+    elif report.participant != draft.session.participant:
         return  # an older page left; the newer one is what counts
     draft.set(user_presence=Presence.GONE)
     if draft.session.stage is not Stage.ACTIVE:
@@ -192,16 +204,39 @@ def _bot_starting(draft: Draft, starting: i.BotStarting, now: float) -> None:
     draft.tell(f.BotStarting(within_s=max(0.0, left_s)))
 
 
+def _no_place(draft: Draft, no_place: i.NoPlace, now: float) -> None:
+    """Back into the waiting room for who would wait there; else it is asked for again, or over."""
+    session, again_in_s = draft.session, no_place.again_in_s
+    queued_at = session.created_at if session.queued_at is None else session.queued_at
+    if now < queued_at + session.limits.queue_s:
+        draft.set(stage=Stage.QUEUED, queued_at=queued_at, admitted_at=None)
+        # First in line: whoever waits came later. Who is in the room stays, and is seen again.
+        awaited = Presence.AWAITED
+        draft.set(queue_position=1, user_presence=awaited, bot_presence=awaited)
+        roster.not_seen_yet(draft)
+        tell_place(draft, now)
+    elif again_in_s is None or now + again_in_s >= deadlines(session)[DeadlineKind.JOIN]:
+        draft.set(stage=Stage.ENDING, reason=EndReason.BUSY, ending_at=now)
+        over(draft, now)
+
+
+def _room_ready(draft: Draft, ready: i.RoomReady, now: float) -> None:
+    # It had been closed, and is open again: nobody else closes it.
+    draft.want(f.EffectKind.CLOSE_ROOM, room=draft.session.room)
+
+
 def _bot_exited(draft: Draft, exited: i.BotExited, now: float) -> None:
+    # What cannot be told that it is over goes on to its end, and is billed to it.
+    if exited.still_runs_s > 0 and (exited.deaf or draft.session.report_seq == 0):
+        draft.set(meter=used(draft.session.meter, "container", "seconds", exited.still_runs_s))
+    if draft.session.stage is Stage.ENDED:
+        return  # nobody could wait for it
     draft.set(bot_presence=Presence.GONE)
     if draft.session.stage is not Stage.ENDING:
         reason = _reason_of_exit(draft.session, exited)
         if reason is not EndReason.BOT_LEFT:
             draft.tell(f.Failed(exited.code, exited.message, retryable=True))
         draft.set(stage=Stage.ENDING, reason=reason, ending_at=now)
-    # What has never reported can be told nothing: it goes on to its end, and is billed to it.
-    if exited.still_runs_s > 0 and draft.session.report_seq == 0:
-        draft.set(meter=used(draft.session.meter, "container", "seconds", exited.still_runs_s))
     over(draft, now)
 
 
@@ -283,6 +318,7 @@ HANDLERS: dict[type, Callable[[Draft, Any, float], None]] = {
     i.Pause: _pause,
     i.Resume: _resume,
     i.Message: _message,
+    i.Admitted: _admitted,
     i.BotJoined: _bot_joined,
     i.UserJoined: _user_joined,
     i.UserLeft: _user_left,
@@ -298,6 +334,8 @@ HANDLERS: dict[type, Callable[[Draft, Any, float], None]] = {
     i.BudgetNear: _budget_near,
     i.BudgetSpent: _budget_spent,
     i.BotStarting: _bot_starting,
+    i.NoPlace: _no_place,
+    i.RoomReady: _room_ready,
     i.BotExited: _bot_exited,
     i.MovedUp: _moved_up,
     i.LetIn: _let_in,

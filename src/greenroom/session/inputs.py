@@ -54,6 +54,14 @@ class Message:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Somebody may come into a group call: ``person``, as the room will call them."""
+
+    person: str
+    user_id: str
+
+
 # ---- reports: the bot says what happened
 
 
@@ -64,17 +72,22 @@ class BotJoined:
 
 @dataclass(frozen=True, slots=True)
 class UserJoined:
-    """The media of this page is connected."""
+    """The media of this page is connected. ``person``: in a group call, whose it is."""
 
     participant: str
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UserLeft:
-    """The media of this page is gone; ``moved``: because a newer page takes its place."""
+    """The media of this page is gone; ``moved``: because a newer page takes its place.
+
+    ``person``: in a group call, whose it was.
+    """
 
     participant: str
     moved: bool = False
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +238,21 @@ class BotStarting:
 
 
 @dataclass(frozen=True, slots=True)
+class NoPlace:
+    """Whoever carries bots had no place for this one after all: none was launched.
+
+    ``again_in_s``: when it is asked for again; None: nobody asks again.
+    """
+
+    again_in_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RoomReady:
+    """Its room was made ready for somebody, or kept, while it may have ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class BotExited:
     """The bot's process is no more. ``code`` is an error code for people's software.
 
@@ -234,6 +262,7 @@ class BotExited:
         code: ``bot_exited``, ``bot_crashed``, ``import_failed`` …
         message: One sentence, safe to show.
         still_runs_s: Nobody could end it, and it goes on, and costs, for so long at most.
+        deaf: It was told to go, and has not gone.
     """
 
     launch_id: str
@@ -241,6 +270,7 @@ class BotExited:
     code: str
     message: str
     still_runs_s: float = 0.0
+    deaf: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +292,6 @@ class Due:
     kind: DeadlineKind
 
 
-Command = Offer | Stop | Mute | Pause | Resume | Message
-Outside = BotStarting | BotExited | MovedUp | LetIn | Due
+Command = Offer | Stop | Mute | Pause | Resume | Message | Admitted
+Outside = BotStarting | NoPlace | RoomReady | BotExited | MovedUp | LetIn | Due
 Input = Command | Reported | Seen | BudgetNear | BudgetSpent | Outside

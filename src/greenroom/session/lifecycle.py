@@ -10,6 +10,7 @@ from greenroom.session import facts as f
 from greenroom.session import inputs as i
 from greenroom.session.cost import metered, time_price_changed
 from greenroom.session.draft import Draft, launch, tell_cost, tell_place
+from greenroom.session.group import GroupCall
 from greenroom.session.handlers import HANDLERS
 from greenroom.session.matrix import RESPONSES, Response, is_of_the_microphone
 from greenroom.session.model import (
@@ -19,6 +20,7 @@ from greenroom.session.model import (
     Stage,
 )
 from greenroom.session.prices import NO_TARIFF, Tariff
+from greenroom.session.roster import settle_exclusion, tell_presence
 from greenroom.session.usage import Meter
 
 # Clocks of pages that are set by the network are right to within this.
@@ -39,11 +41,15 @@ def open_session(
     tenant: str = DEFAULT_TENANT,
     trace_id: str = "",
     tariff: Tariff = NO_TARIFF,
+    assistant_version: int | None = None,
+    record: dict[str, Any] | None = None,
     position: int | None = None,
+    group_call: GroupCall | None = None,
 ) -> f.Change:
     """The first change of a session: it is connecting, its room and bot are asked for.
 
     With ``position`` it waits instead, in this place of the queue, and nothing is asked for.
+    With ``group_call`` it is one for several people.
     """
     waits = position is not None
     session = Session(
@@ -60,16 +66,20 @@ def open_session(
         admitted_at=None if waits else now,
         limits=limits,
         body=body,
+        assistant_version=assistant_version,
+        record=record or {},
         tenant=tenant,
         trace_id=trace_id,
         tariff=tariff,
         meter=Meter(at=None if waits else now),
+        group_call=group_call,
     )
     draft = Draft(session)
     if waits:
         tell_place(draft, now)
     else:
         launch(draft)
+    settle_exclusion(draft, None)
     draft.tell(_status(session))
     return f.Change(session, tuple(draft.facts), tuple(draft.effects))
 
@@ -107,6 +117,9 @@ def transition(session: Session, event: i.Input, now: float) -> f.Change:
         return f.Change(_counted(session, event), outcome=f.Outcome.MUTED)
     draft = Draft(_counted(session, event))
     HANDLERS[type(content)](draft, content, now)
+    if isinstance(event, i.Seen):
+        tell_presence(draft, session)
+    settle_exclusion(draft, session)
     return _finished(session, draft, now)
 
 

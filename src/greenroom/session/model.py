@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from greenroom.session.group import GroupCall
 from greenroom.session.prices import NO_TARIFF, Tariff
 from greenroom.session.usage import Meter
 
@@ -13,7 +14,11 @@ DEFAULT_TENANT = "default"
 
 
 class Stage(StrEnum):
-    """Where a session is in its life. It only moves forward, but for active ⇄ lingering."""
+    """Where a session is in its life.
+
+    It only moves forward, but for active ⇄ lingering, and back to queued where the place that it
+    was let in for was not there after all.
+    """
 
     QUEUED = "queued"
     CONNECTING = "connecting"
@@ -26,6 +31,13 @@ class Stage(StrEnum):
     def is_live(self) -> bool:
         """Whether a session in this stage counts as its user's running session."""
         return self not in (Stage.ENDING, Stage.ENDED)
+
+
+class SessionKind(StrEnum):
+    """How many people a session is for. A user may have one of each kind at once."""
+
+    VOICE = "voice"  # one
+    GROUP = "group"  # several, with cameras
 
 
 class Presence(StrEnum):
@@ -58,6 +70,7 @@ class EndReason(StrEnum):
     KICKED = "kicked"
     EMERGENCY = "emergency"
     SERVER_DRAIN = "server_drain"
+    BUSY = "busy"
     LAUNCH_FAILED = "launch_failed"
     BOT_NEVER_JOINED = "bot_never_joined"
     BOT_LEFT = "bot_left"
@@ -86,7 +99,8 @@ class Limits:
     The defaults are the product's own (hard, idle and warning from the field's usual advice
     against forgotten sessions: ten minutes, two minutes, eighty per cent). A bot that is asked to
     go takes 0.1 s; `polite_s` and `term_s` together keep the promise that two seconds after a stop
-    its process is gone, with time to spare for a busy machine.
+    its process is gone, with time to spare for a busy machine. ``queue_s`` is 0 for a session that
+    does not wait for a place.
     """
 
     join_s: float = 30.0
@@ -121,6 +135,9 @@ class Session:
         tariff: What it pays; fixed at the start.
         meter: What it has used.
         body: What whoever started it wants the bot to know; JSON, fixed at the start.
+        assistant_version: The version of the assistant's record that it keeps to its end; None: the
+            assistant has no record.
+        record: What the bot is told of that record, with what this start has overridden.
         launch_id: The launch whose reports are believed.
         report_seq: The last report of that launch on record.
         bot_presence: Whether the bot is in the room.
@@ -130,6 +147,8 @@ class Session:
         muted: The user's microphone is off.
         muted_at_ms: The page's clock at the last accepted mute or unmute.
         pause_causes: Why it is paused; empty: it is not.
+        group_call: Its people, if it is for several; then the user is its host, and present
+            means that somebody is in the room.
         queued_at: When it began to wait for a place; ``None``: it never had to.
         queue_position: Its place in the queue as it was last told, from 1; ``None``: it has none.
         admitted_at: When it was let in; ``None``: it still waits, or went before its turn.
@@ -150,6 +169,8 @@ class Session:
     created_at: float
     limits: Limits = field(default_factory=Limits)
     body: dict[str, Any] = field(default_factory=dict, hash=False)
+    assistant_version: int | None = None
+    record: dict[str, Any] = field(default_factory=dict, hash=False)
     tenant: str = DEFAULT_TENANT
     trace_id: str = ""
     tariff: Tariff = NO_TARIFF
@@ -161,6 +182,7 @@ class Session:
     muted: bool = False
     muted_at_ms: int = 0
     pause_causes: frozenset[PauseCause] = frozenset()
+    group_call: GroupCall | None = None
     queued_at: float | None = None
     queue_position: int | None = None
     admitted_at: float | None = None
@@ -179,6 +201,17 @@ class Session:
     def is_of(self, user_id: str, tenant: str) -> bool:
         """Whether it is this user's: two tenants may each have an “ada”."""
         return self.user_id == user_id and self.tenant == tenant
+
+    @property
+    def kind(self) -> SessionKind:
+        """How many people it is for."""
+        return SessionKind.VOICE if self.group_call is None else SessionKind.GROUP
+
+    def may_be_seen_by(self, user_id: str, tenant: str) -> bool:
+        """Whether it is this user's, or a call that they were let into."""
+        call = self.group_call
+        among = call is not None and self.tenant == tenant and call.is_of(user_id)
+        return among or self.is_of(user_id, tenant)
 
     @property
     def is_paused(self) -> bool:

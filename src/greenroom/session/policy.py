@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from greenroom.session.model import SessionKind
+
 # A place becomes free whenever somebody hangs up; nobody knows when that will be.
 TRY_AGAIN_S = 5.0
 # Until midnight may be long, and limits are changed by people who are awake.
@@ -98,11 +100,12 @@ UNLIMITED = Quotas(user_live=None, user_day=None, user_cooldown_s=None, live=Non
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Who talks with whom."""
+    """Who talks with whom, alone or among others."""
 
     user_id: str
     tenant: str
     assistant: str
+    kind: SessionKind = SessionKind.VOICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ class Load:
     """What was measured of this machine over the last seconds.
 
     Attributes:
-        cores: How many there are to use.
+        cores: How many there are to use; 0: none is to be had, also by who would be alone.
         busy_cores: How many of them were busy, whoever kept them so.
         free_bytes: Memory that can be had without taking it from anybody.
     """
@@ -137,7 +140,8 @@ class Occupancy:
         waiting: Who is in the waiting room, in order.
         last_position: The last place in the queue that was given away. It may be higher than
             there are people waiting: who waits moves up a moment after somebody has left.
-        user_live: Other sessions of the user, waiting ones included, ending ones not.
+        user_live: Other sessions of the user, waiting ones included, ending ones not; of the same
+            kind: who is called to a group call may keep a session, which pauses.
         user_today: Starts of the user today.
         tenant_today: Starts of the tenant today.
         today: Starts today.
@@ -301,6 +305,8 @@ class _Room:
     def _machine_full(self) -> Refuse | None:
         """Whether one more call would be heard by those who talk. Alone, nobody is disturbed."""
         load, machine = self._load, self._quotas.machine
+        if load is not None and load.cores <= 0:
+            return Refuse(Limit.MACHINE, 1.0, 0.0, TRY_AGAIN_S, "cpu")
         if load is None or self._talking == 0:
             return None
         most, busy = machine.most_cpu_share, load.busy_cores + self._unseen * machine.call_cores

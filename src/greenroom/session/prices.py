@@ -69,10 +69,12 @@ class Tariff:
     Attributes:
         rates: By the names that `item` gives.
         metering_s: How often its time is put on the bill.
+        budget_micro_usd: What it may cost, by its assistant's record; None: nothing is said there.
     """
 
     rates: Mapping[str, Rate] = field(default_factory=dict, hash=False)
     metering_s: float = METERING_S
+    budget_micro_usd: int | None = None
 
 
 # Nothing has a price: what was never sold.

@@ -19,6 +19,8 @@ class Rate(StrEnum):
     """Typed messages, of a user."""
     TICKETS = "tickets"
     """Tickets for the event socket, of a user."""
+    DECISIONS = "decisions"
+    """Questions which side serves the next conversation, of a user."""
     TOKENS = "tokens"
     """User tokens, of an API key."""
     KEY_CALLS = "key_calls"
@@ -36,6 +38,7 @@ PER_MIN: Mapping[Rate, int] = {
     Rate.CONTROLS: 600,
     Rate.MESSAGES: 120,
     Rate.TICKETS: 120,
+    Rate.DECISIONS: 120,
     Rate.TOKENS: 1_200,
     Rate.KEY_CALLS: 6_000,
     # A bot that reports every partial transcript says ten things a second.

@@ -34,6 +34,7 @@ _s = t.sessions.c
 # A session that ended so before both were in the room was never had by anybody. One that its user
 # gave up counts, and so does one whose page never came: a bot was launched for it, and paid.
 _NOT_THE_USERS_DOING = (
+    EndReason.BUSY,
     EndReason.LAUNCH_FAILED,
     EndReason.BOT_NEVER_JOINED,
     EndReason.LOST,
@@ -67,7 +68,7 @@ def census(db: Connection, quotas: Quotas, now: float, asked: Place | None = Non
         live_of_assistant=living.of_assistant,
         settling=living.settling,
         ending=living.ending,
-        waiting=tuple(Place(w.user_id, w.tenant, w.assistant) for w in waiting),
+        waiting=tuple(Place(w.user_id, w.tenant, w.assistant, w.kind) for w in waiting),
         last_position=max((w.queue_position or 0 for w in waiting), default=0),
         day_left_s=day_of(now)[1],
         **history,
@@ -80,7 +81,7 @@ def waiting_sessions(db: Connection) -> list[Session]:
     return [from_row(row) for row in (db.execute(_WAITING)).mappings()]
 
 
-_WAITING = select(t.sessions).where(t.QUEUED).order_by(_s.queue_position)
+_WAITING = select(t.sessions).where(t.QUEUED).order_by(_s.queue_position, _s.created_at)
 
 
 # ---- what lives
@@ -132,6 +133,7 @@ def _living(db: Connection, now: float) -> _Living:
 # ---- what was
 
 _THEIRS = (_s.user_id == bindparam("user_id")) & (_s.tenant == bindparam("tenant"))
+_OF_THE_KIND = _s.kind == bindparam("kind")
 _TODAY = _s.admitted_at >= bindparam("day_began_at")
 
 
@@ -146,7 +148,7 @@ def _past(
         day=quotas.day is not None,
         cooldown=quotas.user_cooldown_s is not None,
     )
-    values = {**asdict(asked), "day_began_at": day_of(now)[0]}
+    values = {**asdict(asked), "kind": asked.kind.value, "day_began_at": day_of(now)[0]}
     found = dict((db.execute(wanted, values)).mappings().one())
     live_id, ended_at = found.pop("live_id"), found.pop("ended_at", None)
     # An end that is still to come was recorded before the clock was set back: nobody's fault.
@@ -160,10 +162,11 @@ def _past_statement(
     *, user_live: bool, user_day: bool, tenant_day: bool, day: bool, cooldown: bool
 ) -> Select[Any]:
     """Made once for each kind of quotas: composing it takes longer than running it."""
-    live = select(_s.id).where(_THEIRS, _s.assistant == bindparam("assistant"), t.LIVE).limit(1)
+    same = (_s.assistant == bindparam("assistant")) & _OF_THE_KIND
+    live = select(_s.id).where(_THEIRS, same, t.LIVE).limit(1)
     columns: dict[str, ScalarSelect[Any]] = {"live_id": live.scalar_subquery()}
     if user_live:
-        columns["user_live"] = _count(_THEIRS, t.LIVE)
+        columns["user_live"] = _count(_THEIRS, _OF_THE_KIND, t.LIVE)
     if user_day:
         columns["user_today"] = _count(_THEIRS, _TODAY, _COUNTS)
     if tenant_day:

@@ -84,6 +84,9 @@ class SqlRecords:
             }
             db.execute(update(t.sessions).where(theirs).values(blank))
             _rename_spend(db, user_id, tenant, alias)
+            decided = t.rollout_decisions.c
+            mine = (decided.user_id == user_id) & (decided.tenant == tenant)
+            db.execute(delete(t.rollout_decisions).where(mine))
             return Erased(sessions, events)
 
         return await self._db.write(work)
@@ -117,7 +120,8 @@ def _erase_events(db: Connection, ids: Sequence[str] | Select[tuple[str]], now: 
     """Of ended sessions: whatever was said or told, by whomever. The version is left as it is."""
     for table in _OF_A_SESSION:
         db.execute(delete(table).where(table.c.session_id.in_(ids)))
-    blank: dict[str, Any] = {"body": {}, "end_note": None, "erased_at": now}
+    # The record may have what the start has overridden, a user's name say; its version stays.
+    blank: dict[str, Any] = {"body": {}, "record": {}, "end_note": None, "erased_at": now}
     db.execute(update(t.sessions).where(_s.id.in_(ids)).values(blank))
 
 

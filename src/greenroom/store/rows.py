@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from greenroom.session.group import GroupCall, Person
 from greenroom.session.model import EndReason, Limits, PauseCause, Presence, Session, Stage
 from greenroom.session.prices import METERING_S, Rate, Tariff
 from greenroom.session.usage import Meter
@@ -19,6 +20,7 @@ _PLAIN = {f.name for f in fields(Session)} - {
     "bot_presence",
     "user_presence",
     "pause_causes",
+    "group_call",
     "reason",
 }
 
@@ -33,6 +35,8 @@ def to_row(session: Session) -> dict[str, Any]:
     row["bot_presence"] = session.bot_presence.value
     row["user_presence"] = session.user_presence.value
     row["pause_causes"] = sorted(session.pause_causes)
+    row["kind"] = session.kind.value
+    row["group_call"] = _from_call(session.group_call) if session.group_call else None
     row["reason"] = session.reason.value if session.reason else None
     return row
 
@@ -49,20 +53,36 @@ def from_row(row: RowMapping) -> Session:
         bot_presence=Presence(row["bot_presence"]),
         user_presence=Presence(row["user_presence"]),
         pause_causes=frozenset(PauseCause(cause) for cause in row["pause_causes"]),
+        group_call=_to_call(row["group_call"]) if row["group_call"] else None,
         reason=EndReason(row["reason"]) if row["reason"] else None,
     )
 
 
 def _from_tariff(tariff: Tariff) -> dict[str, Any]:
     rates = {name: str(rate) for name, rate in tariff.rates.items()}
-    return {"rates": rates, "metering_s": tariff.metering_s}
+    return {
+        "rates": rates,
+        "metering_s": tariff.metering_s,
+        "budget_micro_usd": tariff.budget_micro_usd,
+    }
 
 
 def _to_tariff(data: dict[str, Any]) -> Tariff:
     """A session from before there were prices has none."""
     rates = {name: Rate.parse(text) for name, text in data.get("rates", {}).items()}
-    return Tariff(rates, data.get("metering_s", METERING_S))
+    return Tariff(rates, data.get("metering_s", METERING_S), data.get("budget_micro_usd"))
 
 
 def _to_meter(data: dict[str, Any]) -> Meter:
     return Meter(**{**data, "warned": frozenset(data.get("warned", ()))})
+
+
+def _from_call(call: GroupCall) -> dict[str, Any]:
+    invited = None if call.invited is None else sorted(call.invited)
+    return {**asdict(call), "invited": invited}
+
+
+def _to_call(data: dict[str, Any]) -> GroupCall:
+    invited = None if data["invited"] is None else frozenset(data["invited"])
+    people = tuple(Person(**person) for person in data["people"])
+    return GroupCall(data["places"], data["video"], invited, people)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     RowMapping,
+    Select,
     TextClause,
     bindparam,
     delete,
@@ -39,15 +40,17 @@ from greenroom.ports.store import (
 )
 from greenroom.session.deadlines import deadlines as deadlines_of
 from greenroom.session.facts import EffectKind
-from greenroom.session.model import DEFAULT_TENANT, DeadlineKind, Session
+from greenroom.session.model import DEFAULT_TENANT, DeadlineKind, Session, SessionKind
 from greenroom.session.policy import Occupancy, Place, Quotas
 from greenroom.store import listing, spend
 from greenroom.store import tables as t
+from greenroom.store.assistants import SqlAssistants
 from greenroom.store.audit import SqlAudit
 from greenroom.store.deliveries import SqlDeliveries
 from greenroom.store.keys import SqlKeys
 from greenroom.store.occupancy import census, waiting_sessions
 from greenroom.store.records import SqlRecords
+from greenroom.store.rollout import SqlRollout
 from greenroom.store.rows import from_row, to_row
 from greenroom.store.transactions import T, Transactions, Work
 
@@ -67,7 +70,17 @@ _LIVE_OF = select(t.sessions).where(
     t.sessions.c.user_id == bindparam("user_id"),
     t.sessions.c.assistant == bindparam("assistant"),
     t.sessions.c.tenant == bindparam("tenant"),
+    t.sessions.c.kind == bindparam("kind"),
     t.LIVE,
+)
+_LIVE_OF_USER = select(t.sessions).where(
+    t.sessions.c.user_id == bindparam("user_id"), t.sessions.c.tenant == bindparam("tenant"), t.LIVE
+)
+_GROUP_CALLS = select(t.sessions).where(t.sessions.c.tenant == bindparam("tenant"), t.GROUP_CALLS)
+_IN_ROOM = (
+    select(t.sessions)
+    .where(t.sessions.c.room == bindparam("room"), t.UNENDED)
+    .order_by(t.sessions.c.created_at.desc())
 )
 _SETTLE = delete(t.effects).where(t.effects.c.id == bindparam("settled"))
 _NEXT_EFFECT = (
@@ -101,7 +114,9 @@ class SqlStore:
         self.deliveries = SqlDeliveries(db)
         self.keys = SqlKeys(db)
         self.audit = SqlAudit(db)
+        self.assistants = SqlAssistants(db)
         self.records = SqlRecords(db)
+        self.rollout = SqlRollout(db)
         self._admission_lock = admission_lock
         self._turn = asyncio.Lock()
 
@@ -166,7 +181,8 @@ class SqlStore:
         last_seq = before.last_seq + len(move.events)
         stored = replace(move.after, last_seq=last_seq, version=before.version + 1)
         row = to_row(stored)
-        del row["id"], row["body"], row["tariff"]  # fixed at the start; the body may be long
+        # Fixed at the start; body and record may be long.
+        del row["id"], row["body"], row["record"], row["assistant_version"], row["tariff"]
         known = {"known_id": before.id, "known_version": before.version}
         result = db.execute(_REPLACE, {**row, **known})
         if result.rowcount != 1:
@@ -233,10 +249,14 @@ class SqlStore:
         return from_row(row)
 
     async def live_of(
-        self, user_id: str, assistant: str, tenant: str = DEFAULT_TENANT
+        self,
+        user_id: str,
+        assistant: str,
+        tenant: str = DEFAULT_TENANT,
+        kind: SessionKind = SessionKind.VOICE,
     ) -> Session | None:
         """See `Store.live_of`."""
-        whose = {"user_id": user_id, "assistant": assistant, "tenant": tenant}
+        whose = {"user_id": user_id, "assistant": assistant, "tenant": tenant, "kind": kind.value}
         row = await self._db.read(lambda db: db.execute(_LIVE_OF, whose).mappings().first())
         return from_row(row) if row else None
 
@@ -245,6 +265,23 @@ class SqlStore:
         wanted = select(t.sessions).where(t.UNENDED)
         return await self._db.read(
             lambda db: [from_row(row) for row in db.execute(wanted).mappings()]
+        )
+
+    async def live_of_user(self, user_id: str, tenant: str) -> list[Session]:
+        """See `Store.live_of_user`."""
+        return await self._found(_LIVE_OF_USER, user_id=user_id, tenant=tenant)
+
+    async def group_calls(self, tenant: str) -> list[Session]:
+        """See `Store.group_calls`."""
+        return await self._found(_GROUP_CALLS, tenant=tenant)
+
+    async def in_room(self, room: str) -> list[Session]:
+        """See `Store.in_room`."""
+        return await self._found(_IN_ROOM, room=room)
+
+    async def _found(self, wanted: Select[Any], **asked: str) -> list[Session]:
+        return await self._db.read(
+            lambda db: [from_row(row) for row in db.execute(wanted, asked).mappings()]
         )
 
     async def listed(self, wanted: Listing) -> tuple[int, list[Session]]:

@@ -51,6 +51,8 @@ sessions = Table(
     Column("created_at", Float, nullable=False),
     Column("limits", JSON, nullable=False),
     Column("body", JSON, nullable=False, server_default="{}"),
+    Column("assistant_version", Integer),  # of its record; none: it has no record
+    Column("record", JSON, nullable=False, server_default="{}"),
     Column("tenant", String(128), nullable=False, server_default="default"),
     Column("trace_id", String(32), nullable=False, server_default=""),
     Column("tariff", JSON, nullable=False, server_default="{}"),
@@ -62,6 +64,8 @@ sessions = Table(
     Column("muted", Boolean, nullable=False),
     Column("muted_at_ms", BigInteger, nullable=False),
     Column("pause_causes", JSON, nullable=False),
+    Column("kind", String(16), nullable=False, server_default="voice"),
+    Column("group_call", JSON(none_as_null=True)),
     Column("queued_at", Float),
     Column("queue_position", Integer),
     Column("admitted_at", Float),
@@ -85,6 +89,7 @@ sessions = Table(
 LIVE = text("stage NOT IN ('ending', 'ended')")
 UNENDED = text("stage <> 'ended'")
 QUEUED = text("stage = 'queued'")
+GROUP_CALLS = text("kind = 'group' AND stage <> 'ended'")
 HAS_ENDED = text("ended_at IS NOT NULL")
 KEEPS_WORDS = text("ended_at IS NOT NULL AND erased_at IS NULL")
 Index(
@@ -92,6 +97,7 @@ Index(
     sessions.c.user_id,
     sessions.c.assistant,
     sessions.c.tenant,
+    sessions.c.kind,
     unique=True,
     sqlite_where=LIVE,
     postgresql_where=LIVE,
@@ -99,6 +105,15 @@ Index(
 # Partial: looking for what runs must not grow with what has ended.
 Index("ix_sessions_unended", sessions.c.stage, sqlite_where=UNENDED, postgresql_where=UNENDED)
 Index("ix_sessions_queued", sessions.c.queue_position, sqlite_where=QUEUED, postgresql_where=QUEUED)
+# Looked at whenever a user starts to talk: are they in one of them?
+Index(
+    "ix_sessions_group_calls",
+    sessions.c.tenant,
+    sqlite_where=GROUP_CALLS,
+    postgresql_where=GROUP_CALLS,
+)
+# What a room tells is told of whoever talks in it.
+Index("ix_sessions_room", sessions.c.room, sqlite_where=UNENDED, postgresql_where=UNENDED)
 # Oldest first, for what is erased or forgotten after its time; what is done is not met again.
 Index(
     "ix_sessions_ended_at", sessions.c.ended_at, sqlite_where=HAS_ENDED, postgresql_where=HAS_ENDED
@@ -246,6 +261,60 @@ audit = Table(
     Column("target", Text, nullable=False),
     Column("outcome", String(32), nullable=False),
     Column("detail", JSON, nullable=False),
+)
+
+# What new sessions get is the published version; versions themselves never change.
+assistants = Table(
+    "assistants",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("latest", Integer, nullable=False),
+    Column("published", Integer),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("killed_at", Float),
+    Column("kill_reason", Text, nullable=False, server_default=""),
+    Column("deleted_at", Float),
+)
+
+assistant_versions = Table(
+    "assistant_versions",
+    metadata,
+    Column("name", String(64), ForeignKey("assistants.name"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("record", JSON, nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("published_at", Float),
+)
+
+# Which side was chosen for whom, and why: a row a day, however often a page asks.
+rollout_decisions = Table(
+    "rollout_decisions",
+    metadata,
+    Column("day", String(10), primary_key=True),  # UTC, 2026-11-21
+    Column("assistant", String(128), primary_key=True),
+    Column("tenant", String(128), primary_key=True),
+    Column("user_id", String(255), primary_key=True),
+    Column("provider", String(16), primary_key=True),
+    Column("reason", String(32), primary_key=True),
+    Column("times", Integer, nullable=False),
+    Column("last_at", Float, nullable=False),
+)
+
+# How conversations went on the other side, as its application tells.
+rollout_outcomes = Table(
+    "rollout_outcomes",
+    metadata,
+    Column("tenant", String(128), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("assistant", String(128), nullable=False),
+    Column("at", Float, nullable=False, index=True),
+    Column("failed", Boolean, nullable=False),
+    Column("duration_s", Float),
+    Column("first_word_s", Float),
+    Column("micro_usd", BigInteger),
 )
 
 

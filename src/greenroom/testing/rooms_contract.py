@@ -7,9 +7,10 @@ subclass `RoomsThatTellContract`, with a fixture ``people`` besides: what people
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Protocol
 
-from greenroom.ports.rooms import Guest, Party, Rooms
+from greenroom.ports.rooms import FOR_TWO, Guest, Party, Rooms, Shape
 from greenroom.wire.link import RoomSpec
 
 NAME = "voice-ada-0123456789ab"
@@ -51,14 +52,18 @@ class RoomsContract:
         described = rooms.describe(NAME)
         assert (described.name, described.kind, described.token) == (NAME, rooms.kind, None)
 
+    async def test_no_room_of_ours_is_elsewhere(self, rooms: Rooms) -> None:
+        for url in ("", "https://evil.example/" + NAME, "https://[", "ftp://x/" + NAME):
+            assert await rooms.name_at(url) is None
+
     async def test_everything_may_be_done_again_and_at_once(self, rooms: Rooms) -> None:
         await asyncio.gather(*(rooms.ensure(NAME) for _ in range(4)))
         await asyncio.gather(*(rooms.admit(NAME, USER) for _ in range(3)))
-        await rooms.keep([NAME])
-        await rooms.keep([NAME])
+        await rooms.keep({NAME: FOR_TWO})
+        await rooms.keep({NAME: FOR_TWO})
         await rooms.close(NAME)
         await rooms.close(NAME)
-        await rooms.keep([])
+        await rooms.keep({})
 
     async def test_a_room_that_never_was_is_closed_as_well(self, rooms: Rooms) -> None:
         await rooms.close(NAME)
@@ -92,6 +97,23 @@ class RoomsThatTellContract(RoomsContract):
         people.wait(15)
         seen = {one.connection: one.party for one in (await rooms.occupants())[NAME]}
         assert seen == {user: Party.USER, bot: Party.BOT}
+
+    async def test_a_room_says_whether_it_was_there_and_until_when_it_lasts(
+        self, rooms: Rooms, people: People
+    ) -> None:
+        first = await rooms.ensure(NAME)
+        people.wait(60)
+        again = await rooms.ensure(NAME)
+        assert (first.reused, again.reused) == (False, True)
+        assert first.until is not None
+        assert again.until == first.until  # it is kept by `keep`, and has more than half of it
+
+    async def test_a_room_is_found_by_its_address(self, rooms: Rooms) -> None:
+        url = (await rooms.admit(NAME, USER)).url
+        assert url is not None
+        assert await rooms.name_at(url) == await rooms.name_at(url + "/?t=x") == NAME
+        assert await rooms.name_at(url.replace("https", "http")) is None
+        assert await rooms.name_at(url + "/more") is None
 
     async def test_who_calls_themselves_bot_is_the_user_all_the_same(
         self, rooms: Rooms, people: People
@@ -143,7 +165,7 @@ class RoomsThatTellContract(RoomsContract):
         both = set(await self._both(rooms, people))
         for _ in range(5):
             people.wait(600)
-            await rooms.keep([NAME])
+            await rooms.keep({NAME: FOR_TWO})
         assert people.inside(NAME) == both
 
     async def test_a_room_that_nobody_keeps_empties_itself(
@@ -159,7 +181,7 @@ class RoomsThatTellContract(RoomsContract):
         user, bot = await self._both(rooms, people)
         for _ in range(6):
             people.wait(600)
-            await rooms.keep([NAME])
+            await rooms.keep({NAME: FOR_TWO})
         assert not {user, bot} & people.inside(NAME)
 
     async def test_a_closed_room_is_empty_and_lets_nobody_back(
@@ -170,6 +192,29 @@ class RoomsThatTellContract(RoomsContract):
         await rooms.close(NAME)
         assert people.inside(NAME) == set()
         assert people.join(spec) is None
+
+    async def test_several_users_get_in_and_are_told_apart_by_their_tokens(
+        self, rooms: Rooms, people: People
+    ) -> None:
+        shape = Shape(places=3, video=True)
+        await rooms.ensure(NAME, shape)
+        guests = [
+            replace(USER, name="the same name", person=user, video=True) for user in ("ada", "bob")
+        ]
+        joined = [people.join(await rooms.admit(NAME, guest, shape)) for guest in guests]
+        bot = people.join(await rooms.admit(NAME, BOT, shape))
+        assert {*joined, bot} == people.inside(NAME)
+        eve = await rooms.admit(NAME, replace(USER, person="eve"), shape)
+        assert people.join(eve) is None  # every place is taken
+        back = people.join(await rooms.admit(NAME, guests[0], shape))
+        assert people.inside(NAME) == {back, joined[1], bot}
+        people.wait(15)
+        seen = {one.connection: (one.party, one.user_id) for one in (await rooms.occupants())[NAME]}
+        ids = [rooms.id_of(NAME, guest) for guest in guests]
+        assert seen[back or ""] == (Party.USER, ids[0])
+        assert seen[joined[1] or ""] == (Party.USER, ids[1])
+        assert all(rooms.party_of(NAME, id_) is Party.USER for id_ in ids)
+        assert [rooms.party_of(_OTHER, id_) for id_ in ids] == [None, None]
 
     async def test_who_left_is_told_of_no_more(self, rooms: Rooms, people: People) -> None:
         user, bot = await self._both(rooms, people)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from greenroom.errors import Halted, NotFound
+from greenroom.errors import Conflict, Halted, NotFound
 from greenroom.ports.audit import Act, Actor, ActorKind, Entry
 from greenroom.ports.keys import ApiKey
 from greenroom.ports.store import (
@@ -32,7 +32,16 @@ from greenroom.ports.store import (
 )
 from greenroom.session.cost import cost_of
 from greenroom.session.facts import EffectKind
-from greenroom.session.model import DeadlineKind, EndReason, Limits, PauseCause, Session, Stage
+from greenroom.session.group import GroupCall, Person
+from greenroom.session.model import (
+    DeadlineKind,
+    EndReason,
+    Limits,
+    PauseCause,
+    Session,
+    SessionKind,
+    Stage,
+)
 from greenroom.session.policy import UNLIMITED, Admit, Occupancy, Place, Quotas, day_of, next_in
 from greenroom.session.policy import decide as decide_policy
 from greenroom.session.prices import Rate, Tariff
@@ -105,7 +114,7 @@ async def create(
     effects: Sequence[NewEffect] = (),
 ) -> Session:
     """Store a new session, whatever else there is."""
-    asked = Place(session.user_id, session.tenant, session.assistant)
+    asked = Place(session.user_id, session.tenant, session.assistant, session.kind)
     new = New(session, events, effects)
     return await store.admit(asked, UNLIMITED, session.created_at, lambda occupancy: new)
 
@@ -661,6 +670,56 @@ class StoreContract:
         starts = [start(number) for number in range(30)]
         *admitted, found = await asyncio.gather(*starts[:15], *starts[15:], halt())
         assert sum(admitted) == found == len(await store.unended())
+
+    async def test_who_talks_in_a_room_is_found_the_newest_first(self, store: Store) -> None:
+        one = await create(store, replace(a_session(1), stage=Stage.ENDING, ending_at=_NOW))
+        two = await create(store, replace(a_session(2), created_at=_NOW + 1))
+        await create(store, replace(a_session(3, "bob"), room="voice-bob-0123456789ab"))
+        assert [session.id for session in await store.in_room(one.room)] == [two.id, one.id]
+        await store.commit(one, replace(one, stage=Stage.ENDED, ended_at=_NOW), [], [], _NOW)
+        assert [session.id for session in await store.in_room(one.room)] == [two.id]
+        assert await store.in_room("voice-nobody-0123456789ab") == []
+
+    async def test_a_group_call_comes_back_as_it_was(self, store: Store) -> None:
+        here = Person("user-1", "ada", "connection-1", _NOW)
+        call = GroupCall(4, False, frozenset({"bob", "eve"}), (here, Person("user-2", "bob")))
+        stored = await create(store, replace(a_session(), group_call=call))
+        assert (await store.get("ses_1")).group_call == call
+        alone = replace(call, invited=None, people=())
+        await store.commit(stored, replace(stored, group_call=alone), [], [], _NOW)
+        assert (await store.get("ses_1")).group_call == alone
+
+    async def test_a_user_may_have_a_session_and_a_group_call(self, store: Store) -> None:
+        mine = await create(store, a_session(1))
+        call = await create(store, replace(a_session(2), group_call=GroupCall(4)))
+        kinds = (SessionKind.VOICE, SessionKind.GROUP)
+        found = [await store.live_of("ada", "cards", kind=kind) for kind in kinds]
+        assert found == [mine, call]
+        assert {one.id for one in await store.live_of_user("ada", "default")} == {"ses_1", "ses_2"}
+        assert await store.live_of_user("ada", "acme") == []
+        assert [one.id for one in await store.group_calls("default")] == [call.id]
+        assert await store.group_calls("acme") == []
+        with pytest.raises(AlreadyLive):
+            await create(store, replace(a_session(3), group_call=GroupCall(4)))
+        ended = replace(call, stage=Stage.ENDED, ended_at=_NOW)
+        await store.commit(call, ended, [], [], _NOW)
+        assert await store.group_calls("default") == []
+
+    async def test_of_a_users_sessions_those_of_the_same_kind_are_counted(
+        self, store: Store
+    ) -> None:
+        await create(store, a_session(1))
+        told: list[int] = []
+
+        def decide(occupancy: Occupancy) -> New:
+            told.append(occupancy.user_live)
+            raise Conflict("no")
+
+        for kind in (SessionKind.GROUP, SessionKind.VOICE):
+            place = Place("ada", "default", "quiz", kind)
+            with pytest.raises(Conflict):
+                await store.admit(place, Quotas(user_live=1, day=None), _NOW, decide)
+        assert told == [0, 1]
 
     async def test_unended_are_found(self, store: Store) -> None:
         one = await create(store, a_session(1, "ada"), [], [])

@@ -77,6 +77,7 @@ END_STATES: dict[EndReason, EndState] = {
     EndReason.KICKED: EndState.TERMINATED,
     EndReason.EMERGENCY: EndState.TERMINATED,
     EndReason.SERVER_DRAIN: EndState.TERMINATED,
+    EndReason.BUSY: EndState.ENDED_BEFORE_AGENT_START,
     EndReason.LAUNCH_FAILED: EndState.AGENT_ERROR,
     EndReason.BOT_NEVER_JOINED: EndState.AGENT_START_TIMEOUT,
     EndReason.BOT_LEFT: EndState.COMPLETED,

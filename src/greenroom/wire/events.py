@@ -29,6 +29,8 @@ class EventType(StrEnum):
     SESSION_END = "voice.session.end"
     SPEECH_START = "voice.speech.start"
     SPEECH_END = "voice.speech.end"
+    PARTICIPANT_JOINED = "voice.participant.joined"
+    PARTICIPANT_LEFT = "voice.participant.left"
     BOT_STARTING = "voice.bot.starting"
     BOT_SPEAKING = "voice.bot.speaking"
     BOT_UNKNOWN = "voice.bot.unknown"
@@ -90,6 +92,27 @@ class SessionPauseData(WireModel):
     """The causes that pause the session now; empty: it is not paused."""
 
     causes: list[str]
+
+
+class ParticipantJoinedData(WireModel):
+    """Somebody is in a group call. ``first``: for the first time; else they are back.
+
+    ``participant``: what the room calls them, as their token says; ``present``: so many people are
+    there now, the assistant not counted.
+    """
+
+    participant: str
+    user_id: str
+    first: bool
+    present: int
+
+
+class ParticipantLeftData(WireModel):
+    """Somebody is in a group call no more; ``present``: so many people still are."""
+
+    participant: str
+    user_id: str
+    present: int
 
 
 class BotStartingData(WireModel):
@@ -221,6 +244,8 @@ EVENT_DATA: dict[str, type[WireModel]] = {
     EventType.SESSION_END: SessionEndData,
     EventType.SPEECH_START: SpeechData,
     EventType.SPEECH_END: SpeechData,
+    EventType.PARTICIPANT_JOINED: ParticipantJoinedData,
+    EventType.PARTICIPANT_LEFT: ParticipantLeftData,
     EventType.BOT_STARTING: BotStartingData,
     EventType.BOT_SPEAKING: BotSpeakingData,
     EventType.BOT_UNKNOWN: BotUnknownData,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from greenroom.session.model import SessionKind
 from greenroom.wire.base import WireModel
 from greenroom.wire.events import CostData, EphemeralEvent, Event, SessionStatus
+from greenroom.wire.keys import MAX_USER_ID_CHARS
 from greenroom.wire.link import Candidate, IceServer, RoomKind
 
 MAX_SDP_CHARS = 64 * 1024
@@ -54,18 +56,48 @@ class LimitsBody(WireModel):
     queue_s: float | None = None
 
 
+class GroupBody(WireModel):
+    """What makes a start one of a group call: several people, and cameras unless said otherwise.
+
+    Attributes:
+        max_participants: How many may be in it at once, the assistant included; as many as the
+            server allows unless said.
+        video: Whether there are cameras.
+        invited: The users who may come in, beside who starts it; absent: whoever of the same
+            tenant knows the session's id.
+    """
+
+    max_participants: int | None = Field(default=None, ge=1, le=MAX_INTEGER)
+    video: bool = True
+    invited: list[Annotated[str, Field(min_length=1, max_length=MAX_USER_ID_CHARS)]] | None = Field(
+        default=None, max_length=200
+    )
+
+
+class ParticipantBody(WireModel):
+    """Somebody who was let into a group call; ``participant``: what its room calls them."""
+
+    participant: str
+    user_id: str
+    present: bool
+
+
 class StartBody(WireModel):
     """``POST /api/voice/session``. With ``offer`` the answer rides along: one round trip.
 
     ``wait``: where all places are taken, wait for one instead of being refused. The session is
     then ``queued``, its answer comes without one to the offer, and the page offers again when the
-    status turns ``connecting``.
+    status turns ``connecting``. ``group``: it is a group call, to which others may come; the user's
+    own session is paused while they are in it. ``overrides``: what this session changes of its
+    assistant's record, shaped as that is; the record has to allow it.
     """
 
     assistant: str | None = Field(default=None, max_length=128)
     offer: OfferBody | None = None
     wait: bool | None = None
     limits: LimitsBody | None = None
+    group: GroupBody | None = None
+    overrides: dict[str, Any] | None = None
     body: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -84,10 +116,16 @@ class RoomBody(WireModel):
 
 
 class SessionBody(WireModel):
-    """A session as its user sees it. Times: RFC 3339, UTC."""
+    """A session as its user sees it. Times: RFC 3339, UTC.
+
+    ``participants``: of a group call, who was let in. ``assistantVersion``: of the assistant's
+    record; the session keeps it to its end.
+    """
 
     session_id: str
+    kind: SessionKind = SessionKind.VOICE
     assistant: str
+    assistant_version: int | None = None
     status: SessionStatus
     stage: str
     room: RoomBody
@@ -96,6 +134,8 @@ class SessionBody(WireModel):
     user_present: bool
     bot_present: bool
     queue_position: int | None = None
+    max_participants: int | None = None
+    participants: list[ParticipantBody] | None = None
     started_at: str
     active_at: str | None = None
     ended_at: str | None = None
@@ -146,7 +186,8 @@ class MessageBody(WireModel):
 class ConfigAnswer(WireModel):
     """``GET /api/voice/config``: what a page needs before the click.
 
-    ``joinS``: how long the assistant may take to come, at most.
+    ``joinS``: how long the assistant may take to come, at most. ``enabled``: whether it may be
+    started; ``autoStart``: whether the page is to do so without a click.
     """
 
     assistant: str
@@ -155,6 +196,20 @@ class ConfigAnswer(WireModel):
     anonymous: bool
     join_s: float = 30.0
     room_kind: RoomKind = RoomKind.LOCAL
+    enabled: bool = True
+    auto_start: bool = False
+
+
+class ProviderAnswer(WireModel):
+    """``GET /api/voice/provider``: which side the user's next conversation is on, and why.
+
+    ``reason``: ``no_record``, ``disabled``, ``killed``, ``halted``, ``tester``, ``tenant``,
+    ``percentage``, ``flag`` or ``flag_failed``; a newer server may know others.
+    """
+
+    assistant: str
+    provider: Literal["greenroom", "vapi"]
+    reason: str
 
 
 class EstimateAnswer(WireModel):

@@ -41,12 +41,16 @@ class Scope(StrEnum):
     """Read the metrics."""
     DELIVERIES = "deliveries"
     """See and replay the deliveries of events."""
+    ASSISTANTS = "assistants"
+    """See, change, publish and switch off the records of assistants."""
+    OUTCOMES = "outcomes"
+    """Tell how conversations went on the other side of a roll-out."""
     OPERATE = "operate"
     """Everything that an operator may, the stop button included."""
 
 
 # What these open is the whole house's, so no tenant's key can have them.
-OF_THE_WHOLE_HOUSE = frozenset({Scope.METRICS, Scope.DELIVERIES, Scope.OPERATE})
+OF_THE_WHOLE_HOUSE = frozenset({Scope.METRICS, Scope.DELIVERIES, Scope.ASSISTANTS, Scope.OPERATE})
 
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
 Tenant = Annotated[str, Field(min_length=1, max_length=MAX_TENANT_CHARS)]

@@ -71,6 +71,8 @@ class CommandKind(StrEnum):
     PAUSE = "pause"  # {paused: bool}: neither listen nor speak
     SAY = "say"  # {text}
     MESSAGE = "message"  # {text}: the user typed instead of speaking
+    PRESENCE = "presence"  # {present: [{participant, userId}], came?, first?: bool}: who is in a
+    # room that is not here; came: who has just come; first: greet them, they were never here before
     WARNING = "warning"  # {ends_in_s}: the hard limit is near; a bot that speaks may say so
     TOOL_RESULTS = "tool_results"  # {results}: what a VAPI call's server answered to tool calls
 
@@ -91,19 +93,34 @@ class RoomKind(StrEnum):
 
 
 class RoomSpec(WireModel):
-    """Where page and bot meet. ``url`` and ``token``: where they join, and by what, on Daily."""
+    """Where page and bot meet. ``url`` and ``token``: where they join, and by what, on Daily.
+
+    ``video``: whether whoever is told so may have a camera on; else there is none.
+    """
 
     kind: RoomKind = RoomKind.LOCAL
     name: str
     url: str | None = None
     token: str | None = None
+    video: bool = False
     ice_servers: list[IceServer] = Field(default_factory=list)
     allow_loopback: bool = False
+
+
+class Present(WireModel):
+    """Somebody in the room: what it calls them, and who they are."""
+
+    participant: str
+    user_id: str
 
 
 class SessionSpec(WireModel):
     """What a bot is told of its session.
 
+    ``group``: it is a call of several people. ``present``: who is in the room; absent: the bot
+    sees it itself.
+    ``record``: what the assistant's record says to its bot (`greenroom.wire.assistants.BotRecord`)
+    with what this start has overridden, in its version ``assistantVersion``; empty: it has none.
     ``traceparent``: the trace it is part of (W3C). ``offer_follows``: a page waits already, and
     its offer is behind this welcome.
     """
@@ -111,12 +128,16 @@ class SessionSpec(WireModel):
     session_id: str
     launch_id: str
     assistant: str
+    assistant_version: int | None = None
+    record: dict[str, Any] = Field(default_factory=dict)
     room: RoomSpec
     persistence_s: float
     traceparent: str = ""
     muted: bool = False
     paused: bool = False
     offer_follows: bool = False
+    group: bool = False
+    present: list[Present] | None = None
     body: dict[str, Any] = Field(default_factory=dict)
 
 

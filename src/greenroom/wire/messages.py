@@ -17,6 +17,7 @@ _SENTENCES: dict[EndReason, str] = {
     EndReason.KICKED: "Somebody in charge ended the conversation.",
     EndReason.EMERGENCY: "All conversations were stopped by the people in charge.",
     EndReason.SERVER_DRAIN: "The server is being restarted. Please start again in a moment.",
+    EndReason.BUSY: "All assistants are talking with somebody. Try again in a moment.",
     EndReason.LAUNCH_FAILED: "The assistant could not be started.",
     EndReason.BOT_NEVER_JOINED: "The assistant did not answer in time.",
     EndReason.BOT_LEFT: "The assistant ended the conversation.",

@@ -69,6 +69,14 @@ def _typed(fact: f.Fact) -> tuple[e.EventType, WireModel]:
                 user_present=user is Presence.PRESENT,
                 bot_present=bot is Presence.PRESENT,
             )
+        case f.CameIn(person, user_id, first, people):
+            return kind.PARTICIPANT_JOINED, e.ParticipantJoinedData(
+                participant=person, user_id=user_id, first=first, present=people
+            )
+        case f.WentOut(person, user_id, people):
+            return kind.PARTICIPANT_LEFT, e.ParticipantLeftData(
+                participant=person, user_id=user_id, present=people
+            )
         case f.Muted(muted, timestamp_ms):
             return kind.SESSION_MUTE, e.SessionMuteData(muted=muted, timestamp=timestamp_ms)
         case f.Paused(causes):

@@ -1,4 +1,4 @@
-// Builds the client as a library: one file for each entry point, React left out.
+// Builds the client as a library: one file for each entry point, React and daily-js left out.
 import { defineConfig } from 'vite';
 
 export default defineConfig({
@@ -14,7 +14,7 @@ export default defineConfig({
       formats: ['es'],
     },
     rollupOptions: {
-      external: [/^react($|\/)/],
+      external: [/^react($|\/)/, '@daily-co/daily-js'],
       // Hooks run in a browser: with this, a page that is rendered on a server may import them too.
       output: { banner: ({ name }) => (name === 'react' ? "'use client';" : '') },
     },

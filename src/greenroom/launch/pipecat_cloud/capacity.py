@@ -35,8 +35,7 @@ class AgentCapacity:
     def load(self) -> Load | None:
         """See `Capacity.load`."""
         if self._clock_s() < self._full_until_s:
-            most = self._pool.most if self._pool else 1
-            return Load(most, most, _NO_END_OF_MEMORY)
+            return Load(0, 0, _NO_END_OF_MEMORY)  # also for who would be alone there
         if self._pool is None:
             return None
         return Load(self._pool.most, self._pool.active, _NO_END_OF_MEMORY)

@@ -39,6 +39,10 @@ class CannotTell(Exception):
     """This deployment, or the key that we have, does not let sessions be listed or stopped."""
 
 
+class NotReached(Unavailable):
+    """No connection came about: nothing was asked, and nothing can have begun."""
+
+
 @dataclass(frozen=True, slots=True)
 class CloudSession:
     """A session as it is listed. ``cold``: None while nobody knows."""
@@ -90,7 +94,8 @@ class CloudClient:
         Raises:
             AgentsFull: Every agent of the pool is taken.
             LaunchRefused: It will not, ever.
-            Unavailable: It could not be asked, or failed. A session may have begun nevertheless.
+            NotReached: It could not be asked.
+            Unavailable: It did not answer, or failed. A session may have begun nevertheless.
         """
         asked = {"createDailyRoom": False, "body": body}
         answer = await self._ask("POST", f"public/{self.agent}/start", self._public_key, json=asked)
@@ -170,7 +175,9 @@ class CloudClient:
                 span.set_attribute("http.response.status_code", answer.status_code)
         except (httpx.HTTPError, OSError) as error:
             log.warning("cloud.unreachable", method=method, path=path, error=type(error).__name__)
-            raise Unavailable("Pipecat Cloud cannot be reached.") from error
+            never_left = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            kind = NotReached if never_left else Unavailable
+            raise kind("Pipecat Cloud cannot be reached.") from error
         took_ms = round((time.monotonic() - began_s) * 1000)
         facts = {"method": method, "path": path, "status": answer.status_code, "took_ms": took_ms}
         log.debug("cloud.asked", **facts)

@@ -31,6 +31,8 @@ class Launched(BaseModel):
         seen: Whether it was in a list already; only then does its absence mean that it ended.
         stopping: We have asked for its end.
         exit: How it ended; None: it has not.
+        runs_until: Nobody could stop it, and it goes on so long at most; None: it does not.
+        forgotten: Its exit is on record; it is kept only to be stopped after all.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +46,8 @@ class Launched(BaseModel):
     seen: bool = False
     stopping: bool = False
     exit: BotExit | None = None
+    runs_until: float | None = None
+    forgotten: bool = False
 
 
 class CloudJournal:
@@ -56,7 +60,9 @@ class CloudJournal:
     def __init__(self, state_dir: Path) -> None:
         self._folder = state_dir / FOLDER
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._launches = {one.launch_id: one for one in self._read()}
+        found = {one.launch_id: one for one in self._read()}
+        self._launches = {id_: one for id_, one in found.items() if not one.forgotten}
+        self._leftovers = {id_: one for id_, one in found.items() if one.forgotten}
         self._forgotten: OrderedDict[str, None] = OrderedDict()
 
     def get(self, launch_id: str) -> Launched | None:
@@ -65,7 +71,7 @@ class CloudJournal:
 
     def was_forgotten(self, launch_id: str) -> bool:
         """Whether this launch id was used, and its exit is on record."""
-        return launch_id in self._forgotten
+        return launch_id in self._forgotten or launch_id in self._leftovers
 
     def all(self) -> list[Launched]:
         """Every launch that is not forgotten."""
@@ -78,6 +84,19 @@ class CloudJournal:
             OSError: It cannot be written; it is kept in memory all the same.
         """
         self._launches[launched.launch_id] = launched
+        self._write(launched)
+
+    def leftovers(self) -> list[Launched]:
+        """Every launch that is forgotten, and whose agent may go on."""
+        return list(self._leftovers.values())
+
+    def drop_leftover(self, launch_id: str) -> None:
+        """Its agent is gone."""
+        if self._leftovers.pop(launch_id, None) is not None:
+            self._path(launch_id).unlink(missing_ok=True)
+            self._remember(launch_id)
+
+    def _write(self, launched: Launched) -> None:
         path = self._path(launched.launch_id)
         fresh = path.with_suffix(f".{os.getpid()}")
         fresh.write_text(launched.model_dump_json(), encoding="utf-8")
@@ -90,11 +109,21 @@ class CloudJournal:
 
     def forget(self, launch_id: str) -> None:
         """Drop a launch; its id stays used. An unknown one is ignored."""
-        if launch_id in self._launches:
+        launched = self._launches.get(launch_id)
+        if launched is None:
+            return
+        if launched.runs_until is None:
             self.drop(launch_id)
-            self._forgotten[launch_id] = None
-            if len(self._forgotten) > REMEMBERED_LAUNCHES:
-                self._forgotten.popitem(last=False)
+            self._remember(launch_id)
+            return
+        del self._launches[launch_id]
+        self._leftovers[launch_id] = launched.model_copy(update={"forgotten": True})
+        self._write(self._leftovers[launch_id])
+
+    def _remember(self, launch_id: str) -> None:
+        self._forgotten[launch_id] = None
+        if len(self._forgotten) > REMEMBERED_LAUNCHES:
+            self._forgotten.popitem(last=False)
 
     def _path(self, launch_id: str) -> Path:
         return self._folder / f"{launch_id}.json"

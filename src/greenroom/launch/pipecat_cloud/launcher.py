@@ -23,6 +23,7 @@ from greenroom.launch.pipecat_cloud.client import (
     CloudClient,
     CloudSession,
     LaunchRefused,
+    NotReached,
 )
 from greenroom.launch.pipecat_cloud.journal import CloudJournal, Launched
 from greenroom.ports.clock import Clock
@@ -38,6 +39,11 @@ LISTED_WITHIN_S = 30.0
 # Two clocks, ours and theirs, may differ by so much when a lost answer's session is looked for.
 CLOCKS_DIFFER_S = 5.0
 STOP_AGAIN_S = 1.0
+# An agent that is told that it is over is gone within this; and its session is not kept waiting.
+GOES_WITHIN_S = 3.0
+GONE_AGAIN_S = 0.5
+# What could not be stopped is tried again so often, as long as it may run.
+LEFTOVERS_AGAIN_S = 10.0
 SHUTDOWN_WITHIN_S = 10.0
 
 
@@ -90,6 +96,7 @@ class PipecatCloudLauncher:
         self._starting: dict[str, asyncio.Lock] = {}
         self._stops: dict[str, _Stop] = {}
         self._changed = asyncio.Event()
+        self._leftovers_at_s = 0.0
 
     # ---- starting
 
@@ -136,6 +143,9 @@ class PipecatCloudLauncher:
             self._journal.drop(order.launch_id)
             if self._capacity is not None:
                 self._capacity.refused(full.retry_after_s)
+            raise
+        except NotReached:
+            self._journal.drop(order.launch_id)
             raise
         except LaunchRefused as refused:
             facts = {"status": refused.status, "code": refused.code, "why": refused.why}
@@ -197,18 +207,36 @@ class PipecatCloudLauncher:
             self._exit(launched, ExitCause.ENDED)
 
     async def _stop_known(self, launch_id: str, cloud_id: str) -> None:
-        left_s = 0.0
+        left_s, runs = 0.0, False
         try:
             if not await self._client.stop(cloud_id):
-                there = await self._client.get(cloud_id)
-                left_s = self._left_s(launch_id) if there is not None and not there.ended else 0.0
+                runs = await self._runs_on(cloud_id)
+                left_s = self._left_s(launch_id) if runs else 0.0
         except CannotTell:
+            with contextlib.suppress(CannotTell):
+                runs = await self._runs_on(cloud_id)
+                if not runs:
+                    return self._ended(launch_id, 0.0)
             left_s = self._left_s(launch_id)
         if left_s > 0:
             log.warning("launch.cannot_be_stopped", launch=launch_id, cloud=cloud_id, for_s=left_s)
+        return self._ended(launch_id, left_s, deaf=runs)
+
+    async def _runs_on(self, cloud_id: str) -> bool:
+        """Whether an agent that was told to go is there still, once it has had time for that."""
+        until_s = time.monotonic() + GOES_WITHIN_S
+        while True:
+            there = await self._client.get(cloud_id)
+            if there is None or there.ended:
+                return False
+            if time.monotonic() >= until_s:
+                return True
+            await asyncio.sleep(GONE_AGAIN_S)
+
+    def _ended(self, launch_id: str, left_s: float, *, deaf: bool = False) -> None:
         launched = self._journal.get(launch_id)
         if launched is not None:
-            self._exit(launched, ExitCause.ENDED, still_runs_s=left_s)
+            self._exit(launched, ExitCause.ENDED, still_runs_s=left_s, deaf=deaf)
 
     def _left_s(self, launch_id: str) -> float:
         """How long an agent goes on that nobody can stop: until its deployment's own limit."""
@@ -248,6 +276,7 @@ class PipecatCloudLauncher:
 
     async def look(self) -> None:
         """Compare what is remembered with what lives there; without an answer nothing changes."""
+        await self._stop_leftovers()
         waiting = [one for one in self._journal.all() if one.exit is None]
         if not waiting:
             return
@@ -261,6 +290,31 @@ class PipecatCloudLauncher:
                 await self._compare(one, active.get(one.cloud_id))
             if now >= one.ends_at:
                 await self.end(one.launch_id, polite_s=0.0, term_s=0.0)
+
+    async def _stop_leftovers(self) -> None:
+        """Stop what could not be stopped: a key may be good again, or a deployment another one."""
+        now, now_s = self._clock.now(), time.monotonic()
+        if now_s < self._leftovers_at_s:
+            return
+        self._leftovers_at_s = now_s + LEFTOVERS_AGAIN_S
+        for one in self._journal.leftovers():
+            assert one.cloud_id is not None
+            assert one.runs_until is not None
+            try:
+                if now < one.runs_until and await self._cannot_be_stopped(one):
+                    return
+            except (CannotTell, Unavailable):
+                return  # the others will not fare better
+            self._journal.drop_leftover(one.launch_id)
+
+    async def _cannot_be_stopped(self, one: Launched) -> bool:
+        """Whether a try to stop this agent was in vain, and it goes on. Raises as the client."""
+        assert one.cloud_id is not None
+        if await self._client.stop(one.cloud_id):
+            log.info("launch.stopped_after_all", launch=one.launch_id, cloud=one.cloud_id)
+            return False
+        there = await self._client.get(one.cloud_id)
+        return there is not None and not there.ended
 
     async def _compare(self, one: Launched, there: CloudSession | None) -> None:
         current = self._journal.get(one.launch_id)
@@ -290,6 +344,7 @@ class PipecatCloudLauncher:
         exit_code: int | None = None,
         last_words: str = "",
         still_runs_s: float = 0.0,
+        deaf: bool = False,
     ) -> None:
         """Put its one exit on record."""
         current = self._journal.get(launched.launch_id) or launched
@@ -308,8 +363,11 @@ class PipecatCloudLauncher:
             last_words,
             self._clock.now(),
             still_runs_s,
+            deaf,
         )
-        self._keep(current.model_copy(update={"exit": exit_}))
+        goes_on = still_runs_s > 0 and current.cloud_id is not None
+        runs_until = self._clock.now() + still_runs_s if goes_on else None
+        self._keep(current.model_copy(update={"exit": exit_, "runs_until": runs_until}))
 
     def _keep(self, launched: Launched) -> None:
         try:

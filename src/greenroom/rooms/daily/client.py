@@ -23,8 +23,11 @@ COME_BACK_S = 1.0
 MOST_CONNECTIONS = 10
 
 
-class NotThere(Exception):
+class NotThere(RoomsRefused):
     """404: there is no such thing."""
+
+    def __init__(self) -> None:
+        super().__init__("Daily has no such room.")
 
 
 class Rejected(RoomsRefused):
@@ -114,7 +117,12 @@ async def domain_of(client: DailyClient, expected: str | None) -> tuple[str, str
         RoomsRefused: The key is not good, or another domain's.
         RoomsUnavailable: Daily does not answer.
     """
-    told = await client.get("/")
+    try:
+        told = await client.get("/")
+    except NotThere:
+        raise RoomsRefused(
+            "This is no API of Daily's. Check GREENROOM_DAILY_API_URL: https://api.daily.co/v1"
+        ) from None
     name, domain_id = str(told["domain_name"]), str(told["domain_id"])
     if expected not in (None, name):
         raise RoomsRefused(
@@ -134,7 +142,7 @@ def _json(answer: httpx.Response) -> Any:
 def _refusal(answer: httpx.Response) -> Exception:
     match answer.status_code:
         case 404:
-            return NotThere(answer.url.path)
+            return NotThere()
         case 400:
             return Rejected(_info(answer))
         case 401 | 403:

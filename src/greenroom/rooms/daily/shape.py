@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+from greenroom.ports.rooms import Shape
+
 # A room that nobody keeps is closed by Daily after so long, with whoever is in it. It is kept
 # ahead every time that half of it is gone, so that a server may be away for a quarter of an hour.
 AHEAD_S = 1_800.0
-# One user and one bot.
-PLACES = 2
 
 
 class Recording(StrEnum):
@@ -21,18 +21,18 @@ class Recording(StrEnum):
     RAW_TRACKS = "raw-tracks"
 
 
-def properties(exp: float, recording: Recording | None = None) -> dict[str, Any]:
-    """The properties of a room of ours, until ``exp`` (seconds since the epoch)."""
+def properties(exp: float, shape: Shape, recording: Recording | None = None) -> dict[str, Any]:
+    """The properties of a room of this shape, until ``exp`` (seconds since the epoch)."""
     return {
         "exp": int(exp),
         "eject_at_room_exp": True,
-        "max_participants": PLACES,
+        "max_participants": shape.places,
         "enforce_unique_user_ids": True,
         "enable_knocking": False,
         "enable_prejoin_ui": False,
         "enable_screenshare": False,
         "enable_chat": False,
-        "start_video_off": True,
+        "start_video_off": not shape.video,
         **({"enable_recording": recording.value} if recording else {}),
     }
 

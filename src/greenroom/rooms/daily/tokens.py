@@ -17,18 +17,31 @@ from greenroom.ports.rooms import Guest, Party
 SLACK_S = 60
 
 
-def user_id_of(name: str, party: Party) -> str:
+def user_id_of(name: str, party: Party, person: str | None = None) -> str:
     """What the token says of who somebody is in this room: at most Daily's 36 characters.
 
-    The room's name belongs to one user, so it need not say which; nobody has such an id who was
-    not given a token by us.
+    A room of two belongs to one user, so its name says who that is. Of several it says in its first
+    half which, and its second half fits only that and this room. Nobody has such an id who was not
+    given a token by us.
     """
-    return f"{party.value}-{hashlib.sha256(name.encode()).hexdigest()[:24]}"
+    if person is None:
+        return f"{party.value}-{_digest(name)[:24]}"
+    head = _digest(name, person)[:12]
+    return f"{party.value}-{head}{_digest(name, 'person', head)[:12]}"
 
 
 def party_of(name: str, user_id: str) -> Party | None:
     """Whom an id stands for in this room; None: nobody of ours."""
-    return next((party for party in Party if user_id_of(name, party) == user_id), None)
+    found = next((party for party in Party if user_id_of(name, party) == user_id), None)
+    if found is not None:
+        return found
+    party, _, rest = user_id.partition("-")
+    fits = party == Party.USER and rest[12:] == _digest(name, "person", rest[:12])[:12]
+    return Party.USER if fits else None
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def signed(api_key: str, domain_id: str, name: str, guest: Guest, now: float) -> str:
@@ -39,10 +52,12 @@ def signed(api_key: str, domain_id: str, name: str, guest: Guest, now: float) ->
         "iat": int(now) - SLACK_S,
         "exp": int(guest.until),
         "ejt": True,  # eject_at_token_exp
-        "ud": user_id_of(name, guest.party),
+        "ud": user_id_of(name, guest.party, guest.person),
         "u": guest.name,
         "o": False,  # nobody is an owner: neither may put the other out, or record
         "ss": False,  # enable_screenshare
-        "vo": True,  # start_video_off
+        "vo": not guest.video,  # start_video_off
+        # What they may send at all, whatever their program asks for: canSend, audio and video.
+        "p": {"cs": "v,a" if guest.video else "a"},
     }
     return jwt.encode(claims, api_key, algorithm="HS256")

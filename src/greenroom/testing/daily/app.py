@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from greenroom.testing.daily import tokens
+from greenroom.testing.daily.door import door
 from greenroom.testing.daily.refusals import Refusal, invalid
 from greenroom.testing.daily.shapes import (
     MAX_APP_MESSAGE_BYTES,
@@ -33,8 +34,8 @@ _Handler = Callable[[Request], Awaitable[Any]]
 
 
 def build_app(stand_in: DailyStandIn) -> Starlette:
-    """The API of this stand-in."""
-    return Starlette(routes=_routes(_Api(stand_in), stand_in))
+    """The API of this stand-in, and beside it the rooms' own door for pages in tests."""
+    return Starlette(routes=[*_routes(_Api(stand_in), stand_in), door(stand_in)])
 
 
 def _routes(api: _Api, stand_in: DailyStandIn) -> list[Route]:
@@ -98,6 +99,8 @@ async def _body(request: Request) -> Any:
         return json.loads(await request.body() or b"{}")
     except ValueError:
         raise Refusal(400, "json-parsing-error", "the body is no JSON") from None
+    except ClientDisconnect:  # nobody hears it
+        raise Refusal(400, "json-parsing-error", "the body did not come to its end") from None
 
 
 class _Api:

@@ -31,6 +31,7 @@ class Participant:
         must_go_at: When a token or the room has them ejected; None: never.
         left_at: When they were gone; None: they are there.
         inbox: The app-messages that reached them, oldest first.
+        senders: Who sent each of them, by ``id``; empty: it came by the API.
     """
 
     room: str
@@ -42,6 +43,7 @@ class Participant:
     must_go_at: float | None = None
     left_at: float | None = None
     inbox: list[dict[str, Any]] = field(default_factory=list)
+    senders: list[str] = field(default_factory=list)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property

@@ -265,6 +265,7 @@ class DailyStandIn:
             raise invalid(f"participant {recipient} not found")
         for one in to:
             one.inbox.append(data)
+            one.senders.append(sender or "")
 
 
 def _must_go_at(room: Room, says: dict[str, Any], now: float) -> float | None:

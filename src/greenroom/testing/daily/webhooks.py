@@ -126,6 +126,16 @@ class Webhooks:
         self.on_the_way = [told for told in self.on_the_way if told.webhook.id != webhook_id]
         return {"deleted": True, "uuid": webhook_id}
 
+    def revive(self) -> None:
+        """Tell those again that were given up, as when their owners update them."""
+        for webhook in self._webhooks.values():
+            webhook.failures = 0
+
+    @property
+    def given_up(self) -> bool:
+        """Whether an endpoint is told nothing more."""
+        return any(not webhook.active for webhook in self._webhooks.values())
+
     def tell(self, kind: str, payload: dict[str, Any], event_id: str) -> None:
         """Put an event on its way, late by what `late_s` says."""
         now = self._now()

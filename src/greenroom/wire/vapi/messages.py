@@ -84,6 +84,7 @@ ENDED_REASONS: Mapping[str, str] = {
     "paused_too_long": "silence-timed-out",
     "budget": "manually-canceled",
     "queue_timeout": "call.start.error-subscription-concurrency-limit-reached",
+    "busy": "call.start.error-subscription-concurrency-limit-reached",
     "left": "customer-ended-call",
     "no_show": "customer-did-not-answer",
     "kicked": "manually-canceled",

@@ -14,7 +14,8 @@ export function statusLine(state: VoiceState, card: Card | null): string {
     case 'queued':
       return queueLine(state.queuePosition);
     case 'connecting':
-      return state.microphone === 'asking' ? 'Please allow the microphone' : 'Lights up in a moment';
+      if (state.microphone === 'asking') return 'Please allow the microphone';
+      return state.startsWithinS === null ? 'Lights up in a moment' : 'Waking the assistant, up to a minute';
     case 'disconnecting':
       return 'Closing the conversation';
     case 'paused':
@@ -65,6 +66,7 @@ const FAREWELLS: Record<string, Farewell> = {
   kicked: { heading: 'Shown the door', whatToDo: 'Ask whoever runs this server.' },
   emergency: { heading: 'Everything was stopped', whatToDo: 'Come back later.' },
   server_drain: { heading: 'The server restarts', whatToDo: 'Wait a moment, then press Talk.' },
+  busy: { heading: 'A full house', whatToDo: LATER },
   launch_failed: { heading: 'No assistant today', whatToDo: LATER },
   bot_never_joined: { heading: 'Nobody came', whatToDo: LATER },
   bot_left: { heading: 'The assistant left', whatToDo: AGAIN },
@@ -94,6 +96,7 @@ const TROUBLES: Record<string, string> = {
   limit_assistant_live: 'A full house',
   limit_queue: 'A full house',
   machine_full: 'A full house',
+  agents_full: 'A full house',
   limit_user_live: 'One at a time',
   limit_user_cooldown: 'A short break',
   limit_user_day: 'Enough for today',

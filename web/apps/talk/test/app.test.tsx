@@ -130,3 +130,11 @@ describe('every state of the gallery', () => {
     if (notice) expect(notice.textContent).toMatch(/[.!?]/);
   });
 });
+
+test('a cold start says that it takes a while', async () => {
+  const { server } = await talking();
+  act(() => server.emit('voice.session.status', { status: 'connecting', userPresent: true, botPresent: false }));
+  act(() => server.emit('voice.bot.starting', { withinS: 120 }));
+  await pass();
+  expect(screen.getByTestId('status').textContent).toBe('Waking the assistant, up to a minute');
+});

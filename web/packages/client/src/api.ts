@@ -7,6 +7,7 @@ import type {
   ErrorAnswer,
   OfferBody,
   PauseBody,
+  RoomBody,
   SessionBody,
   StartAnswer,
   StartBody,
@@ -48,6 +49,8 @@ export interface Api {
   session(id: string): Promise<SessionBody>;
   end(id: string): Promise<SessionBody>;
   offer(id: string, body: OfferBody): Promise<AnswerBody>;
+  /** Comes into the room (again), by what the answer says; where rooms take no offers. */
+  room(id: string): Promise<RoomBody>;
   candidates(id: string, body: CandidatesBody): Promise<void>;
   ticket(id: string): Promise<TicketAnswer>;
   mute(sessionId: string, isMuted: boolean, timestamp: number): Promise<void>;
@@ -117,6 +120,7 @@ export function createApi(baseUrl: string, fetch: typeof globalThis.fetch): Api 
     session: (id) => call('GET', one(id)),
     end: (id) => call('DELETE', one(id)),
     offer: (id, body) => call('POST', `${one(id)}/offer`, { body }),
+    room: (id) => call('POST', `${one(id)}/room`),
     candidates: (id, body) => call('PATCH', `${one(id)}/offer`, { body }),
     ticket: (id) => call('POST', `${one(id)}/ticket`),
     mute: (sessionId, isMuted, timestamp) =>

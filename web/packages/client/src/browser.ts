@@ -6,7 +6,8 @@ import { watchLevel } from './level.ts';
 import { microphoneAllowed, openMicrophone, type MicrophoneAllowed } from './microphone.ts';
 import { openSpeaker } from './speaker.ts';
 import type { SocketLike } from './stream.ts';
-import { createTransports } from './transports/index.ts';
+import type { DailyOptions } from './transports/daily.ts';
+import { createTransports, loaders } from './transports/index.ts';
 
 export interface ClientPorts extends Ports {
   fetch: typeof globalThis.fetch;
@@ -35,8 +36,8 @@ function listenTo(target: EventTarget | undefined, name: string, callback: () =>
 }
 
 /** The browser's own. Nothing but code is asked for before it is used, so that a server may make it too. */
-export function browserPorts(): ClientPorts {
-  const transports = createTransports();
+export function browserPorts(daily: DailyOptions = {}): ClientPorts {
+  const transports = createTransports(loaders(daily));
   // Offers are made, and ride along with the start, for local rooms; so this is never too early.
   transports.load('local');
   return {
@@ -44,7 +45,7 @@ export function browserPorts(): ClientPorts {
     openSocket: (url) => new WebSocket(url) as SocketLike,
     openMicrophone,
     microphoneAllowed,
-    openMedia: transports.to('local'),
+    openMedia: (iceServers, handlers, kind = 'local') => transports.to(kind)(iceServers, handlers),
     openSpeaker,
     watchLevel,
     listDevices: async () => (await navigator.mediaDevices?.enumerateDevices()) ?? [],

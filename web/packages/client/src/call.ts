@@ -2,17 +2,16 @@
 
 import { ApiError, type Api, type PauseCause } from './api.ts';
 import { activityOf, createSmoother, type WatchLevel } from './level.ts';
-import type { MediaLink, OpenMedia } from './media.ts';
+import type { OpenMedia, RoomKind } from './media.ts';
 import { stateOfRefusal, type OpenMicrophone } from './microphone.ts';
 import type { OpenSpeaker, Speaker } from './speaker.ts';
 import type { Action, VoiceState } from './state.ts';
 import { EventStream, type OnWake, type OpenSocket } from './stream.ts';
-import { Aborted, backoffMs, pause, within } from './wait.ts';
-import type { AnswerBody, EphemeralEvent, Event, IceServer, OfferBody, SessionBody, StartBody } from './wire.ts';
+import { isGone, isHopeless, Voice, wayInto, type Exchange } from './voice.ts';
+import { backoffMs, pause } from './wait.ts';
+import type { EphemeralEvent, Event, IceServer, SessionBody, StartBody } from './wire.ts';
 import { VoiceError, problem, problemOf } from './words.ts';
 
-/** ICE and DTLS need a quarter of a second; a network that needs this long has lost them. */
-const CONNECT_WITHIN_MS = 10_000;
 /** The server kills a bot five seconds after it asked it to end. */
 const END_WITHIN_MS = 10_000;
 const END_ATTEMPTS = 3;
@@ -30,11 +29,13 @@ export interface Ports {
 }
 
 export interface CallOptions {
-  ports: Ports;
+  /** A microphone that is null is the business of the room's own interface. */
+  ports: Omit<Ports, 'openMicrophone'> & { openMicrophone: () => Promise<MediaStream | null> };
   api: Api;
   streamUrl: string;
   /** Known from the configuration; the session's own replace them once it is known. */
   iceServers: readonly IceServer[];
+  roomKind: RoomKind;
   /** This page; of several pages of one visitor the newest has the voice. */
   participant: string;
   request: Omit<StartBody, 'offer'>;
@@ -43,39 +44,38 @@ export interface CallOptions {
   onEvent: (event: Event) => void;
   onEphemeral: (event: EphemeralEvent) => void;
   onLevel: (level: number) => void;
+  onMessage: (data: unknown, fromId: string) => void;
+  /** The visitor has switched the microphone by a button of the room's own, or has left by one. */
+  onMuted: (muted: boolean) => void;
+  onLeft: () => void;
   /** Nothing of this call runs any more. */
   onOver: () => void;
 }
-
-/** Carries an offer to the server, and its answer back. */
-type Exchange = (offer: OfferBody) => Promise<AnswerBody | null>;
 
 export class Call {
   readonly #options: CallOptions;
   /** Aborted when this page has no more part in the session. */
   readonly #life = new AbortController();
   readonly #speaker: Speaker;
+  readonly #voice: Voice;
   /** What `start` or `join` returned. */
   begun: Promise<void> = Promise.resolve();
   /** Settles when the session is known or cannot be had; never rejects. */
   #known: Promise<void> = Promise.resolve();
   #stopping: Promise<void> | null = null;
-  #reconnecting = false;
   /** The session waits for a place: there is nobody to connect to yet. */
   #isQueued = false;
   /** Whether this call made the session, so that it may also take it back. */
   #isOurs = false;
-  #iceServers: readonly IceServer[];
   #sessionId: string | null = null;
   #stream: EventStream | null = null;
-  #media: MediaLink | null = null;
   #microphone: MediaStream | null = null;
   #stopListening: () => void = () => undefined;
 
   constructor(options: CallOptions) {
     this.#options = options;
-    this.#iceServers = options.iceServers;
     this.#speaker = options.ports.openSpeaker();
+    this.#voice = this.#makeVoice();
   }
 
   /** Whether nothing of this call runs any more. */
@@ -90,21 +90,27 @@ export class Call {
 
   /** Asks for the microphone and for a session at the same time. Never rejects. */
   start(): Promise<void> {
-    return this.#begin(async (offer) => {
-      const started = await this.#options.api.start({ ...this.#options.request, offer });
-      this.#isOurs = !started.reused;
-      // The page let go before anybody could talk: nobody would come for this bot.
-      if (this.isOver && this.#isOurs) void this.#takeBack(started.session.sessionId);
-      this.#enter(started.session, started.ticket);
-      return started.answer ?? null;
+    return this.#begin(async () => {
+      try {
+        await this.#voice.connect(this.#startBy);
+      } catch (error) {
+        if (!takesNoOffers(error) || this.#voice.kind !== 'local') throw error;
+        this.#voice.takeNoOffers();
+        await this.#voice.connect(this.#startBy);
+      }
     });
   }
 
   /** Returns to a session that goes on without this page. Never rejects. */
   join(session: SessionBody): Promise<void> {
-    return this.#begin(async (offer) => {
-      this.#enter(session);
-      return this.#isQueued ? null : this.#options.api.offer(session.sessionId, offer);
+    return this.#begin(async () => {
+      this.#voice.use(session.room);
+      await this.#voice.connect(async (offer) => {
+        this.#enter(session);
+        if (this.#isQueued) return null;
+        const { api } = this.#options;
+        return offer ? api.offer(session.sessionId, offer) : wayInto(await api.room(session.sessionId));
+      });
     });
   }
 
@@ -119,13 +125,13 @@ export class Call {
 
   /** Lets go of the session without ending it: the bot waits for a while. */
   leave(): void {
-    this.#media?.leave();
+    this.#voice.leave();
     this.#finish({ type: 'left' });
   }
 
   /** The page goes away, perhaps to come back (a reload): only the bot is told. */
   announceLeaving(): void {
-    this.#media?.leave();
+    this.#voice.leave();
   }
 
   /** Switches the microphone here at once, and tells the server until it knows. */
@@ -157,6 +163,12 @@ export class Call {
     await this.#options.api.message(this.#sessionId, text);
   }
 
+  /** Sends the bot a message of the application's, through the room. Throws `VoiceError`. */
+  send(data: unknown): void {
+    if (this.isOver || this.#stopping) throw new VoiceError(problem('no_session'));
+    this.#voice.send(data);
+  }
+
   /** Makes a refused sound heard; call from a click. */
   async unblockSound(): Promise<void> {
     this.#heard(await this.#speaker.unblock());
@@ -164,7 +176,7 @@ export class Call {
 
   /** Ends this page's part: the voice was away for longer than it was waited for. */
   lose(): void {
-    this.#finish({ type: 'failed', problem: problem('connection_lost'), unavailable: true });
+    this.#finish({ type: 'failed', problem: this.#voice.trouble, unavailable: true });
   }
 
   /** Opens the microphone anew, as it is wished for now. Rejects, and keeps the old one, when it cannot. */
@@ -172,6 +184,7 @@ export class Call {
     await this.begun;
     if (!this.#microphone) return;
     const microphone = await this.#options.ports.openMicrophone();
+    if (!microphone) return;
     if (this.isOver || this.#stopping || !this.#microphone) return stopTracks(microphone);
     this.#stopListening();
     this.#useMicrophone(microphone);
@@ -179,21 +192,27 @@ export class Call {
 
   /** Makes microphone and voice what the state says of mute and pause. */
   applyMute(): void {
-    const { muted, pauseCauses } = this.#options.getState();
-    const isPaused = pauseCauses.length > 0;
+    const isPaused = this.#options.getState().pauseCauses.length > 0;
     const track = this.#track();
-    if (track) track.enabled = !muted && !isPaused;
+    if (track) track.enabled = !this.#isSilent();
+    this.#voice.setMuted(this.#isSilent());
     this.#speaker.setMuted(isPaused);
+  }
+
+  #isSilent(): boolean {
+    const { muted, pauseCauses } = this.#options.getState();
+    return muted || pauseCauses.length > 0;
   }
 
   // ---- beginning
 
-  #begin(exchange: Exchange): Promise<void> {
+  #begin(connect: () => Promise<void>): Promise<void> {
     this.#options.dispatch({ type: 'started' });
     const microphone = this.#openMicrophone();
-    const session = this.#connect(exchange).catch((error: unknown) => {
+    const session = connect().catch((error: unknown) => {
       if (this.#stopping) return; // Whoever stops says how it ends.
-      if (this.#sessionId && !isGone(error)) this.#mediaLost();
+      if (this.#sessionId && isHopeless(error)) void this.#giveUp(error);
+      else if (this.#sessionId && !isGone(error)) this.#voice.lost();
       else this.#fail(error);
     });
     // Stopping needs to know the session, but not whether the visitor allowed the microphone.
@@ -202,12 +221,23 @@ export class Call {
     return this.begun;
   }
 
+  /** Starts a session, with an offer where the room takes one. */
+  #startBy: Exchange = async (offer) => {
+    const { api, request } = this.#options;
+    const started = await api.start({ ...request, ...(offer ? { offer } : {}) });
+    this.#isOurs = !started.reused;
+    // The page let go before anybody could talk: nobody would come for this bot.
+    if (this.isOver && this.#isOurs) void this.#takeBack(started.session.sessionId);
+    this.#enter(started.session, started.ticket);
+    return started.answer ?? wayInto(started.session.room);
+  };
+
   /** The session is known: follow its events, and show what the server says of it. */
   #enter(session: SessionBody, ticket?: string): void {
     const { ports, api, streamUrl, dispatch } = this.#options;
     if (this.isOver) return;
     this.#sessionId = session.sessionId;
-    this.#iceServers = session.room.iceServers;
+    this.#voice.use(session.room);
     this.#isQueued = session.status === 'queued';
     dispatch({ type: 'session', session });
     let unused = ticket;
@@ -240,91 +270,39 @@ export class Call {
 
   /** There is a place now: the voice, whose offer nobody could answer before. */
   async #comeIn(): Promise<void> {
-    const { api, dispatch } = this.#options;
     const id = this.#sessionId;
     this.#isQueued = false;
     if (this.isOver || this.#stopping || !id) return;
-    dispatch({ type: 'media', media: 'connecting' });
+    this.#options.dispatch({ type: 'media', media: 'connecting' });
     try {
-      await this.#connect((offer) => api.offer(id, offer));
+      await this.#voice.reach(id);
     } catch (error) {
       if (isGone(error)) await this.#gone(error as VoiceError);
-      else this.#mediaLost();
+      else if (isHopeless(error)) await this.#giveUp(error);
+      else this.#voice.lost();
     }
   }
 
   // ---- the voice
 
-  /** Makes a connection whose offer travels by `exchange`. Resolves when the answer was taken. */
-  async #connect(exchange: Exchange): Promise<void> {
-    const link = this.#openMedia();
-    await link.media.setMicrophone(this.#track());
-    const offer = { id: randomId(), participant: this.#options.participant };
-    link.offerId = offer.id;
-    const answer = await exchange({ ...offer, sdp: await link.media.makeOffer() });
-    if (this.#media !== link.media || this.isOver || this.#stopping) return;
-    if (!answer && this.#isQueued) return this.#putDownMedia();
-    if (!answer) throw new VoiceError(problem('media_failed'));
-    await link.media.accept(answer.sdp);
-    // Whether it connects is watched from here on, without holding up whoever waits for the answer.
-    within(CONNECT_WITHIN_MS, link.connected, () => new Aborted()).catch(() => this.#mediaLost(link.media));
-  }
-
-  #openMedia() {
-    const { ports, api, dispatch } = this.#options;
-    this.#media?.close();
-    const link = { offerId: '', connected: Promise.resolve(), media: null as unknown as MediaLink };
-    link.connected = new Promise((resolve) => {
-      link.media = ports.openMedia(this.#iceServers, {
-        onConnected: () => {
-          resolve();
-          dispatch({ type: 'media', media: 'connected' });
-        },
-        onLost: () => this.#mediaLost(link.media),
-        onMoved: () => this.#finish({ type: 'failed', problem: problem('moved'), unavailable: false }),
-        onAudio: (audio) => void this.#speaker.play(audio).then((heard) => this.#heard(heard)),
-        onCandidates: (candidates) => {
-          if (!this.#sessionId) return;
-          // ICE finds its way by the other candidates; the next offer brings these again.
-          api.candidates(this.#sessionId, { offerId: link.offerId, candidates }).catch(() => undefined);
-        },
-      });
+  #makeVoice(): Voice {
+    const { ports, api, iceServers, roomKind, participant, dispatch, onMessage, onMuted, onLeft } = this.#options;
+    return new Voice({
+      openMedia: ports.openMedia,
+      ...{ api, iceServers, participant, onMessage, onMuted, onLeft },
+      kind: roomKind,
+      signal: this.#life.signal,
+      sessionId: () => this.#sessionId,
+      isWanted: () => !this.isOver && !this.#stopping,
+      isQueued: () => this.#isQueued,
+      isEnding: () => this.#options.getState().serverStatus === 'disconnecting',
+      microphone: () => ({ track: this.#track(), muted: this.#isSilent() }),
+      onState: (media) => dispatch({ type: 'media', media }),
+      onAudio: (audio) => void this.#speaker.play(audio).then((heard) => this.#heard(heard)),
+      onMoved: () => this.#finish({ type: 'failed', problem: problem('moved'), unavailable: false }),
+      onGone: (error) => void this.#gone(error),
+      onFailed: (error) => void this.#giveUp(error),
     });
-    this.#media = link.media;
-    return link;
-  }
-
-  /** What nobody answers for a while is not kept open: there will be another. */
-  #putDownMedia(): void {
-    this.#media?.close();
-    this.#media = null;
-    this.#options.dispatch({ type: 'media', media: 'none' });
-  }
-
-  /** The voice is gone while the session is not: a new connection, until there is one. */
-  #mediaLost(which: MediaLink | null = this.#media): void {
-    if (which !== this.#media || this.isOver || this.#stopping) return;
-    this.#options.dispatch({ type: 'media', media: 'lost' });
-    if (!this.#reconnecting) {
-      this.#reconnecting = true;
-      void this.#reconnect().finally(() => (this.#reconnecting = false));
-    }
-  }
-
-  async #reconnect(): Promise<void> {
-    const { api, getState } = this.#options;
-    for (let attempt = 0; ; attempt++) {
-      await pause(backoffMs(attempt), this.#life.signal).catch(() => undefined);
-      const id = this.#sessionId;
-      if (this.isOver || this.#stopping || !id) return;
-      // A session that is ending takes its bot away; there is nothing to return to.
-      if (getState().serverStatus === 'disconnecting') continue;
-      try {
-        return await this.#connect((offer) => api.offer(id, offer));
-      } catch (error) {
-        if (isGone(error)) return void this.#gone(error as VoiceError);
-      }
-    }
   }
 
   #heard(heard: boolean): void {
@@ -337,7 +315,9 @@ export class Call {
     const { dispatch, ports } = this.#options;
     dispatch({ type: 'microphone', microphone: 'asking' });
     try {
-      this.#useMicrophone(await ports.openMicrophone());
+      const microphone = await ports.openMicrophone();
+      if (microphone) this.#useMicrophone(microphone);
+      else dispatch({ type: 'microphone', microphone: 'granted' });
     } catch (error) {
       if (this.isOver || this.#stopping) return;
       const { code } = problemOf(error);
@@ -352,7 +332,7 @@ export class Call {
     this.#microphone = microphone;
     this.applyMute();
     dispatch({ type: 'microphone', microphone: 'granted' });
-    this.#media?.setMicrophone(this.#track()).catch(() => this.#mediaLost());
+    this.#voice.setMicrophone(this.#track());
     const smooth = createSmoother();
     const stopWatching = ports.watchLevel(microphone, (raw) => {
       const level = this.#track()?.enabled ? smooth(raw) : 0;
@@ -380,6 +360,7 @@ export class Call {
     const retry = () =>
       ports.openMicrophone().then(
         (microphone) => {
+          if (!microphone) return;
           if (this.#microphone) return stopTracks(microphone); // Two changes at once, two answers.
           unsubscribe();
           this.#useMicrophone(microphone);
@@ -485,8 +466,7 @@ export class Call {
     this.#stopListening();
     this.#stopListening = () => undefined;
     this.#microphone = null;
-    this.#media?.close();
-    this.#media = null;
+    this.#voice.close();
     this.#speaker.close();
   }
 
@@ -501,16 +481,11 @@ export class Call {
   }
 }
 
-function isGone(error: unknown): boolean {
-  return error instanceof ApiError && error.isGone;
+/** The server's rooms are not local ones, which its configuration would have told. */
+function takesNoOffers(error: unknown): boolean {
+  return error instanceof ApiError && error.problem.code === 'unsupported_transport';
 }
 
 function stopTracks(stream: MediaStream): void {
   for (const track of stream.getTracks()) track.stop();
-}
-
-/** 22 characters that nobody else will have; `randomUUID` exists on secure pages only. */
-export function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return btoa(String.fromCharCode(...bytes)).replace(/[+/=]/g, (c) => ({ '+': '-', '/': '_' })[c] ?? '');
 }

@@ -2,8 +2,10 @@
 
 import { createApi, type Api, type PauseCause } from './api.ts';
 import { browserPorts, type ClientPorts } from './browser.ts';
-import { Call, randomId } from './call.ts';
+import { Call } from './call.ts';
 import { Devices } from './devices.ts';
+import type { RoomKind } from './media.ts';
+import { appMessage, checkSize, type AppMessage } from './messages.ts';
 import type { AudioProcessing } from './microphone.ts';
 import { createOnce } from './once.ts';
 import { Pauses } from './pauses.ts';
@@ -12,6 +14,8 @@ import { createReconnectWindow, RECONNECT_WINDOW_S } from './reconnect.ts';
 import { Sound } from './sound.ts';
 import { INITIAL_STATE, reduce, type Action, type VoiceState } from './state.ts';
 import { withToken, type TokenProvider } from './token.ts';
+import type { DailyOptions } from './transports/daily.ts';
+import { randomId } from './voice.ts';
 import { VoiceError, problem } from './words.ts';
 import type {
   ConfigAnswer,
@@ -28,12 +32,14 @@ import type {
  * The event of this type: with its own data where the type is known, `Event` where it is not. An
  * application's own ephemeral event has `ephemeral: true` instead of `id` and `seq`.
  */
-export type EventOf<Type extends string> = Type extends (TypedEvent | TypedEphemeralEvent)['type']
-  ? Extract<TypedEvent | TypedEphemeralEvent, { type: Type }>
+export type EventOf<Type extends string> = Type extends (TypedEvent | TypedEphemeralEvent | AppMessage)['type']
+  ? Extract<TypedEvent | TypedEphemeralEvent | AppMessage, { type: Type }>
   : Event;
 
 /** A known type, an application's own, or `*` for all. */
-export type EventName = EventType | EphemeralType | TypedEvent['type'] | '*' | (string & {});
+export type EventName = EventType | EphemeralType | TypedEvent['type'] | AppMessage['type'] | '*' | (string & {});
+
+type AnyEvent = Event | EphemeralEvent | AppMessage;
 
 export interface VoiceClientOptions {
   /** Where Greenroom is. Left out: where this page comes from. */
@@ -55,6 +61,8 @@ export interface VoiceClientOptions {
   audio?: Partial<AudioProcessing>;
   /** For how long a lost voice is tried to be regained, in seconds: 300, as the server waits. */
   reconnectWindowS?: number;
+  /** For servers whose rooms are Daily's: Prebuilt, and where daily-js comes from. */
+  daily?: DailyOptions;
   /** What is used of the browser; a test replaces it. */
   ports?: Partial<ClientPorts>;
 }
@@ -76,6 +84,7 @@ export interface VoiceClient {
    * is new gets them from the first again when the page returns to a running session (a reload,
    * another tab); one that has seen them does not. Returns how to stop. Ephemeral events come to
    * handlers of their own type, while they are true, and never again; `*` does not include them.
+   * So do messages that the bot sends through the room (`app-message`).
    */
   on<Type extends EventName>(type: Type, handler: (event: EventOf<Type>) => void): () => void;
   /**
@@ -104,6 +113,11 @@ export interface VoiceClient {
   resume(cause?: PauseCause): Promise<void>;
   /** Sends typed words to the assistant. Rejects with `VoiceError` when they did not get there. */
   sendMessage(text: string): Promise<void>;
+  /**
+   * Sends the bot a message of the application's own, through the room: whatever can be written as
+   * JSON, up to 4 kB. It gets there while voice is connected, and is not kept. Throws `VoiceError`.
+   */
+  sendAppMessage(data: unknown): void;
   /**
    * Looks for a session of this visitor that a reload interrupted. Returns to it when the
    * microphone may be used without asking, and no other page would lose it by that; else it
@@ -135,7 +149,7 @@ class Client implements VoiceClient {
   readonly #participant = randomId();
   readonly #listeners = new Set<() => void>();
   readonly #levelListeners = new Set<() => void>();
-  readonly #handlers = new Map<string, Set<(event: Event | EphemeralEvent) => void>>();
+  readonly #handlers = new Map<string, Set<(event: AnyEvent) => void>>();
   readonly #sound: Sound;
   readonly #pauses: Pauses;
   readonly #watchMedia: (media: VoiceState['media']) => void;
@@ -147,12 +161,14 @@ class Client implements VoiceClient {
   #queued: Promise<void> | null = null;
   #config: Promise<ConfigAnswer> | null = null;
   #iceServers: ConfigAnswer['iceServers'] = [];
+  /** Local until the server says otherwise: by its configuration, or by a session. */
+  #roomKind: RoomKind = 'local';
   #restoring: AbortController | null = null;
   #forgetPage: () => void = () => undefined;
 
   constructor(options: VoiceClientOptions) {
     this.#options = options;
-    this.#ports = { ...browserPorts(), ...options.ports };
+    this.#ports = { ...browserPorts(options.daily), ...options.ports };
     const fetch: typeof globalThis.fetch = (...args) => this.#ports.fetch(...args);
     this.#prepared = createPrepared((...args) => this.#ports.openMedia(...args));
     // Who says who is asking is looked up each time: a component that renders anew may name another.
@@ -186,7 +202,7 @@ class Client implements VoiceClient {
     const handlers = this.#handlers.get(type) ?? new Set();
     this.#handlers.set(type, handlers);
     const isNew = createOnce();
-    return listen(handlers, (event: Event | EphemeralEvent) => {
+    return listen(handlers, (event: AnyEvent) => {
       if (isNew(event)) handler(event as EventOf<Type>);
     });
   };
@@ -195,6 +211,7 @@ class Client implements VoiceClient {
     this.#config ??= this.#api.config().then(
       (config) => {
         this.#iceServers = config.iceServers;
+        this.#roomKind = config.roomKind ?? 'local';
         this.#prepare();
         return config;
       },
@@ -245,6 +262,13 @@ class Client implements VoiceClient {
     const live = this.#live();
     if (!live) throw new VoiceError(problem('no_session'));
     await live.say(text);
+  };
+
+  sendAppMessage = (data: unknown): void => {
+    checkSize(data);
+    const live = this.#live();
+    if (!live) throw new VoiceError(problem('no_session'));
+    live.send(data);
   };
 
   restore = async (): Promise<void> => {
@@ -304,12 +328,13 @@ class Client implements VoiceClient {
       ports: {
         ...this.#ports,
         openMedia: this.#prepared.open,
-        openMicrophone: this.devices.openMicrophone,
+        openMicrophone: this.#openMicrophone,
         openSpeaker: this.#sound.open,
       },
       api: this.#api,
       streamUrl: streamUrl(baseUrlOf(this.#options)),
       iceServers: this.#iceServers,
+      roomKind: this.#roomKind,
       participant: this.#participant,
       request: {
         body,
@@ -319,10 +344,17 @@ class Client implements VoiceClient {
       },
       getState: this.getState,
       dispatch: (action) => {
+        if (action.type === 'session') this.#roomKind = action.session.room.kind ?? 'local';
         if (this.#call === call) this.#dispatch(action);
       },
       onEvent: (event) => this.#emit(event),
       onEphemeral: (event) => notify(this.#handlers.get(event.type), event),
+      onMessage: (data, fromId) => {
+        const message = appMessage(this.#state.sessionId, data, fromId);
+        notify(this.#handlers.get(message.type), message);
+      },
+      onMuted: (muted) => void this.mute(muted),
+      onLeft: () => void this.stop(),
       onOver: () => {
         if (this.#config) this.#prepare(); // for the next click
       },
@@ -336,9 +368,16 @@ class Client implements VoiceClient {
     return call;
   }
 
+  /** Prebuilt asks for the microphone itself; for it the kind of the rooms must be known first. */
+  #openMicrophone = async (): Promise<MediaStream | null> => {
+    if (this.#options.daily?.prebuilt) await this.loadConfig().catch(() => undefined);
+    const isDailys = this.#options.daily?.prebuilt && this.#roomKind === 'daily';
+    return isDailys ? null : this.devices.openMicrophone();
+  };
+
   /** Before a click only: a page that goes away must not be kept in memory for a connection's sake. */
   #prepare(): void {
-    if (this.#live()) return;
+    if (this.#live() || this.#roomKind !== 'local') return;
     this.#prepared.make(this.#iceServers);
     this.#forgetPage();
     this.#forgetPage = this.#ports.onPageHide(() => this.#prepared.drop());

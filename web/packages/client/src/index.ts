@@ -13,7 +13,8 @@ export {
 export type { Device, DeviceInfo, DevicesState } from './devices.ts';
 export { Exclusion, GROUP_CALL, unify, type TabMemory, type UnifiedVoiceState } from './exclusion.ts';
 export { activityOf, createSmoother, levelOf, NOISE_FLOOR, SPEECH_THRESHOLD, type VoiceActivity } from './level.ts';
-export type { MediaHandlers, MediaLink, OpenMedia } from './media.ts';
+export type { MediaHandlers, MediaLink, OpenMedia, RoomKind, WayIn } from './media.ts';
+export type { AppMessage } from './messages.ts';
 export type { AudioProcessing, MicrophoneState, MicrophoneWish } from './microphone.ts';
 export type { Speaker } from './speaker.ts';
 export {
@@ -26,5 +27,7 @@ export {
 } from './state.ts';
 export type { SocketLike } from './stream.ts';
 export type { TokenProvider } from './token.ts';
+export type { DailyOptions } from './transports/daily.ts';
+export type { DailyCallLike, DailyFactoryLike } from './transports/daily-js.ts';
 export type * from './wire.ts';
 export { VoiceError, type VoiceProblem } from './words.ts';

@@ -3,7 +3,7 @@
 import type { MediaHandlers, MediaLink, OpenMedia } from './media.ts';
 import type { IceServer } from './wire.ts';
 
-/** Holds at most one connection that nobody uses yet. */
+/** Holds at most one connection to a local room that nobody uses yet; other rooms take no offer. */
 export interface Prepared {
   /** Makes one ready, unless there is one. Its sockets stay open until it is taken or dropped. */
   make(iceServers: readonly IceServer[]): void;
@@ -36,11 +36,11 @@ export function createPrepared(openMedia: OpenMedia): Prepared {
         if (waiting === made) drop();
       });
     },
-    open(iceServers, handlers) {
+    open(iceServers, handlers, kind = 'local') {
       const ready = waiting;
-      if (!ready || ready.iceServers !== iceServers) {
+      if (!ready || kind !== 'local' || ready.iceServers !== iceServers) {
         drop();
-        return openMedia(iceServers, handlers);
+        return openMedia(iceServers, handlers, kind);
       }
       waiting = null;
       ready.belongTo(handlers);
@@ -50,30 +50,13 @@ export function createPrepared(openMedia: OpenMedia): Prepared {
   };
 }
 
-/** A connection that tells its handlers of later; until it has them, being lost is all there is to tell. */
+/** A connection that gets its handlers later. Until it is answered it can be lost, and has nothing else to tell. */
 function ahead(openMedia: OpenMedia, iceServers: readonly IceServer[], onLost: () => void): Waiting {
-  let owner: MediaHandlers | null = null;
-  const link = openMedia(iceServers, {
-    onCandidates: (candidates) => owner?.onCandidates(candidates),
-    onConnected: () => owner?.onConnected(),
-    onLost: () => (owner ? owner.onLost() : onLost()),
-    onMoved: () => owner?.onMoved(),
-    onAudio: (audio) => owner?.onAudio(audio),
-  });
+  const handlers = { onLost } as MediaHandlers;
+  const link = openMedia(iceServers, handlers);
   const offer = link.makeOffer();
-  return {
-    iceServers,
-    link: {
-      makeOffer: () => offer,
-      accept: (answerSdp) => link.accept(answerSdp),
-      setMicrophone: (track) => link.setMicrophone(track),
-      leave: () => link.leave(),
-      close: () => link.close(),
-    },
-    belongTo(handlers) {
-      owner = handlers;
-    },
-  };
+  link.makeOffer = () => offer;
+  return { iceServers, link, belongTo: (owner) => void Object.assign(handlers, owner) };
 }
 
 function isRelay({ urls }: IceServer): boolean {

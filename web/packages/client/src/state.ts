@@ -74,6 +74,8 @@ export interface VoiceState {
   messages: readonly VoiceMessage[];
   /** The place in the queue while the session is `queued`; 1 is the next. */
   queuePosition: number | null;
+  /** The assistant's machine may have to be made first, which takes so long at most. While `connecting`; else null. */
+  startsWithinS: number | null;
   /** The session ends in so many seconds, said by the server at `at`. */
   warning: { endsInS: number; at: string } | null;
   /** What the session has cost so far; after its end, what it cost. */
@@ -107,6 +109,7 @@ export const INITIAL_STATE: VoiceState = {
   transcript: null,
   messages: [],
   queuePosition: null,
+  startsWithinS: null,
   warning: null,
   cost: null,
   error: null,
@@ -233,6 +236,7 @@ function over(state: VoiceState): VoiceState {
     pausesAsked: {},
     transcript: null,
     queuePosition: null,
+    startsWithinS: null,
     error: null,
     rejoinable: null,
   };
@@ -299,7 +303,10 @@ function withEvent(state: VoiceState, event: TypedEvent): VoiceState {
       return set(state, {
         serverStatus: event.data.status,
         ...(event.data.status === 'queued' ? {} : { queuePosition: null }),
+        ...(event.data.status === 'connecting' ? {} : { startsWithinS: null }),
       });
+    case 'voice.bot.starting':
+      return set(state, { startsWithinS: event.data.withinS });
     case 'voice.session.queued':
       return set(state, { queuePosition: event.data.position });
     case 'voice.session.mute':

@@ -17,6 +17,8 @@ export type EventType =
   | 'voice.session.end'
   | 'voice.speech.start'
   | 'voice.speech.end'
+  | 'voice.participant.joined'
+  | 'voice.participant.left'
   | 'voice.bot.starting'
   | 'voice.bot.speaking'
   | 'voice.bot.unknown'
@@ -34,6 +36,10 @@ export type RoomKind = 'local' | 'daily';
 export type SessionStatus =
   'inactive' | 'queued' | 'connecting' | 'active' | 'paused' | 'disconnecting' | 'unavailable';
 /**
+ * How many people a session is for. A user may have one of each kind at once.
+ */
+export type SessionKind = 'voice' | 'group';
+/**
  * An EphemeralEvent whose type tells the shape of its data.
  */
 export type TypedEphemeralEvent = VoiceAudioLevelEvent | VoiceEmergencyEvent;
@@ -50,6 +56,8 @@ export type TypedEvent =
   | VoiceSessionEndEvent
   | VoiceSpeechStartEvent
   | VoiceSpeechEndEvent
+  | VoiceParticipantJoinedEvent
+  | VoiceParticipantLeftEvent
   | VoiceBotStartingEvent
   | VoiceBotSpeakingEvent
   | VoiceBotUnknownEvent
@@ -162,7 +170,8 @@ export interface CandidatesBody {
 /**
  * ``GET /api/voice/config``: what a page needs before the click.
  *
- * ``joinS``: how long the assistant may take to come, at most.
+ * ``joinS``: how long the assistant may take to come, at most. ``enabled``: whether it may be
+ * started; ``autoStart``: whether the page is to do so without a click.
  */
 export interface ConfigAnswer {
   assistant: string;
@@ -174,6 +183,8 @@ export interface ConfigAnswer {
    * How page and bot meet.
    */
   roomKind: 'local' | 'daily';
+  enabled: boolean;
+  autoStart: boolean;
 }
 /**
  * A STUN or TURN server, in the browser's own shape.
@@ -321,6 +332,21 @@ export interface EventMessage {
   event: Event;
 }
 /**
+ * What makes a start one of a group call: several people, and cameras unless said otherwise.
+ *
+ * Attributes:
+ *     max_participants: How many may be in it at once, the assistant included; as many as the
+ *         server allows unless said.
+ *     video: Whether there are cameras.
+ *     invited: The users who may come in, beside who starts it; absent: whoever of the same
+ *         tenant knows the session's id.
+ */
+export interface GroupBody {
+  maxParticipants?: number | null;
+  video: boolean;
+  invited?: string[] | null;
+}
+/**
  * Server → page every `HEARTBEAT_S` seconds: the connection is alive.
  */
 export interface Heartbeat {
@@ -362,12 +388,51 @@ export interface OfferBody {
   sdp: string;
 }
 /**
+ * Somebody who was let into a group call; ``participant``: what its room calls them.
+ */
+export interface ParticipantBody {
+  participant: string;
+  userId: string;
+  present: boolean;
+}
+/**
+ * Somebody is in a group call. ``first``: for the first time; else they are back.
+ *
+ * ``participant``: what the room calls them, as their token says; ``present``: so many people are
+ * there now, the assistant not counted.
+ */
+export interface ParticipantJoinedData {
+  participant: string;
+  userId: string;
+  first: boolean;
+  present: number;
+}
+/**
+ * Somebody is in a group call no more; ``present``: so many people still are.
+ */
+export interface ParticipantLeftData {
+  participant: string;
+  userId: string;
+  present: number;
+}
+/**
  * ``POST /api/voice/pause``. A session is paused while it has any cause.
  */
 export interface PauseBody {
   sessionId: string;
   cause: 'user' | 'group_call';
   paused: boolean;
+}
+/**
+ * ``GET /api/voice/provider``: which side the user's next conversation is on, and why.
+ *
+ * ``reason``: ``no_record``, ``disabled``, ``killed``, ``halted``, ``tester``, ``tenant``,
+ * ``percentage``, ``flag`` or ``flag_failed``; a newer server may know others.
+ */
+export interface ProviderAnswer {
+  assistant: string;
+  provider: 'greenroom' | 'vapi';
+  reason: string;
 }
 /**
  * Server → page: why the last message was refused; the socket closes after it.
@@ -395,10 +460,18 @@ export interface RoomBody {
 }
 /**
  * A session as its user sees it. Times: RFC 3339, UTC.
+ *
+ * ``participants``: of a group call, who was let in. ``assistantVersion``: of the assistant's
+ * record; the session keeps it to its end.
  */
 export interface SessionBody {
   sessionId: string;
+  /**
+   * How many people a session is for. A user may have one of each kind at once.
+   */
+  kind: 'voice' | 'group';
   assistant: string;
+  assistantVersion?: number | null;
   status: SessionStatus;
   stage: string;
   room: RoomBody;
@@ -407,6 +480,8 @@ export interface SessionBody {
   userPresent: boolean;
   botPresent: boolean;
   queuePosition?: number | null;
+  maxParticipants?: number | null;
+  participants?: ParticipantBody[] | null;
   startedAt: string;
   activeAt?: string | null;
   endedAt?: string | null;
@@ -482,13 +557,19 @@ export interface StartAnswer {
  *
  * ``wait``: where all places are taken, wait for one instead of being refused. The session is
  * then ``queued``, its answer comes without one to the offer, and the page offers again when the
- * status turns ``connecting``.
+ * status turns ``connecting``. ``group``: it is a group call, to which others may come; the user's
+ * own session is paused while they are in it. ``overrides``: what this session changes of its
+ * assistant's record, shaped as that is; the record has to allow it.
  */
 export interface StartBody {
   assistant?: string | null;
   offer?: OfferBody | null;
   wait?: boolean | null;
   limits?: LimitsBody | null;
+  group?: GroupBody | null;
+  overrides?: {
+    [k: string]: unknown;
+  } | null;
   body: {
     [k: string]: unknown;
   };
@@ -661,6 +742,33 @@ export interface VoiceSpeechEndEvent {
   time: string;
   type: 'voice.speech.end';
   data: SpeechData;
+}
+/**
+ * Somebody is in a group call. ``first``: for the first time; else they are back.
+ *
+ * ``participant``: what the room calls them, as their token says; ``present``: so many people are
+ * there now, the assistant not counted.
+ */
+export interface VoiceParticipantJoinedEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.participant.joined';
+  data: ParticipantJoinedData;
+}
+/**
+ * Somebody is in a group call no more; ``present``: so many people still are.
+ */
+export interface VoiceParticipantLeftEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.participant.left';
+  data: ParticipantLeftData;
 }
 /**
  * The assistant's machine may have to be made first; it is waited for so long at most.

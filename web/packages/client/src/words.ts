@@ -63,6 +63,7 @@ const PROBLEMS: Record<string, [message: string, whatToDo: string]> = {
     'The sound could not be connected.',
     'A firewall or VPN may be in the way. Press Talk to try again.',
   ],
+  message_too_large: ['That message is larger than 4 kB.', 'Send a shorter one, or an address of it.'],
   moved: [
     'You are talking in another tab or window.',
     'Go on there, or press Talk to go on here.',
@@ -74,6 +75,7 @@ const PROBLEMS: Record<string, [message: string, whatToDo: string]> = {
   limit_assistant_live: ['This assistant is talking with as many people as it can.', LATER],
   limit_queue: ['All places are taken, and so is the waiting room.', LATER],
   machine_full: ['One more conversation would disturb those that are going on.', LATER],
+  agents_full: ['All assistants are talking with somebody.', LATER],
   limit_user_live: ['You have a conversation elsewhere already.', 'End that one, then press Talk.'],
   limit_user_cooldown: ['Your last conversation has only just ended.', LATER],
   limit_user_day: ['You have had your conversations for today.', TOMORROW],

@@ -827,6 +827,18 @@ test('typed words go to the session, and are not lost in silence where there is 
   expect(server.requests.slice(before).map(({ command }) => command)).toEqual(['DELETE /api/voice/session/{id}']);
 });
 
+test('messages of the application’s own go both ways, through the room', async () => {
+  const { server, client } = await active();
+  const got: unknown[] = [];
+  client.on('app-message', ({ data, fromId, session }) => void got.push([data, fromId, session]));
+  server.voice?.tell({ hello: 1 });
+  client.sendAppMessage({ hello: 2 });
+  expect(got).toEqual([[{ hello: 1 }, 'bot', 'session-1']]);
+  expect(server.voice?.sent).toEqual([{ hello: 2 }]);
+  await client.stop();
+  expect(() => client.sendAppMessage({})).toThrow('no conversation');
+});
+
 test('an address may end with a slash', async () => {
   const server = new FakeServer();
   const opened: string[] = [];

@@ -95,11 +95,50 @@ test('the core is below 15 kB, and every entry point below its own budget', asyn
   expect(bytes[0]).toBeLessThan(15);
 });
 
-test('what carries the voice is no part of the core, but a file of its own that it loads', async () => {
-  const [, name] = /import\([`"']\.\/(local-[\w-]+\.js)[`"']\)/.exec(await withImports('index.js')) ?? [];
+test.each([
+  ['local', 'RTCPeerConnection'],
+  ['daily', 'createCallObject'],
+])('what carries the voice to %s rooms is no part of the core, but a file of its own that it loads', async (kind, what) => {
+  const [, name] = new RegExp(`import\\([\`"']\\./(${kind}-[\\w-]+\\.js)[\`"']\\)`).exec(await withImports('index.js')) ?? [];
   expect(name).toBeDefined();
-  expect(await readFile(join(dist, name as string), 'utf8')).toContain('RTCPeerConnection');
-  expect(await withImports('index.js')).not.toContain('RTCPeerConnection');
+  expect(await readFile(join(dist, name as string), 'utf8')).toContain(what);
+  expect(await withImports('index.js')).not.toContain(what);
+  expect(await withImports('react.js')).not.toContain(what);
+});
+
+test('daily-js is nobody’s part: it is asked for by its name, by the file for rooms on Daily alone', async () => {
+  const asking: string[] = [];
+  for (const name of (await readdir(dist)).filter((each) => each.endsWith('.js'))) {
+    const text = await readFile(join(dist, name), 'utf8');
+    expect(text, name).not.toContain('call-machine'); // It stands in daily-js: the name of what that loads.
+    if (text.includes('@daily-co/daily-js')) asking.push(name);
+  }
+  expect(asking).toEqual([expect.stringMatching(/^daily-[\w-]+\.js$/)]);
+});
+
+test('the page carries daily-js beside it, and not a byte of it in what a local room needs', { timeout: 60_000 }, async () => {
+  const talk = fileURLToPath(new URL('../../../apps/talk', import.meta.url));
+  const built = await build({ root: talk, logLevel: 'error', build: { write: false } });
+  const { output } = built as { output: { fileName: string; code?: string; isEntry?: boolean; imports?: string[] }[] };
+  const code = new Map(output.filter((file) => file.code).map((file) => [file.fileName, file]));
+  const withAll = (name: string): string => (code.get(name)?.code ?? '') + (code.get(name)?.imports ?? []).map(withAll).join('');
+  const entry = output.find((file) => file.isEntry)?.fileName ?? '';
+  const local = [...code.keys()].find((name) => /local-[\w-]+\.js$/.test(name)) ?? '';
+  expect(withAll(local)).toContain('RTCPeerConnection');
+  expect(withAll(entry) + withAll(local)).not.toContain('call-machine');
+  expect([...code.values()].filter((file) => file.code?.includes('call-machine'))).toHaveLength(1);
+});
+
+test('a page whose build does not find daily-js is built all the same, and says so when it needs it', async () => {
+  await writeFile(join(project, 'voice.js'), `export { createVoiceClient } from '@greenroom/client';`);
+  await build({ root: project, configFile: false, logLevel: 'silent', build: { outDir: 'voice', lib: { entry: 'voice.js', formats: ['es'], fileName: 'voice' } } });
+  const files = await readdir(join(project, 'voice'));
+  const [name] = files.filter((each) => each.startsWith('daily-') && each.endsWith('.js'));
+  const code = await node(`
+    const { loadDaily } = await import('./voice/${name}').then((all) => ({ loadDaily: Object.values(all).find((one) => typeof one === 'function') }));
+    console.log(JSON.stringify(await loadDaily({}).catch((error) => error.problem.code)));
+  `);
+  expect(code).toBe('daily_missing');
 });
 
 /** The text of a built module and of all that it imports at once. */

@@ -24,9 +24,14 @@ function handlers() {
   const all: MediaHandlers = {
     onCandidates: note('candidates'),
     onConnected: note('connected'),
+    onInterrupted: note('interrupted'),
     onLost: note('lost'),
     onMoved: note('moved'),
+    onEjected: note('ejected'),
+    onLeft: note('left'),
+    onMuted: note('muted'),
     onAudio: note('audio'),
+    onMessage: note('message'),
   };
   return { all, told };
 }
@@ -40,7 +45,7 @@ test('the click takes the one that is ready, and it tells whoever took it', asyn
   const link = prepared.open(NONE, all);
   expect(opened).toHaveLength(1);
   expect(await link.makeOffer()).toBe(opened[0]?.offer);
-  await link.accept('answer');
+  await link.accept({ sdp: 'answer' });
   expect(told).toContain('connected');
 });
 

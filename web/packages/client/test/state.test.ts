@@ -7,6 +7,7 @@ import { problem } from '../src/words.ts';
 
 const SESSION: SessionBody = {
   sessionId: 's1',
+  kind: 'voice',
   assistant: 'cards',
   status: 'connecting',
   stage: 'connecting',
@@ -175,6 +176,14 @@ test('the warning is shown until the end', () => {
   const warned = after(...ACTIVE, event('voice.session.warning', { endsInS: 120 }));
   expect(warned.warning).toMatchObject({ endsInS: 120 });
   expect(reduce(warned, { type: 'left' }).warning).toBeNull();
+});
+
+test('a cold start is shown until the assistant is there', () => {
+  const starting = after(...STARTED, event('voice.bot.starting', { withinS: 120 }));
+  expect(starting).toMatchObject({ sessionStatus: 'connecting', startsWithinS: 120 });
+  const back = reduce(starting, event('voice.session.status', { status: 'queued' }));
+  expect(back.startsWithinS).toBeNull();
+  expect(reduce(starting, { type: 'left' }).startsWithinS).toBeNull();
 });
 
 test('what does not concern the state leaves it the very same', () => {

@@ -9,9 +9,14 @@ import { createTransports, type Transport } from '../src/transports/index.ts';
 const handlers: MediaHandlers = {
   onCandidates: vi.fn(),
   onConnected: vi.fn(),
+  onInterrupted: vi.fn(),
   onLost: vi.fn(),
   onMoved: vi.fn(),
+  onEjected: vi.fn(),
+  onLeft: vi.fn(),
+  onMuted: vi.fn(),
   onAudio: vi.fn(),
+  onMessage: vi.fn(),
 };
 const track = {} as MediaStreamTrack;
 
@@ -45,7 +50,7 @@ test('it is loaded once, and before anybody connects', async () => {
 test('what is asked of a connection before its code has come is done then, in its order', async () => {
   const { opened, local, arrive } = aLoader();
   const link = createTransports({ local }).to('local')([], handlers);
-  const asked = Promise.all([link.setMicrophone(track), link.makeOffer(), link.accept('answer')]);
+  const asked = Promise.all([link.setMicrophone(track), link.makeOffer(), link.accept({ sdp: 'answer' })]);
   expect(opened).toHaveLength(0);
   arrive();
   const [, offer] = await asked;

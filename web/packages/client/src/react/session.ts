@@ -51,7 +51,7 @@ export interface VoiceSessionProviderProps {
   /** A client that lives longer than the provider. Left out: one is made from `options`. */
   client?: VoiceClient;
   /**
-   * `baseUrl`, `audio`, `reconnectWindowS` and `ports` are read once, when the provider appears; what a start asks
+   * `baseUrl`, `audio`, `daily`, `reconnectWindowS` and `ports` are read once, when the provider appears; what a start asks
    * for, anew at each start; `token` always as it was given last. For another user give the provider another `key`.
    */
   options?: VoiceClientOptions;

@@ -1,6 +1,7 @@
 /** A voice without WebRTC: connections that a test connects, loses and moves. */
 
-import type { MediaHandlers, MediaLink } from '../media.ts';
+import type { MediaHandlers, MediaLink, RoomKind, WayIn } from '../media.ts';
+import { VoiceError, problem, type VoiceProblem } from '../words.ts';
 
 let offers = 0;
 
@@ -21,8 +22,14 @@ export class FakeAudio {
 /** One connection. It connects by itself when it gets its answer, unless told otherwise. */
 export class FakeMedia implements MediaLink {
   readonly handlers: MediaHandlers;
+  readonly kind: RoomKind;
   readonly offer = `offer ${++offers}`;
   answer: string | null = null;
+  /** The room that it joined, and by what. */
+  room: { url: string; token: string } | null = null;
+  /** What the page sent. */
+  readonly sent: unknown[] = [];
+  isMuted = false;
   microphone: MediaStreamTrack | null = null;
   /** What the page plays. */
   readonly audio = new FakeAudio();
@@ -31,16 +38,18 @@ export class FakeMedia implements MediaLink {
   /** Whether an answer is enough to be connected. */
   connects = true;
 
-  constructor(handlers: MediaHandlers) {
+  constructor(handlers: MediaHandlers, kind: RoomKind = 'local') {
     this.handlers = handlers;
+    this.kind = kind;
   }
 
-  makeOffer(): Promise<string> {
-    return Promise.resolve(this.offer);
+  makeOffer(): Promise<string | null> {
+    return Promise.resolve(this.kind === 'local' ? this.offer : null);
   }
 
-  accept(answerSdp: string): Promise<void> {
-    this.answer = answerSdp;
+  accept(way: WayIn): Promise<void> {
+    if ('sdp' in way) this.answer = way.sdp;
+    else this.room = way;
     if (this.connects) this.connect();
     return Promise.resolve();
   }
@@ -48,6 +57,15 @@ export class FakeMedia implements MediaLink {
   setMicrophone(track: MediaStreamTrack | null): Promise<void> {
     this.microphone = track;
     return Promise.resolve();
+  }
+
+  setMuted(muted: boolean): void {
+    this.isMuted = muted;
+  }
+
+  send(data: unknown): void {
+    if (this.isClosed) throw new VoiceError(problem('no_session'));
+    this.sent.push(data);
   }
 
   leave(): void {
@@ -70,11 +88,23 @@ export class FakeMedia implements MediaLink {
     this.audio.tell(level);
   }
 
-  /** The voice is gone, as when the network or the bot fails. */
-  lose(): void {
+  /** The voice is gone, as when the network or the bot fails; `why`: where more is known. */
+  lose(why?: VoiceProblem): void {
     if (this.isClosed) return;
     this.close();
-    this.handlers.onLost();
+    this.handlers.onLost(why);
+  }
+
+  /** The room puts the page out. */
+  eject(): void {
+    if (this.isClosed) return;
+    this.close();
+    this.handlers.onEjected();
+  }
+
+  /** The bot sends a message of the application's. */
+  tell(data: unknown, fromId = 'bot'): void {
+    if (!this.isClosed) this.handlers.onMessage(data, fromId);
   }
 
   /** The bot says that another page has taken over. */

@@ -1,11 +1,13 @@
 /** A Greenroom that lives in the test: it answers commands and says what the test tells it to. */
 
 import type { ClientPorts } from '../browser.ts';
+import type { RoomKind } from '../media.ts';
 import type {
   ConfigAnswer,
   ErrorAnswer,
   Event,
   IceServer,
+  RoomBody,
   SessionBody,
   SessionStatus,
   Subscribe,
@@ -34,6 +36,8 @@ const CONFIG: ConfigAnswer = {
   anonymous: true,
   joinS: 30,
   roomKind: 'local',
+  enabled: true,
+  autoStart: false,
 };
 
 /** One visitor's server. It works without a clock: what is asked is answered at once. */
@@ -66,6 +70,8 @@ export class FakeServer {
   iceServers: IceServer[] = [];
   /** Every place is taken: a new session waits, in this place of the queue. */
   queuePosition: number | null = null;
+  /** Where people meet: in local rooms, to which one makes an offer, or in Daily's, which one joins by a token. */
+  roomKind: RoomKind = 'local';
   /** New voice connects as soon as it is answered. */
   voiceConnects = true;
   readonly #refusals = new Map<string, ErrorAnswer & { status: number }>();
@@ -88,8 +94,8 @@ export class FakeServer {
         : this.microphone.watchLevel(stream, onLevel),
     onDevices: this.microphone.onDevices,
     listDevices: this.microphone.list,
-    openMedia: (_iceServers, handlers) => {
-      const media = new FakeMedia(handlers);
+    openMedia: (_iceServers, handlers, kind) => {
+      const media = new FakeMedia(handlers, kind);
       media.connects = this.voiceConnects;
       this.media.push(media);
       return media;
@@ -222,12 +228,13 @@ export class FakeServer {
     const id = `session-${++this.#sessions}`;
     this.session = {
       sessionId: id,
+      kind: 'voice',
       assistant: CONFIG.assistant,
       status: this.queuePosition === null ? 'connecting' : 'queued',
       stage: this.queuePosition === null ? 'connecting' : 'queued',
       queuePosition: this.queuePosition,
       cost: { usd: 0, components: {}, unpriced: [] },
-      room: { kind: 'local', name: `voice-${id}`, iceServers: this.iceServers },
+      room: this.#room(id),
       muted: false,
       pauseCauses: [],
       userPresent: false,
@@ -252,6 +259,18 @@ export class FakeServer {
     this.session = { ...this.session, stage: 'connecting', queuePosition: null };
     this.#tellOfTheStart(this.session);
     this.say('connecting');
+  }
+
+  #room(id: string): RoomBody {
+    const name = `voice-${id}`;
+    if (this.roomKind === 'local') return { kind: 'local', name, iceServers: this.iceServers };
+    return { kind: 'daily', name, url: `https://stand-in.daily.co/${name}`, token: null, iceServers: [] };
+  }
+
+  /** The room with a token that no other answer has. */
+  #opened(session: SessionBody): RoomBody {
+    const { room } = session;
+    return room.kind === 'daily' ? { ...room, token: `meeting-token-${++this.#issued}` } : room;
   }
 
   #tellOfTheStart({ assistant, room }: SessionBody): void {
@@ -282,7 +301,7 @@ export class FakeServer {
     const { session } = this;
     switch (command) {
       case 'GET /api/voice/config':
-        return [200, { ...CONFIG, iceServers: this.iceServers, joinS: this.joinS }];
+        return [200, { ...CONFIG, iceServers: this.iceServers, joinS: this.joinS, roomKind: this.roomKind }];
       case 'GET /api/voice/session/current':
         return session && !session.endedAt ? [200, session] : [204];
       case 'POST /api/voice/session':
@@ -293,7 +312,10 @@ export class FakeServer {
     if (command === 'DELETE /api/voice/session/{id}') return this.#delete(session);
     if (session.endedAt) return gone(410, 'session_ended');
     switch (command) {
+      case 'POST /api/voice/session/{id}/room':
+        return session.status === 'queued' ? gone(409, 'still_queued') : [200, this.#opened(session)];
       case 'POST /api/voice/session/{id}/offer':
+        if (this.roomKind !== 'local') return gone(400, 'unsupported_transport');
         return session.status === 'queued' ? gone(409, 'still_queued') : [200, answerTo(body)];
       case 'POST /api/voice/session/{id}/ticket':
         return [200, { ticket: this.#ticket(), expiresInS: 30 }];
@@ -311,11 +333,14 @@ export class FakeServer {
   }
 
   #start(body: Record<string, unknown>): Reply {
+    if (body.offer && this.roomKind !== 'local') return gone(400, 'unsupported_transport');
     const reused = this.session !== null && !this.session.endedAt;
     if (!reused) this.begin();
     if (this.botJoins && this.session?.status === 'connecting') this.say('active');
     const answer = { reused, session: this.session, ticket: this.#ticket() };
     if (this.session?.status === 'queued') return [reused ? 200 : 201, answer];
+    if (this.session && this.roomKind !== 'local')
+      return [reused ? 200 : 201, { ...answer, session: { ...this.session, room: this.#opened(this.session) } }];
     return [reused ? 200 : 201, { ...answer, answer: answerTo(body.offer as Record<string, unknown>) }];
   }
 

@@ -1,20 +1,24 @@
 /** What carries the voice, by the kind of room: each loaded when it is needed, and no part of the core. */
 
-import type { MediaHandlers, MediaLink, OpenMedia } from '../media.ts';
-import type { IceServer, RoomBody } from '../wire.ts';
+import type { MediaHandlers, MediaLink, OpenMedia, RoomKind } from '../media.ts';
+import type { IceServer } from '../wire.ts';
+import { VoiceError, problem } from '../words.ts';
+import type { DailyOptions } from './daily.ts';
 
 /** A module that can connect to one kind of room. */
 export interface Transport {
   open: OpenMedia;
 }
 
-export type RoomKind = RoomBody['kind'] & string;
 export type Loaders = Partial<Record<RoomKind, () => Promise<Transport>>>;
 
 /** One line a kind of room that this client can join. */
-const LOADERS: Loaders = {
-  local: () => import('./local.ts'),
-};
+export function loaders(daily: DailyOptions = {}): Loaders {
+  return {
+    local: () => import('./local.ts'),
+    daily: async () => (await import('./daily.ts')).loadDaily(daily),
+  };
+}
 
 export interface Transports {
   /** Begins to load what such a room needs, so that a click need not wait for it. */
@@ -23,14 +27,14 @@ export interface Transports {
   to(kind: RoomKind): OpenMedia;
 }
 
-export function createTransports(loaders: Loaders = LOADERS): Transports {
+export function createTransports(from: Loaders = loaders()): Transports {
   const loading = new Map<RoomKind, Promise<Transport>>();
   const loaded = new Map<RoomKind, Transport>();
 
   const load = (kind: RoomKind) => {
     const begun = loading.get(kind);
     if (begun) return begun;
-    const transport = loaders[kind]?.() ?? Promise.reject(new Error(`This client cannot join rooms of the kind “${kind}”.`));
+    const transport = from[kind]?.() ?? Promise.reject(new Error(`This client cannot join rooms of the kind “${kind}”.`));
     loading.set(kind, transport);
     transport.then(
       (ready) => loaded.set(kind, ready),
@@ -58,8 +62,13 @@ function onceLoaded(transport: Promise<Transport>, iceServers: readonly IceServe
   opened.catch(() => {}); // Whoever asks something of it is told.
   return {
     makeOffer: async () => (await opened).makeOffer(),
-    accept: async (answerSdp) => (await opened).accept(answerSdp),
+    accept: async (way) => (await opened).accept(way),
     setMicrophone: async (track) => (await opened).setMicrophone(track),
+    setMuted: (muted) => void opened.then((ready) => ready.setMuted(muted)).catch(() => undefined),
+    send(data) {
+      if (!link) throw new VoiceError(problem('no_session'));
+      link.send(data);
+    },
     leave: () => link?.leave(),
     close() {
       isClosed = true;

@@ -2,6 +2,7 @@
 
 import type { MediaHandlers, OpenMedia } from '../media.ts';
 import type { Candidate, IceServer } from '../wire.ts';
+import { VoiceError, problem } from '../words.ts';
 
 /** A bot that hears nothing of a page for three seconds takes it for dead. */
 const PING_EVERY_MS = 1_000;
@@ -17,6 +18,10 @@ const RECOVERY_MS = 3_000;
  * at once, and it lets a server that knows no trickling connect.
  */
 const GATHER_MS = 50;
+/** Who else is there: on this line nobody but the bot. */
+const BOT = 'bot';
+/** Messages of the connection itself, and not of the application. */
+const OURS = ['greenroom', 'signalling'];
 
 /** The browser's own. */
 export const open: OpenMedia = (iceServers, handlers) => {
@@ -69,7 +74,9 @@ export const open: OpenMedia = (iceServers, handlers) => {
   data.addEventListener(
     'message',
     ({ data: text }) => {
-      if (isMoved(text)) handlers.onMoved();
+      const message = parse(text);
+      if (isMoved(message)) handlers.onMoved();
+      else if (message !== null && !isOurs(message)) handlers.onMessage(message, BOT);
     },
     { signal },
   );
@@ -82,11 +89,17 @@ export const open: OpenMedia = (iceServers, handlers) => {
       trickle.start(); // What was found until now is in the offer.
       return peer.localDescription?.sdp ?? '';
     },
-    async accept(answerSdp) {
-      await peer.setRemoteDescription({ type: 'answer', sdp: answerSdp });
+    async accept(way) {
+      if (!('sdp' in way)) throw new VoiceError(problem('media_failed'));
+      await peer.setRemoteDescription({ type: 'answer', sdp: way.sdp });
       trickle.flow();
     },
     setMicrophone: (track) => voice.sender.replaceTrack(track),
+    setMuted() {}, // The bot hears of it from the server.
+    send(message) {
+      if (data.readyState !== 'open') throw new VoiceError(problem('no_session'));
+      data.send(JSON.stringify(message));
+    },
     leave() {
       if (data.readyState === 'open') data.send(JSON.stringify({ type: 'greenroom', event: 'leave' }));
     },
@@ -158,12 +171,20 @@ function asBrowserServer({ urls, username, credential }: IceServer): RTCIceServe
   };
 }
 
-function isMoved(text: unknown): boolean {
-  if (typeof text !== 'string' || !text.includes('greenroom')) return false;
+/** A message, or null for what is none (`pong`). */
+function parse(text: unknown): unknown {
   try {
-    const message = JSON.parse(text) as { type?: unknown; event?: unknown };
-    return message.type === 'greenroom' && message.event === 'moved';
+    return JSON.parse(String(text));
   } catch {
-    return false;
+    return null;
   }
+}
+
+function isOurs(message: unknown): boolean {
+  return OURS.includes((message as { type?: unknown }).type as string);
+}
+
+function isMoved(message: unknown): boolean {
+  const { type, event } = (message ?? {}) as { type?: unknown; event?: unknown };
+  return type === 'greenroom' && event === 'moved';
 }

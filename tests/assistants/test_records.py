@@ -1,0 +1,188 @@
+"""Records are read with care: what is wrong is told by its path, and no secret gets in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from greenroom.assistants.records import parse
+from greenroom.errors import BadRecord
+from greenroom.wire.assistants import BotRecord, as_data
+
+WHOLE: dict[str, Any] = {
+    "name": "mary",
+    "title": "Mary",
+    "persona": "You are Mary, a patient teacher.",
+    "personality": "Warm, brief, a little dry.",
+    "firstMessage": "Hello, this is Mary!",
+    "language": "en-GB",
+    "stt": {"service": "deepgram", "settings": {"model": "nova-3"}},
+    "llm": {"service": "openai", "settings": {"model": "gpt-4.1", "temperature": 0.4}},
+    "tts": {"service": "cartesia", "settings": {"speed": 1.1}},
+    "voice": {"name": "mary-1", "parameters": {"speed": 1.0}},
+    "tools": [
+        {"name": "notes"},
+        {
+            "name": "play",
+            "kind": "function",
+            "parameters": {"type": "object", "properties": {"token": {"type": "string"}}},
+        },
+    ],
+    "endPhrases": ["goodbye", "that is all"],
+    "endMessage": "Goodbye!",
+    "idlePrompts": {"afterS": 15, "messages": ["Are you there?"], "most": 2},
+    "voiceSessionConfig": {
+        "enabled": True,
+        "persistence": 120,
+        "roomPrivacy": "private",
+        "maxDuration": 300,
+        "autoStart": False,
+    },
+    "limits": {"idleS": 60},
+    "budget": {"sessionUsd": 0.5},
+    "metadata": {"team": "school", "ids": [1, 2]},
+    "bot": "greenroom.bot.cards",
+    "rollout": {"percentage": 10, "tenants": {"acme": 50}, "testers": ["eve@example.org"]},
+    "overrides": ["firstMessage", "voice.parameters", "metadata"],
+}
+
+
+def _with(path: str, value: Any) -> dict[str, Any]:
+    """The whole record with another value at a path."""
+    made = dict(WHOLE)
+    first, _, rest = path.partition(".")
+    if rest:
+        inner = dict(made.get(first) or {})
+        inner[rest] = value
+        made[first] = inner
+    else:
+        made[first] = value
+    return made
+
+
+def test_a_whole_record_is_read_and_written_as_it_was() -> None:
+    assert as_data(parse(WHOLE)) == WHOLE
+
+
+def test_a_name_is_all_that_it_takes() -> None:
+    assert as_data(parse({"name": "mary"})) == {"name": "mary"}
+    assert as_data(parse({}, name="mary")) == {"name": "mary"}
+
+
+def test_tools_may_be_named_shortly() -> None:
+    record = parse({"name": "mary", "tools": ["notes", {"name": "html"}]})
+    assert [tool.name for tool in record.tools] == ["notes", "html"]
+    assert parse({"name": "mary"}).tools == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        ("tts.settings", {"speed": "fast"}, "tts.settings.speed"),
+        ("tts.settings", {"speed": 99}, "tts.settings.speed"),
+        ("tts.settings", {"speed": True}, "tts.settings.speed"),
+        ("llm.settings", {"temperature": float("nan")}, "llm.settings.temperature"),
+        ("llm.settings", "gpt", "llm.settings"),
+        ("stt.service", "", "stt.service"),
+        ("stt.engine", "x", "stt.engine"),
+        ("name", "two words", "name"),
+        ("name", 7, "name"),
+        ("langauge", "en", "langauge"),
+        ("language", "english please", "language"),
+        ("speechToSpeech", {"service": "openai-realtime"}, "stt"),
+        ("voice.parameters", {"speed": -1}, "voice.parameters.speed"),
+        ("tools", [{"name": "notes"}, {"name": "notes"}], "tools[1].name"),
+        ("tools", [{"name": "a b"}], "tools[0].name"),
+        ("tools", "notes", "tools"),
+        ("endPhrases", ["goodbye", 4], "endPhrases[1]"),
+        ("idlePrompts", {"messages": []}, "idlePrompts.messages"),
+        ("idlePrompts", {"messages": ["x"], "afterS": 0}, "idlePrompts.afterS"),
+        ("voiceSessionConfig.maxDuration", 0, "voiceSessionConfig.maxDuration"),
+        ("voiceSessionConfig.persistence", -1, "voiceSessionConfig.persistence"),
+        ("voiceSessionConfig.roomPrivacy", "public", "voiceSessionConfig.roomPrivacy"),
+        ("voiceSessionConfig.maxDuration", float("inf"), "voiceSessionConfig.maxDuration"),
+        ("limits.maxDurationS", 60, "limits.maxDurationS"),
+        ("budget.sessionUsd", -1, "budget.sessionUsd"),
+        ("rollout.percentage", 110, "rollout.percentage"),
+        ("rollout.tenants", {"acme": -1}, "rollout.tenants.acme"),
+        ("rollout.by", "moon", "rollout.by"),
+        ("overrides", ["firstMesage"], "overrides[0]"),
+        ("overrides", ["firstMessage.x"], "overrides[0]"),
+        ("overrides", ["voice", "rollout.percentage"], "overrides[1]"),
+        ("overrides", ["voiceSessionConfig"], "overrides[0]"),
+        ("overrides", ["bot"], "overrides[0]"),
+        ("metadata", {"at": object()}, "metadata.at"),
+        ("metadata", {1: 2}, "metadata[1]"),
+        ("metadata", {"half": "\ud800"}, "metadata.half"),
+    ],
+)
+def test_what_is_wrong_is_told_by_its_path(path: str, value: Any, field: str) -> None:
+    with pytest.raises(BadRecord) as caught:
+        parse(_with(path, value))
+    assert caught.value.detail["field"] == field
+    assert caught.value.message.startswith(f"{field}: ")
+    assert caught.value.code == "bad_record"
+
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(BadRecord, match="and 1 more") as caught:
+        parse({"name": "mary", "endMessage": 4, "tools": 5})
+    assert {p["field"] for p in caught.value.detail["problems"]} == {"endMessage", "tools"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        ("llm.settings", {"apiKey": "hunter2"}, "llm.settings.apiKey"),
+        ("llm.settings", {"api_key": "hunter2"}, "llm.settings.api_key"),
+        (
+            "llm.settings",
+            {"headers": {"Authorization": "hunter2"}},
+            "llm.settings.headers.Authoriz",
+        ),
+        ("llm.settings", {"x": [{"client-secret": "hunter2"}]}, "llm.settings.x[0].client-secret"),
+        ("tts.settings", {"accessToken": "hunter2"}, "tts.settings.accessToken"),
+        ("metadata", {"db_password": "hunter2"}, "metadata.db_password"),
+        ("metadata", {"note": "sk-proj-hunter2hunter2hunter2"}, "metadata.note"),
+        ("metadata", {"url": "https://ada:hunter2@example.org/"}, "metadata.url"),
+        ("persona", "-----BEGIN RSA PRIVATE KEY-----hunter2", "persona"),
+        ("apiKey", "hunter2", "apiKey"),
+    ],
+)
+def test_nothing_secret_gets_in_or_is_repeated(path: str, value: Any, field: str) -> None:
+    with pytest.raises(BadRecord) as caught:
+        parse(_with(path, value))
+    assert caught.value.detail["field"].startswith(field)
+    assert "hunter2" not in str(caught.value.as_json())
+
+
+def test_what_only_sounds_like_a_secret_is_none() -> None:
+    settings = {"maxTokens": 200, "max_tokens": 200, "eosToken": "</s>", "tokenizer": "x"}
+    parse(_with("llm.settings", settings))
+    parse(_with("metadata", {"note": "the secret of sk-ating", "url": "https://example.org/a:b@c"}))
+
+
+@pytest.mark.parametrize("data", [None, [], "mary", 4, {"name": None}, {}])
+def test_what_is_no_record_is_refused(data: Any) -> None:
+    with pytest.raises(BadRecord):
+        parse(data)
+
+
+def test_a_record_is_bounded() -> None:
+    with pytest.raises(BadRecord, match="larger"):
+        parse(_with("metadata", {"x": "y" * 50_000}))
+    deep: dict[str, Any] = {}
+    for _ in range(100):
+        deep = {"d": deep}
+    with pytest.raises(BadRecord, match="deeply"):
+        parse(_with("metadata", deep))
+
+
+def test_the_bot_is_told_nothing_of_others_and_of_money() -> None:
+    told = as_data(parse(WHOLE).for_bot())
+    assert not told.keys() & {"rollout", "budget", "limits", "overrides", "bot"}
+    assert "eve@example.org" not in str(told)
+    kept = {name: value for name, value in WHOLE.items() if name in told}
+    assert told == kept
+    assert BotRecord.model_validate(told).voice is not None

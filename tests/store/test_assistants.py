@@ -1,0 +1,39 @@
+"""Assistants' records and the roll-out keep their contracts on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from greenroom.ports.store import Store
+from greenroom.store import database_at
+from greenroom.testing.assistants_contract import AssistantsContract
+from greenroom.testing.rollout_contract import RolloutContract
+
+
+@pytest.fixture(params=["sqlite_file", "postgres_url"])
+def place(request: pytest.FixtureRequest) -> Path | str:
+    """Where the database is: a file, or an address."""
+    found: Path | str = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+async def store(place: Path | str) -> AsyncIterator[Store]:
+    """An empty store of each kind."""
+    database = (
+        database_at(None, place.parent) if isinstance(place, Path) else database_at(place, Path())
+    )
+    opened = await database.open()
+    yield opened
+    await opened.close()
+
+
+class TestAssistants(AssistantsContract):
+    pass
+
+
+class TestRollout(RolloutContract):
+    pass
