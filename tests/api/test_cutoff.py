@@ -74,3 +74,13 @@ async def test_who_still_waits_is_told_to_come_again(slow: Slow) -> None:
 async def test_an_answer_that_has_begun_is_cut(slow: Slow) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
         await asked_while_it_stops(slow, "/endless")
+
+
+async def test_who_cancels_within_the_process_finds_that_it_ends(slow: Slow) -> None:
+    transport = httpx.ASGITransport(slow.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        asking = asyncio.create_task(client.get("/api/never"))
+        await asyncio.wait_for(slow.waiting.wait(), 5)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(asking, 5)

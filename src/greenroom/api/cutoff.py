@@ -35,8 +35,8 @@ class CutOff:
         try:
             await self._app(scope, receive, noted)
         except asyncio.CancelledError:
-            if begun:
-                raise
-            error = Draining("The server is going down, and had to leave this. Try again.")
-            headers = {"Retry-After": "1", "Connection": "close"}
-            await answer_to(scope["path"], error, headers)(scope, receive, send)
+            if not begun:
+                error = Draining("The server is going down, and had to leave this. Try again.")
+                headers = {"Retry-After": "1", "Connection": "close"}
+                await answer_to(scope["path"], error, headers)(scope, receive, send)
+            raise  # whoever cancels must find that it ends
