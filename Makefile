@@ -16,6 +16,8 @@ WEB_READY := web/node_modules/.ready
 PAGE := src/greenroom/page/index.html
 STOCK := web/apps/stock/dist/index.html
 STOCK_SOURCES := $(shell find web/apps/stock -type f -not -path '*/dist/*' 2>/dev/null)
+VAPI := web/apps/vapi/dist/index.html
+VAPI_SOURCES := $(shell find web/apps/vapi -type f -not -path '*/dist/*' 2>/dev/null)
 ONCE := web/apps/once/dist/index.html
 ONCE_SOURCES := $(shell find web/apps/once web/packages/client/src -type f -not -path '*/dist/*' 2>/dev/null)
 TOGETHER := web/apps/together/dist/index.html
@@ -28,7 +30,7 @@ NEXTJS := examples/nextjs
 NEXTJS_READY := $(NEXTJS)/node_modules/.ready
 NEXTJS_BUILD := $(NEXTJS)/.next/BUILD_ID
 NEXTJS_SOURCES := $(shell find $(NEXTJS) -type f -not -path '*/node_modules/*' -not -path '*/.next/*' -not -name next-env.d.ts 2>/dev/null)
-WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path 'web/apps/stock/*' -not -path 'web/apps/once/*' -not -path 'web/apps/together/*' 2>/dev/null)
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path 'web/apps/stock/*' -not -path 'web/apps/vapi/*' -not -path 'web/apps/once/*' -not -path 'web/apps/together/*' 2>/dev/null)
 NPM := scripts/npm
 WITH_SPEECH := tests/bot tests/ears tests/doctor
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -40,7 +42,7 @@ help: ## this list
 run: $(RUN_READY) $(PAGE) ## set up what is missing, start Greenroom on loopback, print its address
 	@$(VENV)/bin/greenroom serve $(ARGS)
 
-setup: $(RUN_READY) $(DEV_READY) $(PAGE) $(STOCK) $(ONCE) $(TOGETHER) $(FLASHCARDS_PAGE) ## everything that run and test need, without starting
+setup: $(RUN_READY) $(DEV_READY) $(PAGE) $(STOCK) $(VAPI) $(ONCE) $(TOGETHER) $(FLASHCARDS_PAGE) ## everything that run and test need, without starting
 
 $(VENV)/bin/uv:
 	@scripts/system-packages python
@@ -79,6 +81,10 @@ $(PAGE): $(WEB_SOURCES) $(WEB_READY)
 
 $(STOCK): $(STOCK_SOURCES) $(WEB_READY)
 	@cd web && ../$(NPM) run --silent stock
+	@touch $@
+
+$(VAPI): $(VAPI_SOURCES) $(WEB_READY)
+	@cd web && ../$(NPM) run --silent vapi
 	@touch $@
 
 $(ONCE): $(ONCE_SOURCES) $(WEB_READY)
@@ -181,6 +187,6 @@ lock: $(VENV)/bin/uv ## resolve the locks anew (versions and hashes, no addresse
 	@$(COMPILE) -c locks/run.txt -o locks/bench.txt locks/bench.in
 
 clean: ## remove what was built and installed
-	@rm -rf $(VENV) $(BENCH_VENV) .cache dist web/node_modules web/apps/stock/dist web/apps/once/dist web/apps/together/dist $(FLASHCARDS)/node_modules $(FLASHCARDS)/dist $(NEXTJS)/node_modules $(NEXTJS)/.next src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(BENCH_VENV) .cache dist web/node_modules web/apps/stock/dist web/apps/vapi/dist web/apps/once/dist web/apps/together/dist $(FLASHCARDS)/node_modules $(FLASHCARDS)/dist $(NEXTJS)/node_modules $(NEXTJS)/.next src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .PHONY: help run setup example-minimum example-flashcards example-nextjs test-nextjs test what-speech-leaves test-fast test-speech test-rest test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from greenroom.errors import BadSetting
+from greenroom.service.call_servers import CallServers
 from greenroom.settings import Settings
 from greenroom.spelling import is_loopback
 from greenroom.wire.daily import is_secret
 from greenroom.wire.link import RoomKind
+from greenroom.wire.vapi.calls import SECRET_HEADER, is_address
 
 # Daily's keys have 64 hexadecimal digits; what signs tokens must not be shorter than half of it.
 MIN_KEY_CHARS = 32
@@ -58,6 +60,25 @@ def daily_account(settings: Settings) -> DailyAccount | None:
         _webhook_secret(settings),
         settings.daily_recording,
     )
+
+
+def call_servers(settings: Settings) -> CallServers:
+    """Where VAPI calls are told of, as the settings name it.
+
+    Raises:
+        BadSetting: There is a secret, and nobody to show it to.
+    """
+    url = (settings.vapi_server_url or "").strip()
+    given = settings.vapi_server_secret
+    secret = given.get_secret_value().strip() if given else ""
+    if secret and not url:
+        raise BadSetting("GREENROOM_VAPI_SERVER_SECRET is set, and GREENROOM_VAPI_SERVER_URL not.")
+    if not url:
+        return CallServers(allowed=settings.webhook_allow)
+    if not is_address(url):
+        raise BadSetting("GREENROOM_VAPI_SERVER_URL must be an address, like https://app.example/")
+    name = "Authorization" if secret.startswith("Bearer ") else SECRET_HEADER
+    return CallServers((url, {name: secret} if secret else {}), settings.webhook_allow)
 
 
 def _api_url(settings: Settings) -> str:

@@ -16,6 +16,7 @@ from greenroom.ports.clock import Clock
 from greenroom.ports.deliveries import Sender
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import Launcher
+from greenroom.ports.open_rooms import Door
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.service.admission import Admission, Jitter
@@ -23,6 +24,7 @@ from greenroom.service.assistants import Bounds, Catalogue
 from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
 from greenroom.service.botserver import BotServer
+from greenroom.service.call_servers import CallMessages, CallServers
 from greenroom.service.deadlines import Timekeeper
 from greenroom.service.deliveries import Deliverer
 from greenroom.service.dispatch import Dispatcher
@@ -32,6 +34,7 @@ from greenroom.service.feeds import Feeds
 from greenroom.service.group_calls import GroupCalls
 from greenroom.service.issuer import Issuer
 from greenroom.service.keys import Keys
+from greenroom.service.letters import SignedEvents, Writer
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
@@ -49,6 +52,7 @@ from greenroom.service.sessions import Assistant, Sessions
 from greenroom.service.versions import Versions
 from greenroom.session.policy import Quotas
 from greenroom.session.rates import Rate
+from greenroom.wire.link import RoomKind
 from greenroom.wire.webhooks import Endpoint
 
 
@@ -91,6 +95,8 @@ class Plan:
         issuer: Who else signs users, by keys of their own.
         group_ceiling: The most places of a group call, the bot's included.
         daily_webhook_secret: What Daily signs its webhooks with; None: none are taken.
+        call_servers: Where VAPI calls are told of.
+        call_door: Who gets into the rooms of VAPI calls.
         redaction: What is taken out of people's words before they are kept.
         keeping: How long is kept what.
     """
@@ -110,6 +116,8 @@ class Plan:
     issuer: Issuer | None = None
     group_ceiling: int = 10
     daily_webhook_secret: str | None = None
+    call_servers: CallServers = field(default_factory=CallServers)
+    call_door: Door = Door.PRIVATE
     bots: Sequence[str] = field(default_factory=list)
     flags: FeatureProvider | None = None
     redaction: Redaction = field(default_factory=Redaction)
@@ -220,6 +228,8 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         audit=audit,
         people=People(store, clock, keyring),
         rates=Rates(plan.rates),
+        call_servers=plan.call_servers,
+        call_door=plan.call_door,
         hosts=plan.hosts,
         origins=plan.origins,
         metrics_open=plan.metrics_open,
@@ -230,8 +240,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         metrics.bot_places.labels(limit="live").set(plan.quotas.live)
     timekeeper = Timekeeper(store, hub, clock, sessions, metrics)
     reconciler = Reconciler(store, clock, adapters.launcher, sessions, metrics)
-    store.deliveries.route(plan.endpoints)
-    deliverer = Deliverer(store.deliveries, hub, clock, adapters.sender, metrics, plan.endpoints)
+    deliverer = _deliverer(adapters, plan, links, metrics)
     waiting_room = WaitingRoom(store, hub, clock, sessions, admission, metrics)
     return House(
         parts,
@@ -243,4 +252,17 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         adapters.capacity,
         emergency,
         Retention(store.records, clock, plan.keeping),
+    )
+
+
+def _deliverer(adapters: Adapters, plan: Plan, links: Links, metrics: Metrics) -> Deliverer:
+    """What delivers events to applications, and of VAPI calls to their servers."""
+    store, servers = adapters.store, plan.call_servers
+    # VAPI's SDK meets its assistant on Daily only; whoever has no such rooms has no such calls.
+    routes = servers.routes if adapters.rooms.kind is RoomKind.DAILY else []
+    store.deliveries.route([*plan.endpoints, *routes])
+    writers: list[Writer] = [SignedEvents(one, adapters.clock) for one in plan.endpoints]
+    writers += [CallMessages(route, servers, store, links) for route in routes]
+    return Deliverer(
+        store.deliveries, adapters.hub, adapters.clock, adapters.sender, metrics, writers
     )

@@ -79,6 +79,12 @@ class UnsupportedTransport(BadRequest):
     code = "unsupported_transport"
 
 
+class UnsupportedCall(BadRequest):
+    """A call by VAPI's wire asks for a squad or a workflow; here it is with one assistant."""
+
+    code = "unsupported_call"
+
+
 class TooLarge(BadRequest):
     """A body or message is over its limit."""
 

@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 import uvicorn
 
-from greenroom.accounts import DailyAccount, daily_account
+from greenroom.accounts import DailyAccount, call_servers, daily_account
 from greenroom.api.app import build_app
 from greenroom.api.server import server_config
 from greenroom.assembly import Adapters, House, Plan, assemble
@@ -38,6 +38,7 @@ from greenroom.pricelist import read_price_list
 from greenroom.rooms.local import LocalRooms
 from greenroom.running import LOCK_FILE, announced
 from greenroom.service.assistants import Bounds
+from greenroom.service.call_servers import CallServers
 from greenroom.service.issuer import Issuer
 from greenroom.service.purse import Money
 from greenroom.service.redaction import Redaction, redaction_by
@@ -147,6 +148,8 @@ async def build(
         rates=settings.rates(),
         issuer=_issuer(settings),
         daily_webhook_secret=account.webhook_secret if account else None,
+        call_door=settings.vapi_rooms,
+        call_servers=_call_servers(settings, sender, serving=address is not None),
         bots=settings.bots,
         flags=flags_by(settings.flags) if address else None,
         redaction=redaction_by(settings.redact) if address else Redaction(),
@@ -224,6 +227,16 @@ def _endpoints(settings: Settings, sender: HttpSender, *, serving: bool) -> list
     for endpoint in endpoints if serving else ():
         sender.check(endpoint)
     return endpoints
+
+
+def _call_servers(settings: Settings, sender: HttpSender, *, serving: bool) -> CallServers:
+    """Where VAPI calls are told of; a bad setting must keep nobody from ending what runs."""
+    if not serving:
+        return CallServers()
+    servers = call_servers(settings)
+    if settings.vapi_server_url:
+        sender.check_url(settings.vapi_server_url.strip(), "GREENROOM_VAPI_SERVER_URL")
+    return servers
 
 
 def _issuer(settings: Settings) -> Issuer | None:

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from greenroom.elsewhere import COLD_JOIN_S, CloudSettings, LauncherKind
 from greenroom.errors import BadSetting
+from greenroom.ports.open_rooms import Door
 from greenroom.session.budgets import BudgetKind, Budgets
 from greenroom.session.model import Limits
 from greenroom.session.policy import MachineQuotas, Quotas
@@ -170,6 +171,16 @@ class Settings(BaseSettings):
     webhook_allow: Names = Field(
         default_factory=list,
         description="Hosts of them that may be private, or http:// (`localhost`, say).",
+    )
+    vapi_server_url: str | None = Field(
+        default=None, description="Where VAPI calls are told of whose page names no `serverUrl`."
+    )
+    vapi_server_secret: SecretStr | None = Field(
+        default=None, description="Goes along as `X-Vapi-Secret`; `Bearer …` as `Authorization`."
+    )
+    vapi_rooms: Door = Field(
+        default=Door.PRIVATE,
+        description="`open`: their address alone lets people in, for VAPI's SDK before its 2.7.",
     )
     assistants_dir: OptionalPath = Field(
         default=None, description="Folder of assistants' records (YAML), read at start."

@@ -50,8 +50,9 @@ OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations() if isinstance(
 # A house for each handful of them.
 HANDFULS = [OPERATIONS[first : first + 5] for first in range(0, len(OPERATIONS), 5)]
 SHAPE = {"code", "message", "detail", "retryable", "facts"}
-# What Pipecat Cloud's clients look for in theirs.
+# What Pipecat Cloud's clients look for in theirs, and VAPI's.
 SHAPE_OF_V1 = SHAPE | {"error", "reason"}
+SHAPE_OF_CALLS = SHAPE | {"error", "statusCode"}
 OF_OPERATORS = ("/api/operator", "/api/emergency")
 # What is no route of ours, and what is but for a character.
 ODD_PATHS = st.text(max_size=12) | st.sampled_from(
@@ -81,7 +82,9 @@ METHODS = st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPT
 
 def shape_of(path: str) -> set[str]:
     """What a refusal at this path may hold."""
-    return SHAPE_OF_V1 if path.startswith("/v1/") else SHAPE
+    if path.startswith("/v1/"):
+        return SHAPE_OF_V1
+    return SHAPE_OF_CALLS if path.startswith("/call") else SHAPE
 
 
 @pytest.fixture

@@ -87,6 +87,7 @@ async def test_a_signature_holds_at_the_other_end(tmp_path: Path) -> None:
     from greenroom.ports.deliveries import Delivery, DeliveryState
     from greenroom.ports.store import StoredEvent
     from greenroom.service.deliveries import Deliverer
+    from greenroom.service.letters import SignedEvents
     from tests.listening import an_endpoint
 
     async with a_receiver() as app, a_relay(tmp_path) as relay:
@@ -97,7 +98,8 @@ async def test_a_signature_holds_at_the_other_end(tmp_path: Path) -> None:
             delivery = Delivery(1, "app", event, "ada", DeliveryState.WAITING, 0, 1.0, 1.0, None)
             clock = _RealClock()
             deliverer = Deliverer(None, None, clock, sender, None, [])  # type: ignore[arg-type]
-            answer, error = await deliverer._try(endpoint, delivery)
+            writer = SignedEvents(endpoint, clock)
+            answer, error = await deliverer._try(writer, delivery, await writer.write(delivery))
             assert (answer is not None and answer.status, error) == (204, None)
             await sender.close()
         assert app.taken[0].event["data"] == {"value": "42 · é"}

@@ -29,6 +29,7 @@ from greenroom.service.deliveries import (
     Deliverer,
     retry_in_s,
 )
+from greenroom.service.letters import SignedEvents
 from greenroom.service.metrics import Metrics
 from greenroom.session.model import Session
 from greenroom.store.postgres import PostgresDatabase
@@ -64,7 +65,7 @@ class Office:
             self.clock,
             sender,
             self.metrics,
-            endpoints,
+            [SignedEvents(endpoint, self.clock) for endpoint in endpoints],
             jitter=lambda: 0.5,
         )
         self._sessions: dict[str, Session] = {}
@@ -469,8 +470,9 @@ async def test_a_call_is_delivered_by_the_server_that_has_it(server: House) -> N
     async with a_receiver(verify=False) as app:
         store.deliveries.route([to(app, types=("voice.session.*",))])
         sender = HttpSender(["127.0.0.1"])
+        writers = [SignedEvents(to(app), server.clock)]
         deliverer = Deliverer(
-            store.deliveries, server.parts.hub, server.clock, sender, Metrics(), [to(app)]
+            store.deliveries, server.parts.hub, server.clock, sender, Metrics(), writers
         )
         running = asyncio.create_task(deliverer.run())
         async with httpx.AsyncClient(base_url=server.address, trust_env=False) as client:

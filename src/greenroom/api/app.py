@@ -27,6 +27,7 @@ from greenroom.api import (
     records,
     rollout,
     rooms,
+    vapi,
     voice,
     webhook,
 )
@@ -39,12 +40,14 @@ from greenroom.api.page import SecurityHeaders, install_page
 from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import Launcher
+from greenroom.ports.open_rooms import Door
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.service.assistants import Catalogue
 from greenroom.service.attendance import Attendance
 from greenroom.service.audit import Audit
 from greenroom.service.botserver import BotServer
+from greenroom.service.call_servers import CallServers
 from greenroom.service.emergency import Emergency
 from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
@@ -93,6 +96,8 @@ class Parts:
     audit: Audit
     people: People
     rates: Rates
+    call_servers: CallServers
+    call_door: Door
     hosts: Sequence[str]
     origins: Sequence[str]
     metrics_open: bool = False
@@ -113,7 +118,7 @@ def build_app(parts: Parts) -> FastAPI:
         setattr(app.state, name, getattr(parts, name))
     app.state.began_at = parts.clock.now()
     install_errors(app, parts.metrics)
-    for resource in (voice, rooms, botserver, cost, pipecat, cloud):
+    for resource in (voice, rooms, botserver, cost, pipecat, cloud, vapi):
         app.include_router(resource.router)
     for resource in (events, link, webhook, daily, health):
         app.include_router(resource.router)

@@ -29,6 +29,7 @@ from greenroom.service.metrics import Metrics
 from greenroom.service.rates import Rates
 from greenroom.session.rates import Rate
 from greenroom.wire import cloud
+from greenroom.wire.vapi import refusals as vapi
 
 log = structlog.get_logger("greenroom.api")
 
@@ -92,6 +93,8 @@ def answer_to(
     status, body = error.status, error.as_json()
     if path.startswith(cloud.PREFIX):
         status, body = cloud.refusal(error)
+    elif vapi.is_ours(path):
+        status, body = vapi.refusal(error)
     return JSONResponse(body, status_code=status, headers=headers)
 
 

@@ -29,7 +29,10 @@ from greenroom.bot.farewell import LAST_WORDS, FarewellEndFrame, leave, until_he
 from greenroom.bot.gate import Shutter, guard, hush
 from greenroom.bot.observe import TYPED
 from greenroom.bot.parts import parts_of
+from greenroom.bot.vapi import caller
 from greenroom.wire.link import BotLevel, CommandKind
+
+_NO_CALL = "this session is no VAPI call, so there is no server that has tools"
 
 WarningHandler = Callable[[float], Awaitable[None]]
 
@@ -69,6 +72,19 @@ class Attached(ABC):
         nothing; the page is told in any case. Works as a decorator.
         """
 
+    @abstractmethod
+    async def call_tool(self, name: str, arguments: dict[str, Any]) -> Any:
+        """Have the customer's server of a VAPI call do something, and wait for what it answers.
+
+        Args:
+            name: The tool's name, as that server knows it.
+            arguments: JSON values only.
+
+        Raises:
+            ToolFailed: It failed, did not answer in fifteen seconds, or there is no such server.
+            RuntimeError: This is no VAPI call.
+        """
+
 
 class Inside(Attached):
     """A bot that Greenroom started."""
@@ -83,7 +99,7 @@ class Inside(Attached):
             if isinstance(part, BaseInputTransport):
                 guard(part, self._shutter)
             elif isinstance(part, BaseOutputTransport):
-                hush(part, lambda: session.paused)
+                hush(part, lambda: session.paused or session.hushed)
         self._close("mute", session.muted)
         self._close("pause", session.paused)
         session.on_command(CommandKind.MUTE, self._mute)
@@ -91,6 +107,7 @@ class Inside(Attached):
         session.on_command(CommandKind.SAY, self._say)
         session.on_command(CommandKind.MESSAGE, self._read)
         session.on_parting(self._say_last)
+        self._caller = caller(session, worker, self)
 
     def goodbye(self, text: str) -> asyncio.Task[bool]:
         """See `Attached.goodbye`."""
@@ -111,6 +128,12 @@ class Inside(Attached):
 
         self._session.on_command(CommandKind.WARNING, warn)
         return handler
+
+    async def call_tool(self, name: str, arguments: dict[str, Any]) -> Any:
+        """See `Attached.call_tool`."""
+        if self._caller is None:
+            raise RuntimeError(_NO_CALL)
+        return await self._caller.call_tool(name, arguments)
 
     # ---- what Greenroom tells the bot
 
@@ -194,6 +217,10 @@ class Outside(Attached):
     def on_warning(self, handler: WarningHandler) -> WarningHandler:
         """Nobody limits the session."""
         return handler
+
+    async def call_tool(self, name: str, arguments: dict[str, Any]) -> Any:
+        """Nobody is called."""
+        raise RuntimeError(_NO_CALL)
 
     async def _part(self, text: str) -> bool:
         await self._worker.queue_frame(TTSSpeakFrame(text))

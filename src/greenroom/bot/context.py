@@ -24,6 +24,7 @@ class BotSession:
         people: Who is in a room that is not here, by what it calls them: their user ids. As
             Greenroom was told, some seconds late; None: nobody tells, the bot sees it itself.
         level: How much Greenroom can do with this bot, as far as it has shown.
+        hushed: Whether the bot's voice is off; it goes on, unheard.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class BotSession:
         self.paused = spec.paused
         self.people = None if spec.present is None else _people(spec.present)
         self.level = BotLevel.LAUNCHED
+        self.hushed = False
         self._report = report
         self._ephemeral = ephemeral
         self._user_present = user_present
@@ -47,6 +49,8 @@ class BotSession:
         self._handlers: dict[CommandKind, list[CommandHandler]] = {}
         self._return_handlers: list[ReturnHandler] = []
         self._parting_handlers: list[PartingHandler] = []
+        self._end_handlers: list[PartingHandler] = []
+        self._listeners: list[ReportSink] = []
 
     @property
     def user_present(self) -> bool:
@@ -64,6 +68,12 @@ class BotSession:
             TooLarge: The report does not fit into one message of the link.
         """
         self._report(kind, data)
+        for listener in self._listeners:
+            listener(kind, data)
+
+    def overhear(self, listener: ReportSink) -> None:
+        """Have `listener` called with everything that is reported; it must not block."""
+        self._listeners.append(listener)
 
     def ephemeral(self, event: str, data: dict[str, Any]) -> None:
         """Tell whoever follows the session just now something that is worthless when old.
@@ -105,6 +115,18 @@ class BotSession:
         The process ends when it returns, or when its time is up.
         """
         self._parting_handlers.append(handler)
+
+    def on_end(self, handler: PartingHandler) -> None:
+        """Have `handler` called with the reason when the session ends, whatever ends it.
+
+        The bot still runs, and goes when it returns, or a moment later.
+        """
+        self._end_handlers.append(handler)
+
+    async def end(self, reason: str) -> None:
+        """Call the handlers registered with `on_end`."""
+        for handler in self._end_handlers:
+            await handler(reason)
 
     async def part(self, reason: str) -> None:
         """Call the handlers registered with `on_parting`."""

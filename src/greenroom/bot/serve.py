@@ -20,7 +20,7 @@ from pipecat.runner.types import (
 )
 
 from greenroom.bot import load
-from greenroom.bot.context import BotSession, current, enter
+from greenroom.bot.context import BotSession, current, enter, in_session
 from greenroom.bot.link import FromGreenroom, LinkClient, LinkEnd, Reply
 from greenroom.bot.room import Room
 from greenroom.bot.trace import trace
@@ -37,6 +37,8 @@ from greenroom.wire.link import (
 )
 from greenroom.wire.process import BotSpec, ExitCode, Progress
 
+# The page of a VAPI call is told why it ends; of a polite end this is the first third.
+END_IS_TOLD_WITHIN_S = 0.2
 SESSION_ENDS_WITHIN_S = 0.4
 ROOM_CLOSES_WITHIN_S = 0.3
 LINK_FLUSHES_WITHIN_S = 1.0
@@ -69,6 +71,8 @@ EXIT_CODES = {
     Ending.LINK_REFUSED: ExitCode.LINK_REFUSED,
     Ending.LINK_LOST: ExitCode.LINK_LOST,
 }
+# Why the session ended, where nobody else has said so; see `greenroom.session.model.EndReason`.
+OWN_REASONS = {Ending.BOT_RETURNED: "bot_left", Ending.BOT_RAISED: "bot_crashed"}
 LINK_ENDINGS = {
     LinkEnd.FENCED: Ending.LINK_REFUSED,
     LinkEnd.REFUSED: Ending.LINK_REFUSED,
@@ -145,6 +149,7 @@ class Serving:
         self._offer_came = asyncio.Event()
         self._offer_answered = asyncio.Event()
         self._parting: asyncio.Task[None] | None = None
+        self._reason = ""
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
 
     def stop(self) -> None:
@@ -158,7 +163,9 @@ class Serving:
         for task in (link, session):
             task.add_done_callback(self._end_if_failed)
         try:
-            return EXIT_CODES[await self._ending]
+            ending = await self._ending
+            await self._tell_the_end(ending)
+            return EXIT_CODES[ending]
         finally:
             if self._parting is not None:
                 await _cancel(self._parting, SESSION_ENDS_WITHIN_S)
@@ -169,6 +176,19 @@ class Serving:
                 await self._link.flush(LINK_FLUSHES_WITHIN_S)
             await _cancel(link, LINK_CLOSES_WITHIN_S)
             enter(None)
+
+    async def _tell_the_end(self, ending: Ending) -> None:
+        """Whoever in the bot wants to know is told; what they do about it is bounded."""
+        if not in_session():
+            return
+        reason = self._reason or OWN_REASONS.get(ending, "")
+        try:
+            async with asyncio.timeout(END_IS_TOLD_WITHIN_S):
+                await current().end(reason)
+        except TimeoutError:
+            pass
+        except Exception:
+            logger.exception("being told of the end failed in the bot")
 
     def _end(self, ending: Ending) -> None:
         if not self._ending.done():
@@ -275,6 +295,7 @@ class Serving:
             self._link.reply(CommandDone(command_id=message.command_id))
         elif message.kind is CommandKind.END:
             self._done(message)
+            self._reason = str(message.data.get("reason", ""))
             if self._parting is None and message.data.get("within_s"):
                 self._parting = asyncio.create_task(self._part(message.data))
             else:  # at once, or asked again

@@ -18,12 +18,12 @@ from greenroom.outbound.network import (
     Resolver,
     refuse_unless_public,
 )
-from greenroom.ports.deliveries import Answer, Undelivered
+from greenroom.ports.deliveries import Address, Answer, Undelivered
 from greenroom.wire.webhooks import Endpoint
 
 TRY_WITHIN_S = 10.0
-# Nobody reads an answer's body; a short one is taken off the connection, so that it can be used
-# again, and of a long one no more than this is received.
+# A short answer is taken off the connection, so that it can be used again; of a long one no more
+# than this is received.
 MAX_ANSWER_BYTES = 64 * 1024
 CONNECTIONS = 16
 IDLE_CONNECTION_S = 30.0
@@ -70,12 +70,16 @@ class HttpSender:
             BadSetting: The address is this machine's or a private one, or its connection would
                 not be encrypted, and its host is not allowed by name.
         """
-        host = endpoint.host
+        name = f"The webhook endpoint “{endpoint.name}” (GREENROOM_WEBHOOKS or _WEBHOOK_URL)"
+        self.check_url(endpoint.url, name)
+
+    def check_url(self, url: str, name: str) -> None:
+        """As `check`; ``name``: what the address is, for the message."""
+        host = urlsplit(url).hostname or ""
         if host in self._allowed:
             return
-        name = f"The webhook endpoint “{endpoint.name}” (GREENROOM_WEBHOOKS or _WEBHOOK_URL)"
         allow = f"If that is meant, name it: GREENROOM_WEBHOOK_ALLOW={host}"
-        if urlsplit(endpoint.url).scheme != "https":
+        if urlsplit(url).scheme != "https":
             raise BadSetting(f"{name} is not https://, so anybody on the way can read it. {allow}")
         try:
             refuse_unless_public(host, [str(ipaddress.ip_address(host))])
@@ -85,26 +89,27 @@ class HttpSender:
         except AddressRefused as error:
             raise BadSetting(f"{name} is refused: {error}.") from error
 
-    async def send(self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def send(self, to: Address, headers: Mapping[str, str], body: bytes) -> Answer:
         """See `Sender.send`."""
         try:
             async with asyncio.timeout(self._within_s):
-                return await self._post(endpoint, headers, body)
+                return await self._post(to, headers, body)
         except TimeoutError as error:
             raise Undelivered(f"no answer within {self._within_s:g} s") from error
         except _FAILURES as error:
             raise Undelivered(str(error) or type(error).__name__) from error
 
-    async def _post(self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes) -> Answer:
-        pool = self._pool(endpoint.name)
+    async def _post(self, to: Address, headers: Mapping[str, str], body: bytes) -> Answer:
+        pool = self._pool(to.name)
         sent = list(headers.items())
-        async with pool.stream("POST", endpoint.url, headers=sent, content=body) as response:
-            received = 0
+        async with pool.stream("POST", to.url, headers=sent, content=body) as response:
+            received = bytearray()
             async for part in response.aiter_stream():
-                received += len(part)
-                if received > MAX_ANSWER_BYTES:
+                received += part
+                if len(received) > MAX_ANSWER_BYTES:
                     break  # leaving the block closes the connection
-            return Answer(response.status, _retry_after_s(response.headers))
+            first = bytes(received[:MAX_ANSWER_BYTES])
+            return Answer(response.status, _retry_after_s(response.headers), first)
 
     def _pool(self, name: str) -> httpcore.AsyncConnectionPool:
         if name not in self._pools:

@@ -5,10 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from greenroom.ports.store import StoredEvent
-from greenroom.wire.webhooks import Endpoint
+
+
+class Route(Protocol):
+    """Somewhere that events are delivered to, under a name of its own."""
+
+    @property
+    def name(self) -> str:
+        """Its deliveries are kept under this name."""
+        ...
+
+    def wants(self, event_type: str, body: Mapping[str, Any]) -> bool:
+        """Whether events of this type, of a session with this body, are delivered there."""
+        ...
+
+
+class Address(Protocol):
+    """Where something is posted to."""
+
+    @property
+    def name(self) -> str:
+        """Whose connections are used for it."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """The address."""
+        ...
 
 
 class DeliveryState(StrEnum):
@@ -59,7 +85,7 @@ class DeliveryStore(Protocol):
     and exists as long as anything waits in it. Every call may raise `Unavailable`.
     """
 
-    def route(self, endpoints: Sequence[Endpoint]) -> None:
+    def route(self, routes: Sequence[Route]) -> None:
         """From now on, events are delivered to these."""
         ...
 
@@ -104,10 +130,14 @@ class DeliveryStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an endpoint answered. ``retry_after_s``: when it wants the next try, if it said so."""
+    """What an endpoint answered. ``retry_after_s``: when it wants the next try, if it said so.
+
+    ``body``: the first of it, as far as it was received.
+    """
 
     status: int
     retry_after_s: float | None = None
+    body: bytes = b""
 
 
 class Undelivered(Exception):
@@ -117,7 +147,7 @@ class Undelivered(Exception):
 class Sender(Protocol):
     """Posts to endpoints. Follows no redirect, and goes only where it is allowed to."""
 
-    async def send(self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def send(self, to: Address, headers: Mapping[str, str], body: bytes) -> Answer:
         """Post once, within a bounded time.
 
         Raises:

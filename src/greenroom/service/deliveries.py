@@ -11,19 +11,15 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
 import structlog
-from standardwebhooks import Webhook
 
-from greenroom import __version__
 from greenroom.errors import Unavailable
 from greenroom.ports.clock import Clock
 from greenroom.ports.deliveries import Answer, Delivery, DeliveryStore, Sender, Undelivered
 from greenroom.ports.hub import Hub
-from greenroom.service.events import as_event
+from greenroom.service.letters import Letter, Writer
 from greenroom.service.metrics import Metrics
-from greenroom.wire.webhooks import DeliveredEvent, Endpoint, message_id
 
 log = structlog.get_logger("greenroom.deliveries")
 
@@ -49,7 +45,7 @@ class Deliverer:
     """Delivers to all endpoints.
 
     Args:
-        endpoints: The application's addresses.
+        endpoints: Whoever writes to the application's addresses, one each.
         jitter: Gives numbers from 0 to 1, so that many who failed together do not return together.
     """
 
@@ -60,7 +56,7 @@ class Deliverer:
         clock: Clock,
         sender: Sender,
         metrics: Metrics,
-        endpoints: Sequence[Endpoint],
+        endpoints: Sequence[Writer],
         *,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -85,7 +81,7 @@ class Deliverer:
         """Let go of every connection, when `run` has ended."""
         await self._sender.close()
 
-    async def _serve(self, endpoint: Endpoint) -> None:
+    async def _serve(self, endpoint: Writer) -> None:
         busy: set[str] = set()
         async with asyncio.TaskGroup() as group, self._hub.subscribe(DELIVERIES_TOPIC) as waiter:
             while True:
@@ -94,7 +90,7 @@ class Deliverer:
                     group.create_task(self._run_lane(endpoint, session_id, busy))
                 await waiter.wait(POLL_S)
 
-    async def _due(self, endpoint: Endpoint, busy: set[str]) -> list[str]:
+    async def _due(self, endpoint: Writer, busy: set[str]) -> list[str]:
         """Sessions to begin with, as many as may run. Those that run already are due, too."""
         if len(busy) >= AT_ONCE:
             return []
@@ -105,7 +101,7 @@ class Deliverer:
             return []
         return [session_id for session_id in due if session_id not in busy][: AT_ONCE - len(busy)]
 
-    async def _run_lane(self, endpoint: Endpoint, session_id: str, busy: set[str]) -> None:
+    async def _run_lane(self, endpoint: Writer, session_id: str, busy: set[str]) -> None:
         """Deliver what waits for this session, until one must be tried again or none is left."""
         try:
             while waiting := await self._store.waiting(endpoint.name, session_id, BATCH):
@@ -124,34 +120,38 @@ class Deliverer:
             busy.discard(session_id)
             self._hub.publish(DELIVERIES_TOPIC)  # there is room for another, or more to do here
 
-    async def _deliver(self, endpoint: Endpoint, delivery: Delivery) -> bool:
+    async def _deliver(self, endpoint: Writer, delivery: Delivery) -> bool:
         """Try once. False: it must wait, and its lane with it."""
+        letter = await endpoint.write(delivery)
+        if letter is None:
+            await self._store.settle(delivery.id)
+            return True
         began_at = asyncio.get_running_loop().time()
-        answer, error = await self._try(endpoint, delivery)
+        answer, error = await self._try(endpoint, delivery, letter)
         took_s = asyncio.get_running_loop().time() - began_at
         self._metrics.delivery_seconds.labels(endpoint=endpoint.name).observe(took_s)
         if error is None:
             await self._store.settle(delivery.id)
+            await endpoint.over(delivery, answer)
             self._count(endpoint, "delivered")
             lag_s = max(0.0, self._clock.now() - delivery.queued_at)
             self._metrics.delivery_lag_seconds.labels(endpoint=endpoint.name).observe(lag_s)
             return True
-        hopeless = self._is_hopeless(delivery, answer)
+        hopeless = letter.once or self._is_hopeless(delivery, answer)
         if hopeless:
             await self._bury(endpoint, delivery, error)
+            await endpoint.over(delivery, None)
         else:
             await self._postpone(endpoint, delivery, answer, error)
         self._count(endpoint, "failed")
         return hopeless
 
     async def _try(
-        self, endpoint: Endpoint, delivery: Delivery
+        self, endpoint: Writer, delivery: Delivery, letter: Letter
     ) -> tuple[Answer | None, str | None]:
         """The answer, if there was one, and what was wrong, if anything."""
-        body = _body(delivery)
         try:
-            headers = self._headers(endpoint, delivery, body)
-            answer = await self._sender.send(endpoint, headers, body.encode())
+            answer = await self._sender.send(letter.to, letter.headers, letter.body.encode())
         except Undelivered as error:
             return None, str(error)[:500]
         except Exception as error:
@@ -163,40 +163,25 @@ class Deliverer:
         no_redirect = "; redirects are not followed" if 300 <= answer.status < 400 else ""
         return answer, f"HTTP {answer.status}{no_redirect}"
 
-    def _headers(self, endpoint: Endpoint, delivery: Delivery, body: str) -> dict[str, str]:
-        sent_at = datetime.fromtimestamp(int(self._clock.now()), UTC)
-        webhook_id = message_id(delivery.event.session_id, delivery.event.seq)
-        signatures = [
-            Webhook(secret.get_secret_value()).sign(webhook_id, sent_at, body)
-            for secret in endpoint.secrets
-        ]
-        return {
-            "Content-Type": "application/json",
-            "User-Agent": f"Greenroom/{__version__}",
-            "webhook-id": webhook_id,
-            "webhook-timestamp": str(int(sent_at.timestamp())),
-            "webhook-signature": " ".join(signatures),
-        }
-
     def _is_hopeless(self, delivery: Delivery, answer: Answer | None) -> bool:
         if answer is not None and answer.status == _GONE:
             return True
         waited_s = self._clock.now() - delivery.queued_at
         return delivery.attempts + 1 >= MOST_TRIES or waited_s >= GIVE_UP_AFTER_S
 
-    async def _bury(self, endpoint: Endpoint, delivery: Delivery, error: str) -> None:
+    async def _bury(self, endpoint: Writer, delivery: Delivery, error: str) -> None:
         log.error("delivery.dead", error=error, **_ids(delivery))
         await self._store.bury(delivery.id, error)
         self._count(endpoint, "dead")
 
     async def _postpone(
-        self, endpoint: Endpoint, delivery: Delivery, answer: Answer | None, error: str
+        self, endpoint: Writer, delivery: Delivery, answer: Answer | None, error: str
     ) -> None:
         wait_s = retry_in_s(delivery.attempts, answer, self._jitter())
         log.warning("delivery.failed", error=error, retry_in_s=round(wait_s, 1), **_ids(delivery))
         await self._store.postpone(delivery, self._clock.now() + wait_s, error)
 
-    def _count(self, endpoint: Endpoint, outcome: str) -> None:
+    def _count(self, endpoint: Writer, outcome: str) -> None:
         self._metrics.deliveries.labels(endpoint=endpoint.name, outcome=outcome).inc()
 
     async def _measure(self) -> None:
@@ -220,12 +205,6 @@ class Deliverer:
             gauges.deliveries_waiting.labels(endpoint=name).set(standing.waiting if standing else 0)
             gauges.deliveries_dead.labels(endpoint=name).set(standing.dead if standing else 0)
             gauges.delivery_oldest_seconds.labels(endpoint=name).set(age_s)
-
-
-def _body(delivery: Delivery) -> str:
-    """The event as browsers see it; an application has many users, so it is told whose it is."""
-    event = as_event(delivery.event)
-    return DeliveredEvent(**dict(event), user=delivery.user_id).to_json()
 
 
 def _ids(delivery: Delivery) -> dict[str, object]:

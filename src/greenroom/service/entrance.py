@@ -13,6 +13,8 @@ from greenroom.session.deadlines import longest_life_s
 from greenroom.session.inputs import RoomReady
 from greenroom.session.model import Limits, Presence, Session, Stage
 from greenroom.wire.link import RoomKind, RoomSpec
+from greenroom.wire.vapi.calls import call_of
+from greenroom.wire.vapi.messages import SPEAKER
 
 # A token ends after the longest call that it can be for, and so never within one.
 TOKEN_SLACK_S = 60.0
@@ -90,7 +92,8 @@ class Entrance:
         until, video = self.until(session.limits), bot_has_camera(session)
         if session.bot_presence is Presence.PRESENT:
             return self._rooms.describe(session.room).model_copy(update={"video": video})
-        guest = Guest(Party.BOT, session.assistant, until, video=video)
+        name = SPEAKER if call_of(session) else session.assistant
+        guest = Guest(Party.BOT, name, until, video=video)
         return await self.let_in(session.room, guest, shape_of(session))
 
     def _guest(self, session: Session, user_id: str) -> Guest:

@@ -7,6 +7,7 @@ import hmac
 import re
 import secrets
 
+from greenroom.ports.open_rooms import open_name
 from greenroom.session.model import DEFAULT_TENANT
 from greenroom.wire.reports import webhook_secret
 
@@ -36,6 +37,10 @@ class Keyring:
         # Where there is only one tenant, rooms are called as they were before there were several.
         whose = ("room",) if tenant == DEFAULT_TENANT else ("room of", tenant)
         return f"voice-{user}-{self._digest(*whose, user_id, assistant)[:12]}"
+
+    def open_room_for(self, session_id: str) -> str:
+        """A room of one session alone, whose name is what lets people in: 128 bits of it."""
+        return open_name(self._digest("open room", session_id)[:32])
 
     def call_room(self, user_id: str, session_id: str) -> str:
         """``group-{host}-{12 hex}``: the room of one group call, and of no other."""

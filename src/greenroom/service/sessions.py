@@ -34,7 +34,7 @@ from greenroom.service.names import Keyring, digest_of
 from greenroom.service.policies import Outside, outside
 from greenroom.service.purse import Purse
 from greenroom.service.redaction import Redaction
-from greenroom.service.starting import Started, Starting, Wish, limits_for
+from greenroom.service.starting import Started, Starting, Wish, limits_for, whole_body
 from greenroom.service.tracing import ids_of
 from greenroom.service.writer import (
     DEADLINES_TOPIC,
@@ -131,6 +131,7 @@ class Sessions:
         guest: bool = False,
         wait: bool = False,
         wishes: Mapping[str, float] | None = None,
+        call: dict[str, Any] | None = None,
         group_call: GroupCall | None = None,
         overrides: Mapping[str, Any] | None = None,
     ) -> Started:
@@ -151,6 +152,7 @@ class Sessions:
                 `Limits`, up to the assistant's ceilings.
             group_call: What the group call is like that is wanted; None: a session for one.
             wait: Where there is no place, wait for one: the session is then queued.
+            call: The plan of a VAPI call; see `greenroom.wire.vapi.calls`.
             overrides: What a new session changes of its assistant's record, which has to allow it.
 
         Raises:
@@ -169,7 +171,7 @@ class Sessions:
         wish = Wish(
             user_id,
             tenant,
-            body or {},
+            whole_body(body, call),
             trace_id or secrets.token_hex(16),
             limits if wait else replace(limits, queue_s=0.0),
             guest,

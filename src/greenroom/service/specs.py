@@ -6,6 +6,7 @@ from greenroom.service.tracing import traceparent_of
 from greenroom.session.model import Session, SessionKind
 from greenroom.session.roster import people_in
 from greenroom.wire.link import Present, RoomKind, RoomSpec, SessionSpec
+from greenroom.wire.vapi.calls import for_the_bot
 
 
 def spec_of(session: Session, room: RoomSpec, *, offer_follows: bool = False) -> SessionSpec:
@@ -24,7 +25,7 @@ def spec_of(session: Session, room: RoomSpec, *, offer_follows: bool = False) ->
         offer_follows=offer_follows,
         group=session.kind is SessionKind.GROUP,
         present=None if room.kind is RoomKind.LOCAL else _present(session),
-        body=session.body,
+        body=for_the_bot(session.body),
     )
 
 

@@ -22,6 +22,7 @@ from greenroom.errors import (
     TooLarge,
 )
 from greenroom.ports.clock import Clock
+from greenroom.ports.open_rooms import Door
 from greenroom.ports.store import AlreadyLive, New, Store
 from greenroom.service.admission import Admission
 from greenroom.service.assistants import Assistant
@@ -37,6 +38,7 @@ from greenroom.session.policy import Occupancy, Place
 from greenroom.session.wishes import wished
 from greenroom.wire.assistants import as_data
 from greenroom.wire.link import MAX_SESSION_BODY_BYTES
+from greenroom.wire.vapi.messages import BODY_KEY
 
 log = structlog.get_logger("greenroom.sessions")
 
@@ -183,7 +185,14 @@ class Starting:
         """A user's own is always the same; a call's is its own: who was in another stays out."""
         if wish.group_call is not None:
             return self._keyring.call_room(wish.user_id, session_id)
+        if _door_of(wish.body) is Door.OPEN:
+            return self._keyring.open_room_for(session_id)
         return self._keyring.room_for(wish.user_id, assistant.name, wish.tenant)
+
+
+def _door_of(body: dict[str, Any]) -> Door:
+    """Who is to get into the room: a VAPI call may have one that is open."""
+    return Door((body.get(BODY_KEY) or {}).get("door", Door.PRIVATE))
 
 
 def limits_for(
@@ -196,6 +205,18 @@ def limits_for(
     """
     limits = wished(assistant.limits, assistant.most, wishes)
     return replace(limits, persistence_s=min(limits.persistence_s, most_persistence_s))
+
+
+def whole_body(body: dict[str, Any] | None, call: dict[str, Any] | None) -> dict[str, Any]:
+    """What a session keeps of a start: what the bot is to know, and of a VAPI call its plan.
+
+    Raises:
+        BadRequest: Somebody else's body has the key of such a call: it says where messages go, and
+            is read by the one door that checks it.
+    """
+    if BODY_KEY in (body or {}):
+        raise BadRequest(f"“body.{BODY_KEY}” is kept for VAPI's calls.", field=f"body.{BODY_KEY}")
+    return {**(body or {}), **({BODY_KEY: call} if call is not None else {})}
 
 
 def _check_body(body: dict[str, Any]) -> None:

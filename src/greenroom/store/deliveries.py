@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -19,11 +19,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from greenroom.ports.deliveries import Delivery, DeliveryState, Standing
+from greenroom.ports.deliveries import Delivery, DeliveryState, Route, Standing
 from greenroom.ports.store import StoredEvent
 from greenroom.store import tables as t
 from greenroom.store.transactions import Transactions
-from greenroom.wire.webhooks import Endpoint
 
 _d, _lanes = t.deliveries.c, t.delivery_lanes.c
 _IS_WAITING = _d.state == DeliveryState.WAITING.value
@@ -38,19 +37,24 @@ class SqlDeliveries:
 
     def __init__(self, db: Transactions) -> None:
         self._db = db
-        self._endpoints: Sequence[Endpoint] = ()
+        self._routes: Sequence[Route] = ()
 
-    def route(self, endpoints: Sequence[Endpoint]) -> None:
+    def route(self, routes: Sequence[Route]) -> None:
         """See `DeliveryStore.route`."""
-        self._endpoints = tuple(endpoints)
+        self._routes = tuple(routes)
 
-    def add(self, db: Connection, events: Sequence[dict[str, Any]]) -> None:
-        """Within the transaction that stores these events (rows): what is to be delivered."""
+    def add(
+        self, db: Connection, events: Sequence[dict[str, Any]], body: Mapping[str, Any]
+    ) -> None:
+        """Within the transaction that stores these events (rows): what is to be delivered.
+
+        ``body``: their session's.
+        """
         rows = [
-            _new(endpoint.name, event)
-            for endpoint in self._endpoints
+            _new(route.name, event)
+            for route in self._routes
             for event in events
-            if endpoint.wants(event["type"])
+            if route.wants(event["type"], body)
         ]
         if not rows:
             return

@@ -207,7 +207,7 @@ class SqlStore:
                 for n, e in enumerate(events, start=seq + 1)
             ]
             db.execute(insert(t.events), rows)
-            self.deliveries.add(db, rows)
+            self.deliveries.add(db, rows, session.body)
         if effects:
             common = {"session_id": session.id, "attempts": 0, "due_at": now, "state": "pending"}
             pending = [{**common, "kind": e.kind.value, "payload": e.payload} for e in effects]

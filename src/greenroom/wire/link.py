@@ -74,6 +74,7 @@ class CommandKind(StrEnum):
     PRESENCE = "presence"  # {present: [{participant, userId}], came?, first?: bool}: who is in a
     # room that is not here; came: who has just come; first: greet them, they were never here before
     WARNING = "warning"  # {ends_in_s}: the hard limit is near; a bot that speaks may say so
+    TOOL_RESULTS = "tool_results"  # {results}: what a VAPI call's server answered to tool calls
 
 
 class IceServer(WireModel):

@@ -5,7 +5,7 @@ Not part of the schema that browsers are built from: no page asks any of this.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -13,6 +13,8 @@ from greenroom.wire.base import WireModel
 from greenroom.wire.events import CostData
 
 MAX_NOTE_CHARS = 300
+# As large as the database counts.
+DeliveryId = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class ReasonBody(WireModel):
@@ -144,7 +146,7 @@ MAX_REPLAYED_IDS = 1_000
 class ReplayBody(WireModel):
     """Which deliveries to try again: those of ``ids``, or ``all`` (of an ``endpoint``)."""
 
-    ids: list[int] = Field(default_factory=list, max_length=MAX_REPLAYED_IDS)
+    ids: list[DeliveryId] = Field(default_factory=list, max_length=MAX_REPLAYED_IDS)
     all: bool = False
     endpoint: str | None = Field(default=None, max_length=64)
 

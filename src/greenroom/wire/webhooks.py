@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlsplit
@@ -81,8 +82,8 @@ class Endpoint(BaseModel):
         """The host's name or address, in lower case."""
         return urlsplit(self.url).hostname or ""
 
-    def wants(self, event_type: str) -> bool:
-        """Whether events of this type are delivered here."""
+    def wants(self, event_type: str, body: Mapping[str, Any] | None = None) -> bool:
+        """Whether events of this type are delivered here, of whichever session."""
         return any(fnmatchcase(event_type, pattern) for pattern in self.types)
 
 

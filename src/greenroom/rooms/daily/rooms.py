@@ -17,6 +17,7 @@ import structlog
 
 from greenroom.errors import RoomNotPrivate, RoomsUnavailable
 from greenroom.ports.clock import Clock
+from greenroom.ports.open_rooms import Door, door_of
 from greenroom.ports.rooms import FOR_TWO, Guest, Occupant, Party, Ready, Shape
 from greenroom.rooms.daily import tokens
 from greenroom.rooms.daily.client import DailyClient, NotThere, Rejected, domain_of
@@ -94,7 +95,7 @@ class DailyRooms:
             made = await self._created(name, wanted)
             room = made or await self._found(name, wanted)
             if room is not None:
-                _check_private(room)
+                _check_door(name, room)
                 now = self._clock.now()
                 self._exp[name] = float(room["config"].get("exp") or exp)
                 self._ready_at[name] = now
@@ -103,29 +104,29 @@ class DailyRooms:
 
     async def _created(self, name: str, wanted: dict[str, Any]) -> dict[str, Any] | None:
         """The new room; None: there is one, of ours or of whoever was faster."""
-        body = {"name": name, "privacy": "private", "properties": wanted}
+        body = {"name": name, "privacy": _privacy(name), "properties": wanted}
         try:
             room: dict[str, Any] = await self._client.post("/rooms", body)
         except Rejected as rejected:
             # Daily has no code of its own for it; the look that follows decides.
             if "exist" not in rejected.info:
-                log.warning("room.rejected", room=name, info=rejected.info)
+                log.warning("room.rejected", room=_shown(name), info=rejected.info)
                 raise
             return None
         self._made.add(name)
-        log.info("room.made", room=name)
+        log.info("room.made", room=_shown(name))
         return room
 
     async def _found(self, name: str, wanted: dict[str, Any]) -> dict[str, Any] | None:
         """The room that is there, made like ours if it is not; None: it is gone again."""
         try:
             room: dict[str, Any] = await self._client.get(f"/rooms/{name}")
-            public = room.get("privacy") != "private"
+            public = room.get("privacy") != _privacy(name)
             if public:
-                log.warning("room.was_public", room=name)
+                log.warning("room.was_public", room=_shown(name))
             lasts = float(room.get("config", {}).get("exp") or 0) - self._clock.now()
             if public or differs(room, wanted) or lasts < AHEAD_S / 2:
-                changed = {"privacy": "private", "properties": changes(room, wanted)}
+                changed = {"privacy": _privacy(name), "properties": changes(room, wanted)}
                 room = await self._client.post(f"/rooms/{name}", changed)
             if public:
                 await self._put_strangers_out(name)
@@ -220,8 +221,9 @@ class DailyRooms:
         return tokens.user_id_of(name, guest.party, guest.person)
 
     def party_of(self, name: str, user_id: str) -> Party | None:
-        """See `Rooms.party_of`."""
-        return tokens.party_of(name, user_id)
+        """See `Rooms.party_of`: in an open room the user is whoever is not the bot."""
+        known = tokens.party_of(name, user_id)
+        return Party.USER if known is None and door_of(name) is Door.OPEN else known
 
     # ---- closing
 
@@ -257,6 +259,16 @@ class DailyRooms:
         return self._locks.setdefault(name, asyncio.Lock())
 
 
-def _check_private(room: dict[str, Any]) -> None:
-    if room.get("privacy") != "private":
+def _privacy(name: str) -> str:
+    """Daily's word for who gets in."""
+    return "public" if door_of(name) is Door.OPEN else "private"
+
+
+def _shown(name: str) -> str:
+    """A room's name for the log: that of an open one lets people in."""
+    return name if door_of(name) is Door.PRIVATE else f"{name[:9]}…"
+
+
+def _check_door(name: str, room: dict[str, Any]) -> None:
+    if room.get("privacy") != "private" and door_of(name) is Door.PRIVATE:
         raise RoomNotPrivate("The room is public, and cannot be made private. Nobody is let in.")
