@@ -162,6 +162,12 @@ def test_who_would_wait_is_put_back_in_line_when_there_is_no_place_after_all() -
     assert too_late.session.reason is EndReason.BUSY
 
 
+def test_a_clock_that_is_set_back_while_somebody_waits_again_bills_no_time_twice() -> None:
+    back = transition(opened(Limits(queue_s=300.0)).session, i.NoPlace(None), NOW + 5).session
+    let_in = transition(back, i.LetIn(), NOW - 7_200).session
+    assert let_in.meter.at == NOW + 5
+
+
 @pytest.mark.parametrize(("again_in_s", "over"), [(2.0, False), (29.0, True), (None, True)])
 def test_who_would_not_wait_is_refused_once_it_is_asked_no_more(
     again_in_s: float | None, over: bool

@@ -36,7 +36,8 @@ def metered(before: Session, after: Session, now: float) -> Session:
     """``after`` with the time until now on its bill, at the price of what ``before`` was."""
     items = billed_time(before.stage, paused=before.is_paused)
     if not items:  # it waited for nothing; from now on something may run
-        return replace(after, meter=replace(after.meter, at=now))
+        at = after.meter.at  # ahead of now if it ran before, and the clock was set back since
+        return replace(after, meter=replace(after.meter, at=now if at is None else max(now, at)))
     meter = timed(after.meter, items, now, longest_life_s(after.limits))
     return replace(after, meter=meter)
 
