@@ -14,7 +14,6 @@ from greenroom.service.sessions import Sessions
 from greenroom.service.tracing import ids_of
 from greenroom.session.inputs import Pause, Resume
 from greenroom.session.model import PauseCause, Session, SessionKind
-from greenroom.session.roster import in_call
 
 log = structlog.get_logger("greenroom.exclusion")
 
@@ -39,11 +38,10 @@ class Exclusion:
         Raises:
             Unavailable: The store is away; it may be asked again.
         """
-        busy = await self._is_in_a_call(user_id, tenant)
         for session in await self._store.live_of_user(user_id, tenant):
             if session.kind is not SessionKind.VOICE:
                 continue
-            if busy:
+            if await self._sessions.is_in_a_call(session):
                 await self._pause(session)
             elif PauseCause.GROUP_CALL in session.pause_causes:
                 log.info("session.given_back", **ids_of(session))
@@ -55,7 +53,7 @@ class Exclusion:
         Raises:
             Unavailable: The store is away.
         """
-        if await self._is_in_a_call(session.user_id, session.tenant):
+        if await self._sessions.is_in_a_call(session):
             await self._pause(session)
 
     async def _pause(self, session: Session) -> None:
@@ -63,6 +61,3 @@ class Exclusion:
             log.info("session.kept_back", **ids_of(session))
             self._metrics.pauses.labels(cause=PauseCause.GROUP_CALL.value).inc()
             await self._sessions.apply(session.id, Pause(PauseCause.GROUP_CALL))
-
-    async def _is_in_a_call(self, user_id: str, tenant: str) -> bool:
-        return any(user_id in in_call(call) for call in await self._store.group_calls(tenant))

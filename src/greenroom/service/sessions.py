@@ -55,6 +55,7 @@ from greenroom.session.model import (
     SessionKind,
     Stage,
 )
+from greenroom.session.roster import in_call
 from greenroom.wire.http import TICKET_LIFETIME_S
 from greenroom.wire.link import Answer, Candidates, Offer
 from greenroom.wire.messages import sentence_for
@@ -343,12 +344,24 @@ class Sessions:
         paused: bool,
         tenant: str = DEFAULT_TENANT,
     ) -> Session:
-        """Let a cause to pause appear, or lift it; the others stay as they are."""
+        """Let a cause to pause appear, or lift it; the others stay as they are.
+
+        As long as the user is in a group call of ours, nobody lifts that cause: the record wins.
+        """
         session = await self.get(session_id, user_id, tenant=tenant)
+        lifts_call = cause is PauseCause.GROUP_CALL and not paused
+        if lifts_call and await self.is_in_a_call(session):
+            log.info("resume.in_a_call", **ids_of(session))
+            return session
         if paused:
             self._metrics.pauses.labels(cause=cause.value).inc()
         command = i.Pause(cause) if paused else i.Resume(cause)
         return await self._obey(session_id, command, session)
+
+    async def is_in_a_call(self, session: Session) -> bool:
+        """Whether a session's user is in a group call of ours now, or about to be."""
+        calls = await self._store.group_calls(session.tenant)
+        return any(session.user_id in in_call(call) for call in calls)
 
     async def message(
         self, session_id: str, user_id: str, text: str, *, tenant: str = DEFAULT_TENANT
