@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import pkgutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,9 +19,8 @@ Redact = Callable[[str], str]
 
 # Instead of words that the hook has failed on: they might be the very ones.
 WITHHELD = "[withheld]"
-_OF_PEOPLE = (EventType.TRANSCRIPT.value, EventType.BOT_UNKNOWN.value)
-# Names of things in an event's data, which is the application's otherwise.
-_NO_WORDS = ("role", "kind")
+# What of our own events' data is no words. In an application's every text may be somebody's.
+_NO_WORDS = {EventType.TRANSCRIPT.value: "role", EventType.BOT_UNKNOWN.value: "kind"}
 
 
 class Redaction:
@@ -43,13 +42,15 @@ class Redaction:
         if self._redact is None:
             return events
         return [
-            NewEvent(event.type, self._data(event.data)) if _may_hold_words(event) else event
+            NewEvent(event.type, self._data(event)) if _may_hold_words(event) else event
             for event in events
         ]
 
-    def _data(self, data: dict[str, Any]) -> dict[str, Any]:
+    def _data(self, event: NewEvent) -> dict[str, Any]:
+        no_words = _NO_WORDS.get(event.type)
         return {
-            name: value if name in _NO_WORDS else self._value(value) for name, value in data.items()
+            name: value if name == no_words else self._value(value)
+            for name, value in event.data.items()
         }
 
     def _value(self, value: Any) -> Any:
@@ -83,9 +84,8 @@ def redaction_by(name: str | None) -> Redaction:
     """
     if not name:
         return Redaction()
-    module, _, function = name.partition(":")
     try:
-        found = getattr(importlib.import_module(module), function)
+        found = pkgutil.resolve_name(name)
     except (ImportError, AttributeError, ValueError) as error:
         raise BadSetting(
             f"GREENROOM_REDACT is {name}, which cannot be imported ({error}). It names a function "
@@ -97,4 +97,4 @@ def redaction_by(name: str | None) -> Redaction:
 
 
 def _may_hold_words(event: NewEvent) -> bool:
-    return event.type in _OF_PEOPLE or event.type.startswith(APP_PREFIXES)
+    return event.type in _NO_WORDS or event.type.startswith(APP_PREFIXES)

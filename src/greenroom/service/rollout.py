@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
+import pkgutil
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from statistics import fmean, quantiles
@@ -190,9 +190,8 @@ def flags_by(name: str | None) -> FeatureProvider | None:
     """
     if not name:
         return None
-    module, _, attribute = name.partition(":")
     try:
-        made = getattr(importlib.import_module(module), attribute)()
+        made = pkgutil.resolve_name(name)()
     except Exception as error:
         raise BadSetting(
             f"GREENROOM_FLAGS is {name}, which makes no OpenFeature provider "
