@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request
 
 from greenroom.api.description import BY_THE_OPERATORS_DOOR, refusals
-from greenroom.api.doors import operator_of
+from greenroom.api.doors import operator_with
 from greenroom.assistants.records import parse
 from greenroom.errors import BadRecord, Conflict, NotFound, RecordConflict
 from greenroom.ports.assistants import Source, Version
@@ -27,11 +27,7 @@ def _records(request: Request) -> Versions:
     return records
 
 
-async def _editor(request: Request) -> Actor:
-    return await operator_of(request, Scope.ASSISTANTS)
-
-
-Editor = Annotated[Actor, Depends(_editor)]
+Editor = Annotated[Actor, Depends(operator_with(Scope.ASSISTANTS))]
 VersionsDep = Annotated[Versions, Depends(_records)]
 Name = Annotated[str, Path(max_length=MAX_NAME_CHARS)]
 Number = Annotated[int, Path(ge=1, le=w.MOST_VERSIONS)]

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from greenroom.api.description import BY_THE_OPERATORS_DOOR, refusals
-from greenroom.api.doors import operator_of
+from greenroom.api.doors import operator_with
 from greenroom.api.operators import AuditDep
 from greenroom.errors import BadRequest
 from greenroom.ports.audit import Act, Actor
@@ -25,11 +25,7 @@ router = APIRouter(prefix="/api/operator/deliveries", tags=["operators"])
 MOST_LINES = 1_000
 
 
-async def _looks_after_deliveries(request: Request) -> Actor:
-    return await operator_of(request, Scope.DELIVERIES)
-
-
-Operator = Annotated[Actor, Depends(_looks_after_deliveries)]
+Operator = Annotated[Actor, Depends(operator_with(Scope.DELIVERIES))]
 
 
 @router.get("", responses=refusals(*BY_THE_OPERATORS_DOOR))

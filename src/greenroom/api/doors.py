@@ -287,12 +287,16 @@ async def operator_of(request: Request, *scopes: Scope) -> Actor:
     return Actor(ActorKind.KEY, key.name, address_of(request))
 
 
-async def current_operator(request: Request) -> Actor:
-    """Dependency: the operator who is asking."""
-    return await operator_of(request, Scope.OPERATE)
+def operator_with(scope: Scope) -> Callable[[Request], Awaitable[Actor]]:
+    """Dependency: the operator who is asking, or a server whose key may do this."""
+
+    async def enter(request: Request) -> Actor:
+        return await operator_of(request, scope)
+
+    return enter
 
 
-Operator = Annotated[Actor, Depends(current_operator)]
+Operator = Annotated[Actor, Depends(operator_with(Scope.OPERATE))]
 
 
 # ---- where they come from

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from greenroom.api import doors
 from greenroom.api.description import BY_A_DOOR, BY_THE_OPERATORS_DOOR, refusals
-from greenroom.api.doors import operator_of, server_with, tenant_for
+from greenroom.api.doors import operator_with, server_with, tenant_for
 from greenroom.api.identity import Asking
 from greenroom.errors import NotFound
 from greenroom.ports.audit import Actor
@@ -32,13 +32,9 @@ def _rolling_out(request: Request) -> RollingOut:
     return rolling_out
 
 
-async def _reader(request: Request) -> Actor:
-    return await operator_of(request, Scope.ASSISTANTS)
-
-
 RolloutDep = Annotated[RollingOut, Depends(_rolling_out)]
 Asks = Annotated[Asking, Depends(doors.through(doors.DECIDE), scope="function")]
-Reader = Annotated[Actor, Depends(_reader)]
+Reader = Annotated[Actor, Depends(operator_with(Scope.ASSISTANTS))]
 Teller = Annotated[ApiKey, Depends(server_with(Scope.OUTCOMES))]
 
 

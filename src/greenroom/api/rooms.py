@@ -15,7 +15,7 @@ from greenroom.errors import Conflict, ForeignRoom, Halted, NotFound
 from greenroom.service.own_rooms import Owner, OwnRooms
 from greenroom.service.sessions import Sessions
 from greenroom.wire import botserver as w
-from greenroom.wire.translate import rfc3339
+from greenroom.wire.translate import rfc3339_or_none
 
 # A bare POST needs no body, and so no leave of the browser.
 router = APIRouter(
@@ -58,7 +58,7 @@ async def open_room(
         room_name=opened.spec.name,
         token=opened.spec.token,
         reused=opened.reused,
-        expires_at=rfc3339(opened.until) if opened.until is not None else None,
+        expires_at=rfc3339_or_none(opened.until),
         ice_servers=opened.spec.ice_servers,
     )
 

@@ -15,7 +15,7 @@ from greenroom.ports.keys import ApiKey, KeyStore
 from greenroom.service.audit import Audit
 from greenroom.service.names import digest_of, new_id
 from greenroom.wire.keys import KEY_PREFIX, OF_THE_WHOLE_HOUSE, KeyLine, Scope
-from greenroom.wire.translate import rfc3339
+from greenroom.wire.translate import rfc3339, rfc3339_or_none
 
 log = structlog.get_logger("greenroom.keys")
 
@@ -134,9 +134,9 @@ def key_line(key: ApiKey, now: float) -> KeyLine:
         tenant=key.tenant,
         created_at=rfc3339(key.created_at),
         created_by=key.created_by,
-        expires_at=rfc3339(key.expires_at) if key.expires_at is not None else None,
-        revoked_at=rfc3339(key.revoked_at) if key.revoked_at is not None else None,
-        last_used_at=rfc3339(key.last_used_at) if key.last_used_at is not None else None,
+        expires_at=rfc3339_or_none(key.expires_at),
+        revoked_at=rfc3339_or_none(key.revoked_at),
+        last_used_at=rfc3339_or_none(key.last_used_at),
         good=key.is_good(now),
     )
 

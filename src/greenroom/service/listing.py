@@ -20,7 +20,7 @@ from greenroom.wire.operators import (
     SessionLines,
 )
 from greenroom.wire.status import shown_status
-from greenroom.wire.translate import rfc3339
+from greenroom.wire.translate import rfc3339, rfc3339_or_none
 
 _END_NOTHING = (DeadlineKind.WARNING, DeadlineKind.METER)
 
@@ -100,7 +100,7 @@ def deliveries_of(found: Sequence[Delivery], standings: Sequence[Standing]) -> D
             endpoint=standing.endpoint,
             waiting=standing.waiting,
             dead=standing.dead,
-            oldest=rfc3339(standing.oldest_at) if standing.oldest_at is not None else None,
+            oldest=rfc3339_or_none(standing.oldest_at),
         )
         for standing in standings
     ]
@@ -118,6 +118,6 @@ def _delivery(delivery: Delivery) -> DeliveryLine:
         endpoint=delivery.endpoint,
         state=delivery.state.value,
         attempts=delivery.attempts,
-        next_try=rfc3339(delivery.due_at) if delivery.due_at is not None else None,
+        next_try=rfc3339_or_none(delivery.due_at),
         error=delivery.error,
     )

@@ -15,11 +15,10 @@ from greenroom.errors import (
     BadRequest,
     BotSilent,
     Forbidden,
+    GreenroomError,
     LaunchFailed,
     NotFound,
     OfferConflict,
-    SessionEnded,
-    StillQueued,
 )
 from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
@@ -46,7 +45,7 @@ from greenroom.service.writer import (
 from greenroom.session import inputs as i
 from greenroom.session.facts import Change, Outcome
 from greenroom.session.group import GroupCall
-from greenroom.session.lifecycle import CLOCK_SLACK_S
+from greenroom.session.lifecycle import CLOCK_SLACK_S, refusal_of
 from greenroom.session.model import (
     DEFAULT_TENANT,
     EndReason,
@@ -265,10 +264,8 @@ class Sessions:
     ) -> None:
         """Pass further ICE candidates on to the bot."""
         session = await self.get(session_id, user_id, tenant=tenant)
-        if session.stage is Stage.QUEUED:
-            raise _still_queued(session)
-        if not session.stage.is_live:
-            raise SessionEnded("This session is over. Start a new one.", session=session_id)
+        if session.stage is Stage.QUEUED or not session.stage.is_live:
+            raise refusal_of(session)
         link = await self._linked(session)
         await outside(Outside.TRICKLE, lambda: link.trickle(candidates))
 
@@ -280,7 +277,7 @@ class Sessions:
                 if link is not None:
                     return link
                 if session.stage is Stage.QUEUED:
-                    raise _still_queued(session)
+                    raise refusal_of(session)
                 if not session.stage.is_live:
                     raise _why_it_failed(session)
                 if self._clock.now() >= give_up_at:
@@ -454,12 +451,7 @@ class Sessions:
         self._writer.announce(before, change, at)
 
 
-def _still_queued(session: Session) -> StillQueued:
-    place = session.queue_position
-    return StillQueued("You are still waiting for a place.", session=session.id, position=place)
-
-
-def _why_it_failed(session: Session) -> LaunchFailed | SessionEnded | AgentsFull:
+def _why_it_failed(session: Session) -> GreenroomError:
     if session.reason is EndReason.BUSY:
         return AgentsFull(sentence_for(EndReason.BUSY), retry_after_s=BUSY_AGAIN_S)
     failures = (EndReason.LAUNCH_FAILED, EndReason.BOT_NEVER_JOINED, EndReason.BOT_CRASHED)
@@ -467,4 +459,4 @@ def _why_it_failed(session: Session) -> LaunchFailed | SessionEnded | AgentsFull
         return LaunchFailed(
             sentence_for(session.reason), session=session.id, reason=session.reason.value
         )
-    return SessionEnded("This session is over. Start a new one.", session=session.id)
+    return refusal_of(session)

@@ -14,7 +14,7 @@ from greenroom.ports.audit import Act, Actor
 from greenroom.service.assistants import Bounds
 from greenroom.service.audit import Audit
 from greenroom.wire.assistants import AssistantRecord, as_data
-from greenroom.wire.translate import rfc3339
+from greenroom.wire.translate import rfc3339, rfc3339_or_none
 from greenroom.wire.versions import AssistantLine, VersionLine
 
 log = structlog.get_logger("greenroom.assistants")
@@ -202,7 +202,7 @@ def line_of(standing: Standing) -> AssistantLine:
         published=standing.published,
         created_at=rfc3339(standing.created_at),
         updated_at=rfc3339(standing.updated_at),
-        killed_at=rfc3339(standing.killed_at) if standing.killed_at is not None else None,
+        killed_at=rfc3339_or_none(standing.killed_at),
         kill_reason=standing.kill_reason or None,
     )
 
@@ -214,7 +214,7 @@ def version_line(version: Version) -> VersionLine:
         source=version.source,
         created_at=rfc3339(version.created_at),
         created_by=version.created_by,
-        published_at=rfc3339(version.published_at) if version.published_at is not None else None,
+        published_at=rfc3339_or_none(version.published_at),
     )
 
 

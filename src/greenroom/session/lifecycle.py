@@ -108,7 +108,7 @@ def transition(session: Session, event: i.Input, now: float) -> f.Change:
     content = event.report if isinstance(event, i.Reported | i.Seen) else event
     match RESPONSES[session.stage, type(content)]:
         case Response.REFUSE:
-            raise _refusal(session)
+            raise refusal_of(session)
         case Response.IGNORE:
             return f.Change(_counted(session, event), outcome=_why_ignored(content))
         case Response.ACT:
@@ -123,7 +123,8 @@ def transition(session: Session, event: i.Input, now: float) -> f.Change:
     return _finished(session, draft, now)
 
 
-def _refusal(session: Session) -> SessionEnded | NotActive | StillQueued:
+def refusal_of(session: Session) -> SessionEnded | NotActive | StillQueued:
+    """Why a session takes nothing that needs somebody to be there: as its stage says."""
     if session.stage is Stage.QUEUED:
         return StillQueued(
             "You are still waiting for a place.",

@@ -42,6 +42,11 @@ def rfc3339(at_s: float) -> str:
     return f"{_rfc3339_second(second_s + more_s)}.{us // 1000:03d}Z"
 
 
+def rfc3339_or_none(at_s: float | None) -> str | None:
+    """As `rfc3339`, of what may not have been yet."""
+    return None if at_s is None else rfc3339(at_s)
+
+
 @lru_cache(maxsize=64)
 def _rfc3339_second(at_s: int) -> str:
     """Most events are of this very second, and to write a date costs more than all the rest."""
