@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from greenroom.ports.store import StoredEvent, Total
+from greenroom.ports.store import StoredEvent
 from greenroom.session.model import Session
 
 
@@ -45,10 +45,6 @@ class Records(Protocol):
         self, user_id: str, tenant: str, *, after: str | None, limit: int
     ) -> list[Session]:
         """A user's sessions by id, beginning after an id; at most ``limit``."""
-        ...
-
-    async def spent_of(self, user_id: str, tenant: str) -> list[Total]:
-        """What a user's sessions cost: by day (the name) and component."""
         ...
 
     async def erase_user(self, user_id: str, tenant: str, alias: str, now: float) -> Erased:

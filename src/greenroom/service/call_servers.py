@@ -18,6 +18,7 @@ import structlog
 from greenroom.errors import BadRequest, NotFound, Unavailable
 from greenroom.ports.deliveries import Answer, Delivery
 from greenroom.ports.store import Store, StoredEvent
+from greenroom.service.events import events_of
 from greenroom.service.letters import USER_AGENT, Letter
 from greenroom.service.links import Links
 from greenroom.service.policies import POLICIES, Outside, outside
@@ -29,8 +30,6 @@ from greenroom.wire.vapi.reports import Lane, is_told, server_message
 from greenroom.wire.webhooks import message_id
 
 log = structlog.get_logger("greenroom.call_servers")
-
-READ_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +137,11 @@ class CallMessages:
         session = await self._store.get(event.session_id)
         lane = self._route.lane
         server = self._servers.of(session, self._route)
+        if server is None:
+            return None
         before = await everything_told(self._store, event.session_id, event.seq - 1)
         told = server_message(lane, session, event, before)
-        if server is None or told is None:
+        if told is None:
             return None
         headers = {
             "Content-Type": "application/json",
@@ -177,15 +178,8 @@ class CallMessages:
 async def everything_told(
     store: Store, session_id: str, up_to: int | None = None
 ) -> list[StoredEvent]:
-    """A session's events from the first on; ``up_to``: the number of the last that is wanted."""
-    found: list[StoredEvent] = []
-    while up_to is None or len(found) < up_to:
-        most = READ_AT_ONCE if up_to is None else min(READ_AT_ONCE, up_to - len(found))
-        more = await store.events_after(session_id, len(found), most)
-        if not more:
-            break
-        found += more
-    return found
+    """A session's events; see `events_of`."""
+    return [event async for event in events_of(store, session_id, up_to)]
 
 
 def _results(calls: list[dict[str, Any]], answer: Answer | None) -> list[dict[str, Any]]:

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
 from greenroom.errors import BadRequest
 from greenroom.ports.hub import Word
-from greenroom.ports.store import NewEvent, StoredEvent
+from greenroom.ports.store import NewEvent, Store, StoredEvent
 from greenroom.wire.events import AudioLevelData, EphemeralEvent, EphemeralType, Event
 from greenroom.wire.http import EphemeralMessage, EventMessage
 from greenroom.wire.link import MAX_EPHEMERAL_BYTES, Ephemeral
 from greenroom.wire.translate import APP_PREFIXES, rfc3339
+
+# So many are read at once.
+PAGE = 500
+
+
+async def events_of(
+    store: Store, session_id: str, up_to: int | None = None
+) -> AsyncIterator[StoredEvent]:
+    """A session's events from the first on, a page at a time.
+
+    Args:
+        store: Where they are.
+        session_id: Whose.
+        up_to: The number of the last that is wanted; None: all there are.
+    """
+    seq = 0
+    while up_to is None or seq < up_to:
+        most = PAGE if up_to is None else min(PAGE, up_to - seq)
+        page = await store.events_after(session_id, seq, most)
+        if not page:
+            return
+        for event in page:
+            yield event
+        seq = page[-1].seq
 
 
 def as_event(stored: StoredEvent) -> Event:

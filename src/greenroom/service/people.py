@@ -9,21 +9,23 @@ import structlog
 from greenroom.errors import Conflict
 from greenroom.ports.clock import Clock
 from greenroom.ports.records import Erased, StillLive
-from greenroom.ports.store import Store, StoredEvent
-from greenroom.service.events import as_event
+from greenroom.ports.store import SpendBy, Store, StoredEvent
+from greenroom.service.events import as_event, events_of
 from greenroom.service.names import Keyring
 from greenroom.session.cost import cost_of
 from greenroom.session.model import Session
 from greenroom.session.prices import usd
 from greenroom.wire import records as w
 from greenroom.wire.events import TranscriptData
-from greenroom.wire.translate import rfc3339
+from greenroom.wire.translate import rfc3339, rfc3339_or_none
 
 log = structlog.get_logger("greenroom.people")
 
 # A conversation of hours has a few thousand sentences.
 MOST_LINES = 10_000
 _PAGE = 200
+# Days are compared as texts.
+_ALL_DAYS = ("0000-01-01", "9999-12-31")
 
 
 class People:
@@ -48,7 +50,7 @@ class People:
             session_id=session.id,
             assistant=session.assistant,
             started_at=rfc3339(session.created_at),
-            ended_at=_time(session.ended_at),
+            ended_at=rfc3339_or_none(session.ended_at),
             lines=lines,
             more=len(found) > MOST_LINES,
         )
@@ -67,9 +69,10 @@ class People:
         yield w.UserRecord(user_id=user_id, tenant=tenant, exported_at=now)
         async for session in self._sessions(user_id, tenant):
             yield _session_record(session)
-            async for event in self._events(session.id):
+            async for event in events_of(self._store, session.id):
                 yield w.EventRecord(event=as_event(event))
-        for total in await self._store.records.spent_of(user_id, tenant):
+        whose = {"user_id": user_id, "tenant": tenant}
+        for total in await self._store.totals(SpendBy.DAY, *_ALL_DAYS, **whose):
             yield w.SpendRecord(day=total.name, component=total.component, usd=usd(total.micro_usd))
 
     def alias_of(self, user_id: str, tenant: str) -> str:
@@ -102,13 +105,6 @@ class People:
                 yield session
             after = page[-1].id
 
-    async def _events(self, session_id: str) -> AsyncIterator[StoredEvent]:
-        seq = 0
-        while page := await self._store.events_after(session_id, seq, _PAGE):
-            for event in page:
-                yield event
-            seq = page[-1].seq
-
 
 def _note(alias: str, erased: Erased) -> None:
     log.info("user.erased", alias=alias, sessions=erased.sessions, events=erased.events)
@@ -136,13 +132,9 @@ def _session_record(session: Session) -> w.SessionRecord:
         room=session.room,
         stage=session.stage.value,
         started_at=rfc3339(session.created_at),
-        active_at=_time(session.active_at),
-        ended_at=_time(session.ended_at),
+        active_at=rfc3339_or_none(session.active_at),
+        ended_at=rfc3339_or_none(session.ended_at),
         reason=session.reason.value if session.reason else None,
         body=session.body,
         cost_usd=usd(cost_of(session).micro_usd),
     )
-
-
-def _time(at: float | None) -> str | None:
-    return rfc3339(at) if at is not None else None

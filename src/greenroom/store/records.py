@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, func, select, update
 
 from greenroom.ports.records import Erased, StillLive
-from greenroom.ports.store import StoredEvent, Total
+from greenroom.ports.store import StoredEvent
 from greenroom.session.model import Session
+from greenroom.store import spend
 from greenroom.store import tables as t
 from greenroom.store.rows import from_row
 from greenroom.store.transactions import Transactions
@@ -18,7 +19,6 @@ from greenroom.wire.events import EventType
 _s = t.sessions.c
 # Everything that hangs on a session. Its deliveries go with its events.
 _OF_A_SESSION = (t.tickets, t.delivery_lanes, t.events, t.effects, t.deadlines)
-_SPEND_KEY = ("day", "tenant", "assistant", "component")
 
 
 class SqlRecords:
@@ -52,16 +52,6 @@ class SqlRecords:
             lambda db: [from_row(row) for row in db.execute(page).mappings()]
         )
 
-    async def spent_of(self, user_id: str, tenant: str) -> list[Total]:
-        """See `Records.spent_of`."""
-        day, component = t.spend.c.day, t.spend.c.component
-        mine = (t.spend.c.user_id == user_id) & (t.spend.c.tenant == tenant)
-        amounts = select(day, component, func.sum(t.spend.c.micro_usd)).where(mine)
-        wanted = amounts.group_by(day, component).order_by(day, component)
-        return await self._db.read(
-            lambda db: [Total(row[0], row[1], int(row[2])) for row in db.execute(wanted)]
-        )
-
     async def erase_user(self, user_id: str, tenant: str, alias: str, now: float) -> Erased:
         """See `Records.erase_user`."""
         theirs = (_s.user_id == user_id) & (_s.tenant == tenant)
@@ -83,7 +73,7 @@ class SqlRecords:
                 "version": _s.version + 1,
             }
             db.execute(update(t.sessions).where(theirs).values(blank))
-            _rename_spend(db, user_id, tenant, alias)
+            spend.rename(db, user_id, tenant, alias)
             decided = t.rollout_decisions.c
             mine = (decided.user_id == user_id) & (decided.tenant == tenant)
             db.execute(delete(t.rollout_decisions).where(mine))
@@ -123,19 +113,3 @@ def _erase_events(db: Connection, ids: Sequence[str] | Select[tuple[str]], now: 
     # The record may have what the start has overridden, a user's name say; its version stays.
     blank: dict[str, Any] = {"body": {}, "record": {}, "end_note": None, "erased_at": now}
     db.execute(update(t.sessions).where(_s.id.in_(ids)).values(blank))
-
-
-def _rename_spend(db: Connection, user_id: str, tenant: str, alias: str) -> None:
-    """Every total stays what it was; who was erased before, and came back, is added up."""
-    mine = (t.spend.c.user_id == user_id) & (t.spend.c.tenant == tenant)
-    rows = [dict(row) for row in db.execute(select(t.spend).where(mine)).mappings()]
-    if not rows:
-        return
-    put = t.inserts_or_updates(t.spend)[db.dialect.name]
-    more = t.spend.c.micro_usd + put.excluded.micro_usd
-    upsert = put.on_conflict_do_update(
-        index_elements=list(t.spend.primary_key), set_={"micro_usd": more}
-    )
-    ordered = sorted(rows, key=lambda row: [row[name] for name in _SPEND_KEY])
-    db.execute(upsert, [{**row, "user_id": alias} for row in ordered])
-    db.execute(delete(t.spend).where(mine))

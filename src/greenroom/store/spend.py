@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, select
 
 from greenroom.ports.store import SpendBy, Total
 from greenroom.session import cost
@@ -10,6 +12,7 @@ from greenroom.session.model import Session
 from greenroom.store import tables as t
 
 _INSERTS = t.inserts_or_updates(t.spend)
+_ORDER = ("day", "assistant", "component")
 _SPEND_COLUMNS = {
     SpendBy.USER: t.spend.c.user_id,
     SpendBy.ASSISTANT: t.spend.c.assistant,
@@ -29,6 +32,19 @@ def add(db: Connection, before: Session, after: Session, now: float) -> None:
         {**mine, "day": one.day, "component": one.component, "micro_usd": one.micro_usd}
         for one in cost.spent(before, after, now)
     ]
+    _put(db, rows)
+
+
+def rename(db: Connection, user_id: str, tenant: str, alias: str) -> None:
+    """What a user's sessions cost stands under another name; what stood there is added to it."""
+    mine = (t.spend.c.user_id == user_id) & (t.spend.c.tenant == tenant)
+    rows = [dict(row) for row in db.execute(select(t.spend).where(mine)).mappings()]
+    _put(db, [{**row, "user_id": alias} for row in rows])
+    db.execute(delete(t.spend).where(mine))
+
+
+def _put(db: Connection, rows: list[dict[str, Any]]) -> None:
+    """Add these amounts to what is there."""
     if not rows:
         return
     put = _INSERTS[db.dialect.name]
@@ -37,7 +53,7 @@ def add(db: Connection, before: Session, after: Session, now: float) -> None:
         index_elements=list(t.spend.primary_key), set_={"micro_usd": more}
     )
     # Always in the same order: whoever waits for a row holds none that the other wants.
-    db.execute(upsert, sorted(rows, key=lambda row: (row["day"], row["component"])))
+    db.execute(upsert, sorted(rows, key=lambda row: [row[name] for name in _ORDER]))
 
 
 def spent(

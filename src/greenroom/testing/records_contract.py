@@ -6,6 +6,7 @@ Subclass `RecordsContract` and give it a fixture ``store``.
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -13,12 +14,16 @@ from greenroom.errors import NotFound
 from greenroom.ports.records import Erased, StillLive
 from greenroom.ports.store import NewEvent, StaleWrite, Store
 from greenroom.session.model import EndReason, Session, Stage
+from greenroom.session.prices import Rate, Tariff
+from greenroom.session.usage import used
 from greenroom.testing.store_contract import a_session, create
 from greenroom.wire.webhooks import Endpoint
 
 _NOW = 1_800_000_000.0
 _DAY_S = 86_400.0
 _ALIAS = "erased-0123"
+_DAY = "2027-01-15"
+_TARIFF = Tariff({"tts.characters": Rate(Decimal("0.015"), 1000)})
 
 
 def _said(text: str) -> NewEvent:
@@ -91,6 +96,19 @@ class RecordsContract:
         assert await store.deliveries.standings() == []
         again = await store.records.erase_user("ada", "default", _ALIAS, _NOW + 2)
         assert again == Erased(0, 0)
+
+    async def test_what_an_erased_user_cost_is_added_up_under_the_alias(self, store: Store) -> None:
+        """Twice, since who comes back the same day is erased again."""
+        for number in (1, 2):
+            begun = await create(store, replace(a_session(number), tariff=_TARIFF))
+            said = replace(begun, meter=used(begun.meter, "tts", "characters", 1000))
+            talked = await store.commit(begun, said, [], [], _NOW)
+            over = replace(talked, stage=Stage.ENDED, ended_at=_NOW, reason=EndReason.IDLE)
+            await store.commit(talked, over, [], [], _NOW)
+            await store.records.erase_user("ada", "default", _ALIAS, _NOW)
+            assert await store.spent(_DAY, user_id="ada") == 0
+            assert await store.spent(_DAY, user_id=_ALIAS) == number * 15_000
+        assert await store.spent(_DAY) == 2 * 15_000
 
     async def test_nobody_else_is_erased(self, store: Store) -> None:
         others = [await ended(store, 1, "bob"), await ended(store, 2, tenant="acme")]
