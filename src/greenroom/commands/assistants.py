@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from greenroom.commands.database import actor, with_store
 from greenroom.commands.operate import AsJson, StateDir, read
-from greenroom.commands.terminal import err, fail, out, refusals, wide
+from greenroom.commands.terminal import a_table, err, fail, out, refusals, wide
 
 if TYPE_CHECKING:
     from greenroom.assistants.folder import FileRecord
@@ -365,11 +364,3 @@ def _read(path: Path) -> FileRecord:
     from greenroom.assistants.folder import read_file
 
     return read_file(path)
-
-
-def a_table(*headings: str) -> Table:
-    """A table without lines."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table

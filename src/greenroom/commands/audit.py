@@ -14,7 +14,7 @@ from rich.table import Table
 
 from greenroom.commands.database import opened
 from greenroom.commands.operate import AsJson, StateDir
-from greenroom.commands.terminal import out, refusals, wide
+from greenroom.commands.terminal import a_table, out, refusals, wide
 
 if TYPE_CHECKING:
     from greenroom.ports.audit import Entry
@@ -68,9 +68,7 @@ def audit(
 
 
 def _table(lines: Sequence[AuditLine]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("no.", "when (UTC)", "who", "from", "what", "on", "outcome", ""):
-        table.add_column(heading, overflow="fold")
+    table = a_table("no.", "when (UTC)", "who", "from", "what", "on", "outcome", "")
     for line in lines:
         done = line.outcome == "done"
         table.add_row(

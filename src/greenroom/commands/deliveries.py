@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from greenroom.commands.database import actor, audit_in, opened
-from greenroom.commands.terminal import fail, out, refusals
+from greenroom.commands.terminal import a_table, fail, out, refusals
 
 # What a command needs is imported when it runs, so that `--help` need not wait for it.
 if TYPE_CHECKING:
@@ -123,9 +123,7 @@ def _show(found: Sequence[Delivery], standings: Sequence[Standing]) -> None:
 
 
 def _table(found: Sequence[Delivery]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("id", "event", "type", "endpoint", "state", "tries", "next try", "last error"):
-        table.add_column(heading, overflow="fold")
+    table = a_table("id", "event", "type", "endpoint", "state", "tries", "next try", "last error")
     for delivery in found:
         dead = delivery.due_at is None
         table.add_row(

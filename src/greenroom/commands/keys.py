@@ -13,7 +13,7 @@ from rich.table import Table
 
 from greenroom.commands.database import actor, audit_in, opened
 from greenroom.commands.operate import AsJson, StateDir
-from greenroom.commands.terminal import err, fail, out, refusals, wide
+from greenroom.commands.terminal import a_table, err, fail, out, refusals, wide
 from greenroom.wire.keys import MAX_KEY_DAYS, MAX_NAME_CHARS, MAX_TENANT_CHARS, KeyLine, Scope
 
 if TYPE_CHECKING:
@@ -157,9 +157,7 @@ def _one_of(keys: Sequence[ApiKey], begins: str) -> ApiKey:
 
 
 def _table(lines: Sequence[KeyLine]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("id", "name", "begins", "scopes", "tenant", "last used", "expires", ""):
-        table.add_column(heading, overflow="fold")
+    table = a_table("id", "name", "begins", "scopes", "tenant", "last used", "expires", "")
     for line in lines:
         table.add_row(
             line.id,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from greenroom.commands.assistants import a_table, in_database
+from greenroom.commands.assistants import in_database
 from greenroom.commands.database import actor
 from greenroom.commands.operate import AsJson, StateDir
-from greenroom.commands.terminal import fail, out, wide
+from greenroom.commands.terminal import a_table, fail, out, wide
 
 if TYPE_CHECKING:
     from greenroom.ports.assistants import Version

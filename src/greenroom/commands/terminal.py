@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from greenroom.errors import GreenroomError
 
@@ -45,3 +46,11 @@ def refusals() -> Iterator[None]:
         if error.filename is None:
             raise
         fail(f"{error.filename}: {error.strerror}. The state folder is GREENROOM_STATE_DIR's.")
+
+
+def a_table(*headings: str) -> Table:
+    """A table without lines."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
