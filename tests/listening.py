@@ -32,9 +32,16 @@ def an_endpoint(
 async def listening(app: ASGIApp | Callable[..., Any], **more: Any) -> AsyncIterator[int]:
     """Serve the application on loopback while the block lasts; gives its port."""
     settings = {"port": 0, "log_config": None, "lifespan": "off", **more}
-    server = uvicorn.Server(uvicorn.Config(app, **settings))
+    async with serving(uvicorn.Config(app, **settings)) as port:
+        yield port
+
+
+@asynccontextmanager
+async def serving(config: uvicorn.Config) -> AsyncIterator[int]:
+    """As `listening`, however uvicorn is to serve."""
+    server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    serving = asyncio.create_task(server.serve())
+    running = asyncio.create_task(server.serve())
     async with asyncio.timeout(10):
         while not server.started:
             await asyncio.sleep(0.005)
@@ -43,7 +50,7 @@ async def listening(app: ASGIApp | Callable[..., Any], **more: Any) -> AsyncIter
     finally:
         server.should_exit = True
         server.force_exit = True
-        await serving
+        await running
 
 
 @dataclass

@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,8 @@ async def bot(runner_args: Any) -> None:
     await asyncio.sleep(rng.uniform(0, 0.3))
     session.joined()
     session.report(ReportKind.USER_JOINED, {"participant": body["participant"]})
-    if body["fate"] == "crash":
-        await asyncio.sleep(rng.uniform(0, 3))
-        raise RuntimeError("as foretold")
-    for turn in range(int(body["turns"])):
-        await one_turn(session, rng, turn)
-    match body["fate"]:
-        case "goodbye":
-            session.report(ReportKind.FAREWELL, {"heard": True})
-        case "leave":
-            session.report(
-                ReportKind.USER_LEFT, {"participant": body["participant"], "why": "silent"}
-            )
+    if await fate(session, body, rng) == "leave":
+        session.report(ReportKind.USER_LEFT, {"participant": body["participant"], "why": "silent"})
     await asyncio.Event().wait()
 
 
@@ -52,7 +43,19 @@ def _show_ourselves(session_id: str) -> None:
     Path(os.environ[PIDS_ENV], str(os.getpid())).write_text(session_id)
 
 
-async def one_turn(session: Any, rng: random.Random, turn: int) -> None:
+async def fate(session: Any, body: Mapping[str, Any], rng: random.Random) -> str:
+    """Talk as the body foretells, to the last word or a crash; how it is to end."""
+    if body["fate"] == "crash":
+        await asyncio.sleep(rng.uniform(0, 3))
+        raise RuntimeError("as foretold")
+    for turn in range(int(body["turns"])):
+        await _turn(session, rng, turn)
+    if body["fate"] == "goodbye":
+        session.report(ReportKind.FAREWELL, {"heard": True})
+    return str(body["fate"])
+
+
+async def _turn(session: Any, rng: random.Random, turn: int) -> None:
     """Report what one round of a conversation makes a bot report."""
     said = {"role": "user", "text": f"words {turn}", "final": True, "turn": turn}
     session.report(ReportKind.USER_SPEECH, {"speaking": True})

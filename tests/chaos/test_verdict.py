@@ -103,7 +103,7 @@ def test_a_deadline_that_was_carried_out_too_late() -> None:
 
 def test_an_outage_excuses_lateness_for_as_long_as_it_lasted() -> None:
     session, outages = a_session(), Outages()
-    outages.spans.append((BEGAN + 5, BEGAN + 8))
+    outages.all.append((BEGAN + 5, BEGAN + 8))
     diary = a_diary(session, BEGAN + 9.5)
     assert complaints(found(session, diary=diary, outages=outages), PROMISES) == []
     diary = a_diary(session, BEGAN + 10.5)

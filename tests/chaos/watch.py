@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+
+from tests.chaos.spans import Spans, outside_s
 
 # A line for each new stage, and for each moment from which a deadline of the same stage runs anew:
 # by the server's clock, which is set back, nobody could say afterwards when that was.
@@ -49,28 +49,16 @@ class Entry:
     at: float
 
 
-class Outages:
+class Outages(Spans):
     """When somebody who keeps deadlines could not: the server or the database was away."""
 
-    def __init__(self) -> None:
-        self.spans: list[tuple[float, float]] = []
-
-    @contextmanager
-    def during(self) -> Iterator[None]:
-        """From here to the end of the block nobody can be expected to keep time."""
-        began = time.time()
-        try:
-            yield
-        finally:
-            self.spans.append((began, time.time()))
-
     def overlap_s(self, begin: float, end: float) -> float:
-        """How much of a span was outage; outages never overlap each other."""
-        return sum(max(0.0, min(end, b) - max(begin, a)) for a, b in self.spans)
+        """How much of a span was outage."""
+        return max(0.0, end - begin) - outside_s(begin, end, self.all)
 
     def is_out(self, at: float, slack_s: float) -> bool:
         """Whether there was an outage at this moment or just before."""
-        return any(a <= at <= b + slack_s for a, b in self.spans)
+        return any(a <= at <= b + slack_s for a, b in self.all)
 
 
 class ServerTime:

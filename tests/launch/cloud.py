@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 from fastapi import FastAPI
 
 from greenroom.api.server import server_config
@@ -25,6 +24,7 @@ from greenroom.testing.deployments import Deployment, Hosted, Idle
 from greenroom.testing.pipecat_cloud import PipecatCloud
 from greenroom.wire.link import RoomSpec, SessionSpec
 from tests.launch.helpers import an_order
+from tests.listening import serving
 
 AGENT = "parrot"
 _numbers = itertools.count(1)
@@ -94,14 +94,5 @@ async def a_cloud(
 @contextlib.asynccontextmanager
 async def listening(app: FastAPI) -> AsyncIterator[str]:
     """An application on a free port of loopback; gives its address."""
-    server = uvicorn.Server(server_config(app, port=0))
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
-        while not server.started:
-            await asyncio.sleep(0.005)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = server.force_exit = True
-        await serving
+    async with serving(server_config(app, port=0)) as port:
+        yield f"http://127.0.0.1:{port}"

@@ -13,13 +13,6 @@ from greenroom.testing.assistants_contract import AssistantsContract
 from greenroom.testing.rollout_contract import RolloutContract
 
 
-@pytest.fixture(params=["sqlite_file", "postgres_url"])
-def place(request: pytest.FixtureRequest) -> Path | str:
-    """Where the database is: a file, or an address."""
-    found: Path | str = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture
 async def store(place: Path | str) -> AsyncIterator[Store]:
     """An empty store of each kind."""

@@ -42,13 +42,6 @@ _TRIES = {
 }
 
 
-@pytest.fixture(params=["sqlite_file", "postgres_url"])
-def place(request: pytest.FixtureRequest) -> Path | str:
-    """Where the database is: a file, or an address."""
-    found: Path | str = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture
 async def store(place: Path | str) -> AsyncIterator[Store]:
     """A store whose log has one line."""

@@ -26,13 +26,6 @@ ALL = an_endpoint("https://all.example/hook", name="all")
 APP = an_endpoint("https://app.example/hook", types=("app.*",))
 
 
-@pytest.fixture(params=["sqlite_file", "postgres_url"])
-def place(request: pytest.FixtureRequest) -> Path | str:
-    """Where the database is: a file, or an address."""
-    found: Path | str = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture
 async def store(place: Path | str) -> AsyncIterator[SqlStore]:
     database = PostgresDatabase(place) if isinstance(place, str) else SqliteDatabase(place)

@@ -15,8 +15,8 @@ from websockets.asyncio.client import connect
 
 from greenroom.bot import current, hosted
 from greenroom.bot.elsewhere import REPORTS_VARIABLE
-from greenroom.wire.link import CommandKind, ReportKind
-from tests.chaos.bot import obey, one_turn
+from greenroom.wire.link import CommandKind
+from tests.chaos.bot import fate, obey
 
 MEDIA_ENV = "CHAOS_MEDIA"
 _IN_WITHIN_S = 5.0
@@ -40,14 +40,6 @@ async def _talk(runner_args: Any) -> None:
     ) as seat:
         await seat.recv()  # raises if the room does not let us in
         session.joined()
-        if body["fate"] == "crash":
-            await asyncio.sleep(rng.uniform(0, 3))
-            raise RuntimeError("as foretold")
-        for turn in range(int(body["turns"])):
-            await one_turn(session, rng, turn)
-        match body["fate"]:
-            case "goodbye":
-                session.report(ReportKind.FAREWELL, {"heard": True})
-            case "leave":
-                return
+        if await fate(session, body, rng) == "leave":
+            return
         await asyncio.Event().wait()

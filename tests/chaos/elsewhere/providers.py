@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
-import uvicorn
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
@@ -21,7 +18,8 @@ from greenroom.testing.deployments import Deployment
 from greenroom.testing.pipecat_cloud import PipecatCloud
 from tests.chaos.elsewhere.agents import Nursery
 from tests.chaos.elsewhere.gate import Gate
-from tests.chaos.elsewhere.spans import Spans
+from tests.chaos.spans import Spans
+from tests.listening import serving
 
 AGENT = "parrot"
 MAX_AGENTS, MIN_AGENTS = 6, 2
@@ -93,7 +91,9 @@ class Providers:
         )
         self.cloud = PipecatCloud([self.deployment], clock=_SystemClock())
         for name, app in (("daily", self.daily.app), ("cloud", self.cloud.app)):
-            self._ports[name] = await self._stack.enter_async_context(_listening(app))
+            self._ports[name] = await self._stack.enter_async_context(
+                serving(server_config(app, port=0))
+            )
         for run in (self.cloud.run, self._deliver):
             task = asyncio.create_task(run())
             self._stack.push_async_callback(_cancelled, task)
@@ -168,21 +168,6 @@ class Providers:
                 gone.cancel()
         finally:
             self.daily.leave(here)
-
-
-@contextlib.asynccontextmanager
-async def _listening(app: Any) -> AsyncIterator[int]:
-    server = uvicorn.Server(server_config(app, port=0))
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
-        while not server.started:
-            await asyncio.sleep(0.005)
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = server.force_exit = True
-        await serving
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -21,9 +21,9 @@ from tests.chaos.elsewhere.house import HouseElsewhere
 from tests.chaos.elsewhere.people import Visitor
 from tests.chaos.elsewhere.plan import Fault
 from tests.chaos.elsewhere.providers import COLD_START_S, MAX_AGENTS
-from tests.chaos.elsewhere.spans import Spans
 from tests.chaos.plan import Misfortune
 from tests.chaos.run import LIMITS, PROMISES, Result, Run
+from tests.chaos.spans import Spans
 from tests.chaos.verdict import complaints
 
 PEOPLE = 6
@@ -217,7 +217,7 @@ class RunElsewhere(Run):
             agents=list(house.providers.cloud.sessions.values()),
             diary=found.diary,
             sessions=found.sessions,
-            out=house.outages.spans,
+            out=house.outages.all,
             no_rooms=house.providers.no_rooms.all,
             no_stop=house.providers.no_stop.all,
             now=time.time(),

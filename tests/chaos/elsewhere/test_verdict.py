@@ -10,8 +10,8 @@ from greenroom.session.usage import Meter
 from greenroom.testing.daily.people import Participant
 from greenroom.testing.daily.rooms import Room
 from greenroom.testing.deployments import Deployment, Hosted
-from tests.chaos.elsewhere.spans import outside_s
 from tests.chaos.elsewhere.verdict import AGENT_LATE_S, ROOM_LATE_S, Books, complaints, outlived
+from tests.chaos.spans import outside_s
 from tests.chaos.watch import Entry
 
 BEGAN, ENDED, NOW = 1_800_000_000.0, 1_800_000_060.0, 1_800_000_300.0

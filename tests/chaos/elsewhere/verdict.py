@@ -9,7 +9,7 @@ from greenroom.session.model import Session, Stage
 from greenroom.testing.daily.rooms import Room
 from greenroom.testing.deployments import Hosted
 from tests.chaos.elsewhere.house import launch_of, session_of
-from tests.chaos.elsewhere.spans import Span, outside_s
+from tests.chaos.spans import Span, outside_s
 from tests.chaos.watch import Entry
 
 # An effect that failed waits ten seconds at most for its next try, and a try takes as long.
