@@ -6,10 +6,9 @@ import asyncio
 import contextlib
 import functools
 import os
-import signal
 import socket
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from greenroom.api.app import build_app
 from greenroom.api.server import server_config
 from greenroom.assembly import Adapters, House, Plan, assemble
 from greenroom.elsewhere import CloudSettings
-from greenroom.errors import BadSetting, Conflict, GreenroomError, LaunchFailed
+from greenroom.errors import BadSetting, GreenroomError, LaunchFailed
 from greenroom.folder import take_folder
 from greenroom.hub.memory import MemoryHub
 from greenroom.launch.local import LocalLauncher
@@ -45,10 +44,9 @@ from greenroom.service.redaction import Redaction, redaction_by
 from greenroom.service.retention import keeping_of
 from greenroom.service.rollout import flags_by
 from greenroom.service.sessions import Assistant
-from greenroom.session.inputs import BotExited
-from greenroom.session.model import EndReason, Stage
 from greenroom.session.policy import MachineQuotas, Quotas
 from greenroom.settings import Settings
+from greenroom.stopping import Stopping
 from greenroom.store import database_at
 from greenroom.wire.webhooks import Endpoint
 
@@ -58,10 +56,6 @@ _Runs = Sequence[Callable[[], Coroutine[Any, Any, None]]]
 
 BUILT_IN_BOT = "greenroom.bot.cards"
 _MIB = 1024 * 1024
-# Bots are told to end, and the store is told that they did, within this after a drain.
-END_ALL_WITHIN_S = 4.0
-PAGES_ARE_TOLD_WITHIN_S = 0.3
-LAUNCHER_WITHIN_S = 12.0
 # A command that looks whether a server lives holds the lock for a moment.
 LOCK_AGAIN_S = 0.2
 
@@ -75,7 +69,7 @@ class SystemClock:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn without its own signal handling: stopping is `_Stopping`'s."""
+    """Uvicorn without its own signal handling: stopping is `Stopping`'s."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -356,7 +350,7 @@ async def _serve(
         forwarded_allow_ips=settings.trusted_proxies,
     )
     server = _Server(config)
-    stopping = _Stopping(settings, house, server)
+    stopping = Stopping(settings.drain_s, house, server)
     try:
         with announced(settings.state_dir, f"http://{_dialled(address)}"):
             await _run_until_stopped(house, server, stopping, listener, on_ready)
@@ -372,7 +366,7 @@ async def _serve(
 async def _run_until_stopped(
     house: House,
     server: uvicorn.Server,
-    stopping: _Stopping,
+    stopping: Stopping,
     listener: socket.socket,
     on_ready: Callable[[str], None],
 ) -> None:
@@ -422,88 +416,3 @@ async def _announce(
     while not server.started:
         await asyncio.sleep(0.01)
     on_ready(f"http://{_dialled(address)}")
-
-
-class _Stopping:
-    """From a signal to a server that has stopped, with nothing left behind."""
-
-    def __init__(self, settings: Settings, house: House, server: uvicorn.Server) -> None:
-        self._settings = settings
-        self._house = house
-        self._server = server
-        self._hurry = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._background: Sequence[asyncio.Task[None]] = ()
-
-    def listen(self, group: asyncio.TaskGroup, background: Sequence[asyncio.Task[None]]) -> None:
-        self._background = background
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._on_signal, number, group)
-
-    def deafen(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-
-    def _on_signal(self, number: signal.Signals, group: asyncio.TaskGroup) -> None:
-        if self._task is not None:
-            self._hurry.set()
-            return
-        wait_s = self._settings.drain_s if number is signal.SIGTERM else 0.0
-        self._task = group.create_task(self._stop(wait_s))
-
-    async def _stop(self, wait_s: float) -> None:
-        sessions = self._house.parts.sessions
-        sessions.refuse_new()
-        log.info("server.draining", wait_s=wait_s)
-        try:
-            # Who waits for a place would wait for nothing: nobody comes in any more.
-            await self._end_all({Stage.QUEUED})
-            await self._until_quiet(wait_s)
-            await self._end_all(set(Stage))
-            await self._until_quiet(END_ALL_WITHIN_S)
-        except GreenroomError as error:
-            log.warning("server.drain_failed", error=error.message)
-        finally:
-            await self._shut_launcher_down()
-            # Whoever follows a session that has just ended is told why before the line is cut.
-            await asyncio.sleep(PAGES_ARE_TOLD_WITHIN_S)
-            self._server.should_exit = True
-
-    async def _end_all(self, stages: Collection[Stage]) -> None:
-        """End every session that is in one of these stages; one that fails hinders no other."""
-        for session in await self._house.parts.store.unended():
-            if session.stage not in stages:
-                continue
-            try:
-                await self._house.parts.sessions.stop(session.id, None, EndReason.SERVER_DRAIN)
-            except Conflict as error:
-                log.warning("session.not_ended", session=session.id, error=error.message)
-
-    async def _shut_launcher_down(self) -> None:
-        # Whoever still follows the launcher would bring a new supervisor to life.
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
-        try:
-            async with asyncio.timeout(LAUNCHER_WITHIN_S):
-                await self._house.parts.launcher.shutdown()
-            await self._record_the_end()
-        except (GreenroomError, TimeoutError) as error:
-            log.warning("launcher.shutdown_failed", error=str(error))
-
-    async def _record_the_end(self) -> None:
-        """No bot lives any more; what their exits would have said, had we waited, is recorded."""
-        for session in await self._house.parts.store.unended():
-            gone = BotExited(session.launch_id, clean=True, code="bot_exited", message="")
-            await self._house.parts.sessions.apply(session.id, gone)
-
-    async def _until_quiet(self, most_s: float) -> None:
-        """Wait until no session runs; a second signal, or `most_s`, ends the wait."""
-        try:
-            async with asyncio.timeout(most_s):
-                while await self._house.parts.store.unended() and not self._hurry.is_set():
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            pass
