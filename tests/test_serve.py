@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from pathlib import Path
+from typing import IO
 
 import httpx
 import psutil
@@ -25,11 +27,14 @@ async def bot(runner_args):
 """
 
 
-async def started(tmp_path: Path, *arguments: str) -> Process:
+def command_in(tmp_path: Path, *arguments: str) -> list[str]:
     command = [sys.executable, "-m", "greenroom.cli", "serve", *arguments]
-    return await asyncio.create_subprocess_exec(
-        *command, "--state-dir", str(tmp_path / "state"), stdout=PIPE, stderr=STDOUT, cwd=tmp_path
-    )
+    return [*command, "--state-dir", str(tmp_path / "state")]
+
+
+async def started(tmp_path: Path, *arguments: str) -> Process:
+    command = command_in(tmp_path, *arguments)
+    return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=STDOUT, cwd=tmp_path)
 
 
 async def output_of(process: Process) -> str:
@@ -80,6 +85,34 @@ async def test_one_server_a_folder_and_ctrl_c_leaves_nothing(tmp_path: Path) -> 
     assert first.returncode == 0
     _, alive = psutil.wait_procs(family, timeout=5)
     assert (alive, _supervisors(tmp_path)) == ([], [])
+
+
+async def test_a_server_whose_output_nobody_reads_any_more_ends_like_any_other(
+    tmp_path: Path,
+) -> None:
+    """``greenroom serve | head -3``: to say that it ends must not keep it from ending its bots."""
+    (tmp_path / "bot.py").write_text(BOT)
+    reader, writer = os.pipe()
+    command = command_in(tmp_path, "bot.py", "--port", "0")
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=writer, stderr=writer, cwd=tmp_path
+    )
+    os.close(writer)
+    try:
+        with os.fdopen(reader) as output:
+            found = await asyncio.to_thread(_first_address, output)
+        await ready(found)
+        assert _supervisors(tmp_path)
+    finally:
+        process.send_signal(signal.SIGINT)
+        code = await asyncio.wait_for(process.wait(), PATIENCE_S)
+    assert code == 0
+    _, alive = psutil.wait_procs(_supervisors(tmp_path), timeout=5)
+    assert alive == []
+
+
+def _first_address(output: IO[str]) -> str:
+    return next(found[0] for line in output if (found := re.search(r"http://\S+", line)))
 
 
 async def ready(address: str) -> None:

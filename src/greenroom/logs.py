@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
 
@@ -35,11 +38,28 @@ def configure_logs(level: str, *, as_json: bool) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _IfAnybodyReads())),
         cache_logger_on_first_use=True,
     )
     # Libraries that log by the standard library: only what somebody should act on.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+
+
+class _IfAnybodyReads(io.TextIOBase):
+    """Standard error, as long as there is somebody who reads it.
+
+    Whoever did may be gone (a closed terminal, ``| head``). That is no reason to go down, and least
+    of all for a server that is about to say that it ends its bots.
+    """
+
+    def write(self, text: str, /) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def _keep(
