@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,27 @@ async def test_a_start_whose_answer_was_lost_is_one_agent_in_the_end(
     ids = {hosted.id for hosted in cloud.active}
     assert len(ids) == 2
     assert before in ids, "what somebody else began before is left alone"
+
+
+@pytest.mark.parametrize("wrong_s", [200.0, -200.0])
+async def test_a_lost_start_is_found_also_where_the_servers_clock_is_wrong(
+    tmp_path: Path, wrong_s: float
+) -> None:
+    """FAILURES 21: how old an agent is, only their clock can tell."""
+    async with a_cloud(tmp_path / "theirs") as cloud, listening(cloud.stand_in.app) as address:
+        client = CloudClient(AGENT, "pk_stand-in", "sk_stand-in", address)
+        launcher = PipecatCloudLauncher(client, tmp_path / "ours", FakeClock(time.time() + wrong_s))
+        before = await cloud.client.start({})
+        cloud.stand_in.sessions[before].created_at -= 60
+        order = a_cloud_order()
+        cloud.stand_in.order(Fault("start", 500, late=True))
+        with pytest.raises(Unavailable):
+            await launcher.start(order)
+        assert len(cloud.active) == 2
+        await launcher.start(order)
+        ids = {hosted.id for hosted in cloud.active}
+        assert (len(ids), before in ids) == (2, True)
+        await launcher.close()
 
 
 async def test_a_start_that_never_left_this_machine_began_nothing(tmp_path: Path) -> None:

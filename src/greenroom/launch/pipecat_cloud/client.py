@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -84,6 +85,7 @@ class CloudClient:
         self.agent = agent
         self._public_key = public_key
         self._private_key = private_key
+        self._their_time: float | None = None
         self._client = httpx.AsyncClient(
             base_url=f"{api_url.rstrip('/')}/v1/", timeout=CALL_WITHIN_S, transport=transport
         )
@@ -155,6 +157,10 @@ class CloudClient:
         most, active = scaling.get("maxReplicas"), answer.get("activeSessionCount")
         return Pool(most, active) if isinstance(most, int) and isinstance(active, int) else None
 
+    def their_time(self, ours: float) -> float:
+        """What time it was there at the last answer, to a second; ours, if they do not say."""
+        return ours if self._their_time is None else self._their_time
+
     async def close(self) -> None:
         """Let go of every connection."""
         await self._client.aclose()
@@ -178,6 +184,7 @@ class CloudClient:
             never_left = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
             kind = NotReached if never_left else Unavailable
             raise kind("Pipecat Cloud cannot be reached.") from error
+        self._their_time = _date_of(answer)
         took_ms = round((time.monotonic() - began_s) * 1000)
         facts = {"method": method, "path": path, "status": answer.status_code, "took_ms": took_ms}
         log.debug("cloud.asked", **facts)
@@ -207,6 +214,13 @@ def _json(answer: httpx.Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def _date_of(answer: httpx.Response) -> float | None:
+    try:
+        return parsedate_to_datetime(answer.headers["Date"]).timestamp()
+    except (KeyError, ValueError):
+        return None
 
 
 def _retry_after_s(answer: httpx.Response) -> float | None:

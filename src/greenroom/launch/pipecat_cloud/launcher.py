@@ -36,7 +36,7 @@ log = structlog.get_logger("greenroom.launcher")
 LOOK_EVERY_S = 3.0
 # A session that was begun shows in the list within this; before, its absence says nothing.
 LISTED_WITHIN_S = 30.0
-# Two clocks, ours and theirs, may differ by so much when a lost answer's session is looked for.
+# Times told in whole seconds, and a clock that is being set, may mislead by so much.
 CLOCKS_DIFFER_S = 5.0
 STOP_AGAIN_S = 1.0
 # An agent that is told that it is over is gone within this; and its session is not kept waiting.
@@ -164,8 +164,12 @@ class PipecatCloudLauncher:
             # Whether one runs nobody can say; a second beside it would be worse than none.
             self._exit(lost, ExitCause.REFUSED, still_runs_s=self._max_session_s)
             return
+        # How long ago each was begun, by their clock: ours may be wrong by more than a little.
+        now = self._clock.now()
+        now_there, asked_ago_s = self._client.their_time(now), max(0.0, now - lost.asked_at)
         for stray in active:
-            if stray.id not in known and stray.created_at >= lost.asked_at - CLOCKS_DIFFER_S:
+            ago_s = now_there - stray.created_at
+            if stray.id not in known and ago_s <= asked_ago_s + CLOCKS_DIFFER_S:
                 log.warning("launch.stray", launch=lost.launch_id, cloud=stray.id)
                 with contextlib.suppress(CannotTell):
                     await self._client.stop(stray.id)
