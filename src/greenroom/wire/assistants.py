@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from greenroom.wire.base import WireModel
+from greenroom.wire.tools import MAX_TIMEOUT_S
 
 # It travels to the bot in one `Welcome`, beside a body of up to 192 KiB: a message of the link
 # holds 256.
@@ -30,7 +31,7 @@ class _Part(WireModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class ServiceRecord(_Part):
+class OneService(_Part):
     """One of Pipecat's services, by its name or import path, and the settings that it is made with.
 
     Keys are none of them: those come from the environment of whoever runs the service.
@@ -38,6 +39,12 @@ class ServiceRecord(_Part):
 
     service: str = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]*$")
     settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class ServiceRecord(OneService):
+    """A service, and what takes its place, in this order, when it fails."""
+
+    fallbacks: list[OneService] = Field(default_factory=list, max_length=4)
 
 
 class VoiceRecord(_Part):
@@ -48,13 +55,53 @@ class VoiceRecord(_Part):
 
 
 class ToolRecord(_Part):
-    """A tool that the assistant may use. It has those that are named, and no other."""
+    """A tool that the assistant may use. It has those that are named, and no other.
+
+    Attributes:
+        name: A built-in tool's (`greenroom.wire.tools.TOOLBOX`), or what it shall be called.
+        kind: ``function``: one of the server's folder of tools; ``http``: an address that the server
+            asks; ``mcp``: the tools of an MCP server; ``page``: the page's own.
+        description: What tells a model when to use it.
+        parameters: JSON Schema of its arguments.
+        settings: Its kind's own: where it is, for example.
+        timeout_s: How long a call may take.
+        flag: It is there only while this feature flag says so for the user.
+        users: It is there only for these users; for all, if not said.
+    """
 
     name: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
     kind: Literal["builtin", "function", "http", "mcp", "page"] = "builtin"
     description: str | None = Field(default=None, max_length=2_000)
     parameters: dict[str, Any] | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
+    timeout_s: float | None = Field(default=None, gt=0, le=MAX_TIMEOUT_S, allow_inf_nan=False)
+    flag: str | None = Field(default=None, min_length=1, max_length=128)
+    users: list[Annotated[str, Field(min_length=1, max_length=255)]] | None = Field(
+        default=None, max_length=1_000
+    )
+
+
+class TurnRecord(_Part):
+    """How it is noticed that the user has finished.
+
+    ``detection``: ``model`` asks a small model whether a pause ends the turn; ``silence`` waits for
+    ``silenceS`` of it. ``interruptible``: whether the user may speak over the assistant.
+    """
+
+    detection: Literal["model", "silence"] = "model"
+    silence_s: float = Field(default=0.6, ge=0, le=5, allow_inf_nan=False)
+    interruptible: bool = True
+
+
+class ContextRecord(_Part):
+    """How much of the conversation a model is told.
+
+    Above ``mostTokens`` (estimated) or ``mostMessages`` since the last summary, what is older is
+    summarised; so the context stays within bounds however long the conversation is.
+    """
+
+    most_tokens: int = Field(default=8_000, ge=500, le=1_000_000)
+    most_messages: int = Field(default=40, ge=4, le=10_000)
 
 
 class IdlePrompts(_Part):
@@ -132,6 +179,8 @@ class BotRecord(_Part):
     tts: ServiceRecord | None = None
     speech_to_speech: ServiceRecord | None = None
     voice: VoiceRecord | None = None
+    turns: TurnRecord = Field(default_factory=TurnRecord)
+    context: ContextRecord = Field(default_factory=ContextRecord)
     tools: list[ToolRecord] = Field(default_factory=list, max_length=64)
     end_phrases: list[Phrase] = Field(default_factory=list, max_length=64)
     end_message: str | None = Field(default=None, max_length=1_000)

@@ -15,6 +15,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from greenroom.wire.base import WIRE_VERSION, WireModel
+from greenroom.wire.tools import (
+    CardData,
+    HtmlData,
+    NoteData,
+    PanelData,
+    ToolCallData,
+    ToolResultData,
+)
 
 
 class EventType(StrEnum):
@@ -35,6 +43,8 @@ class EventType(StrEnum):
     BOT_SPEAKING = "voice.bot.speaking"
     BOT_UNKNOWN = "voice.bot.unknown"
     TRANSCRIPT = "voice.transcript"
+    TOOL_CALL = "voice.tool.call"
+    TOOL_RESULT = "voice.tool.result"
     COST = "voice.cost"
     COST_WARNING = "voice.cost.warning"
     ERROR = "voice.error"
@@ -250,11 +260,17 @@ EVENT_DATA: dict[str, type[WireModel]] = {
     EventType.BOT_SPEAKING: BotSpeakingData,
     EventType.BOT_UNKNOWN: BotUnknownData,
     EventType.TRANSCRIPT: TranscriptData,
+    EventType.TOOL_CALL: ToolCallData,
+    EventType.TOOL_RESULT: ToolResultData,
     EventType.COST: CostData,
     EventType.COST_WARNING: CostWarningData,
     EventType.ERROR: ErrorData,
     "app.question": QuestionData,
     "app.answer": AnswerData,
+    "ui.note": NoteData,
+    "ui.html": HtmlData,
+    "ui.card": CardData,
+    "ui.panel": PanelData,
 }
 
 EPHEMERAL_DATA: dict[str, type[WireModel]] = {

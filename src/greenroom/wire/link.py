@@ -56,6 +56,8 @@ class ReportKind(StrEnum):
     BOT_SPEECH = "bot.speech"  # {speaking: bool, interrupted?: bool}
     TRANSCRIPT = "transcript"  # {role: "user"|"assistant", text, final: bool, turn: int}
     APP = "app"  # {type: "app.…"|"ui.…", data: {…}}: an application event
+    TOOL_CALL = "tool.call"  # see `greenroom.wire.tools.ToolCallData`
+    TOOL_RESULT = "tool.result"  # see `greenroom.wire.tools.ToolResultData`
     USAGE = "usage"  # {component, quantity, unit}
     QUALITY = "quality"  # {received, lost, jitter_ms}: how a page's audio came, when it goes
     ERROR = "error"  # {code, message, fatal: bool}
@@ -69,12 +71,16 @@ class CommandKind(StrEnum):
     # last word first, for at most so long
     MUTE = "mute"  # {muted: bool}: the user's microphone is off; stop listening
     PAUSE = "pause"  # {paused: bool}: neither listen nor speak
-    SAY = "say"  # {text}
+    SAY = "say"  # {text, interrupt?: bool}
+    CONTEXT = "context"  # {text}: what the assistant is to know from now on; it is not said
+    ADJUST = "adjust"  # {persona?, personality?, voice?}: as in the record; it changes at once
     MESSAGE = "message"  # {text}: the user typed instead of speaking
     PRESENCE = "presence"  # {present: [{participant, userId}], came?, first?: bool}: who is in a
     # room that is not here; came: who has just come; first: greet them, they were never here before
     WARNING = "warning"  # {ends_in_s}: the hard limit is near; a bot that speaks may say so
-    TOOL_RESULTS = "tool_results"  # {results}: what a VAPI call's server answered to tool calls
+    # {results: [`greenroom.wire.tools.ToolAnswer`]}: what tool calls have come to that somebody else
+    # carried out: the server, the page, a VAPI call's server
+    TOOL_RESULTS = "tool_results"
 
 
 class IceServer(WireModel):

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from greenroom.wire import events, http
+from greenroom.wire import events, http, tools
 from greenroom.wire.base import WIRE_VERSION, WireModel
 from greenroom.wire.events import (
     EPHEMERAL_DATA,
@@ -48,7 +48,7 @@ def document() -> dict[str, Any]:
         `greenroom.wire.http`; ``TypedEvent`` (an `Event` whose ``type`` tells the shape of its
         ``data``); and, under ``x-constants``, the numbers that both sides must agree on.
     """
-    models = [*_models_of(events), *_models_of(http)]
+    models = [*_models_of(events), *_models_of(http), *_models_of(tools)]
     _, schema = models_json_schema([(model, "validation") for model in models], by_alias=True)
     definitions: dict[str, Any] = _without_titles(schema["$defs"])
     by_name = {model.__name__: model for model in WireModel.__subclasses__()}

@@ -23,9 +23,15 @@ export type EventType =
   | 'voice.bot.speaking'
   | 'voice.bot.unknown'
   | 'voice.transcript'
+  | 'voice.tool.call'
+  | 'voice.tool.result'
   | 'voice.cost'
   | 'voice.cost.warning'
   | 'voice.error';
+/**
+ * What the page can show beside the conversation.
+ */
+export type Panel = 'notes' | 'html' | 'cards' | 'messages';
 /**
  * How page and bot meet.
  */
@@ -39,6 +45,14 @@ export type SessionStatus =
  * How many people a session is for. A user may have one of each kind at once.
  */
 export type SessionKind = 'voice' | 'group';
+/**
+ * Who carries a tool out.
+ */
+export type Where = 'bot' | 'server' | 'page';
+/**
+ * What came of a call.
+ */
+export type ToolOutcome = 'ok' | 'failed' | 'timeout' | 'refused' | 'cancelled';
 /**
  * An EphemeralEvent whose type tells the shape of its data.
  */
@@ -62,11 +76,17 @@ export type TypedEvent =
   | VoiceBotSpeakingEvent
   | VoiceBotUnknownEvent
   | VoiceTranscriptEvent
+  | VoiceToolCallEvent
+  | VoiceToolResultEvent
   | VoiceCostEvent
   | VoiceCostWarningEvent
   | VoiceErrorEvent
   | AppQuestionEvent
-  | AppAnswerEvent;
+  | AppAnswerEvent
+  | UiNoteEvent
+  | UiHtmlEvent
+  | UiCardEvent
+  | UiPanelEvent;
 
 /**
  * The SDP answer to the offer of this id.
@@ -168,6 +188,14 @@ export interface CandidatesBody {
   candidates: Candidate[];
 }
 /**
+ * ``ui.card``: a flash card; ``back`` only once it is turned.
+ */
+export interface CardData {
+  id: string;
+  front: string;
+  back?: string | null;
+}
+/**
  * ``GET /api/voice/config``: what a page needs before the click.
  *
  * ``joinS``: how long the assistant may take to come, at most. ``enabled``: whether it may be
@@ -235,12 +263,51 @@ export interface CostWarningData {
   limitUsd: number;
 }
 /**
+ * Write a note for the user and keep it.
+ */
+export interface CreateNote {
+  /**
+   * A few words that say what it is
+   */
+  title: string;
+  /**
+   * What to keep
+   */
+  text?: string;
+}
+/**
+ * Delete one of the user's notes.
+ */
+export interface DeleteNote {
+  /**
+   * The note's id
+   */
+  id: string;
+}
+/**
+ * Change the title or the text of one of the user's notes.
+ */
+export interface EditNote {
+  /**
+   * The note's id
+   */
+  id: string;
+  title?: string | null;
+  text?: string | null;
+}
+/**
  * Everything is being stopped. ``message`` is a sentence for people.
  *
  * The session's own end follows as `SessionEndData`, stored and numbered.
  */
 export interface EmergencyData {
   message: string;
+}
+/**
+ * Say goodbye and end the conversation.
+ */
+export interface EndCall {
+  farewell?: string;
 }
 /**
  * What is true of this moment only: never stored, never sent again, never delivered.
@@ -353,6 +420,14 @@ export interface Heartbeat {
   type: 'heartbeat';
 }
 /**
+ * ``ui.html``: to be shown in a frame without scripts, cookies and network.
+ */
+export interface HtmlData {
+  id: string;
+  title: string;
+  html: string;
+}
+/**
  * What a start asks for beside its assistant's limits, in seconds, up to the ceilings set.
  *
  * A name that is none is refused: whoever wrote it would plan with a limit that does not hold.
@@ -380,12 +455,58 @@ export interface MuteBody {
   timestamp: number;
 }
 /**
+ * A note of a user's. Times: RFC 3339, UTC.
+ */
+export interface NoteBody {
+  id: string;
+  title: string;
+  text: string;
+  createdAt: string;
+  updatedAt: string;
+}
+/**
+ * ``ui.note``: one of the user's notes was created, changed, deleted, or is to be shown.
+ */
+export interface NoteData {
+  action: 'created' | 'changed' | 'deleted' | 'shown';
+  note: NoteBody;
+}
+/**
+ * ``GET /api/voice/notes``: the user's notes, the latest changed first.
+ */
+export interface NotesAnswer {
+  notes: NoteBody[];
+}
+/**
  * An SDP offer. ``id`` is made by the page; the same id is the same offer.
  */
 export interface OfferBody {
   id: string;
   participant: string;
   sdp: string;
+}
+/**
+ * Open a web address in the user's browser. They are asked first.
+ */
+export interface OpenPage {
+  /**
+   * An https address
+   */
+  url: string;
+}
+/**
+ * Open or close one of the page's panels.
+ */
+export interface OpenPanel {
+  panel: Panel;
+  open?: boolean;
+}
+/**
+ * ``ui.panel``: a panel of the page opens or closes.
+ */
+export interface PanelData {
+  panel: Panel;
+  open: boolean;
 }
 /**
  * Somebody who was let into a group call; ``participant``: what its room calls them.
@@ -435,6 +556,15 @@ export interface ProviderAnswer {
   reason: string;
 }
 /**
+ * Read one of the user's notes.
+ */
+export interface ReadNote {
+  /**
+   * The note's id
+   */
+  id: string;
+}
+/**
  * Server → page: why the last message was refused; the socket closes after it.
  */
 export interface Refused {
@@ -457,6 +587,15 @@ export interface RoomBody {
   url?: string | null;
   token?: string | null;
   iceServers: IceServer[];
+}
+/**
+ * Find the user's notes: those that contain the words, or the newest if there are none.
+ */
+export interface SearchNotes {
+  /**
+   * Words to look for
+   */
+  query?: string;
 }
 /**
  * A session as its user sees it. Times: RFC 3339, UTC.
@@ -540,6 +679,32 @@ export interface SessionWarningData {
   endsInS: number;
 }
 /**
+ * Show the user a flash card; its back stays hidden until it is turned.
+ */
+export interface ShowCard {
+  /**
+   * The question
+   */
+  front: string;
+  /**
+   * The answer
+   */
+  back: string;
+}
+/**
+ * Show the user a page of HTML beside the conversation. It can run no script.
+ */
+export interface ShowHtml {
+  /**
+   * Its heading
+   */
+  title?: string;
+  /**
+   * HTML with inline styles only
+   */
+  html: string;
+}
+/**
  * The user began or stopped speaking.
  */
 export interface SpeechData {}
@@ -600,6 +765,59 @@ export interface TicketAnswer {
   expiresInS: number;
 }
 /**
+ * What a call that the server or the page carried out has come to: one of the two.
+ *
+ * ``result``: any JSON, up to `MAX_RESULT_BYTES`. ``error``: a sentence that the model may read.
+ * ``refused``: it was never tried.
+ */
+export interface ToolAnswer {
+  toolCallId: string;
+  result?: {
+    [k: string]: unknown;
+  };
+  error?: string | null;
+  refused: boolean;
+}
+/**
+ * ``voice.tool.call``: the assistant uses a tool. The page carries it out if ``where`` says so.
+ *
+ * Attributes:
+ *     tool_call_id: Which call; letters and digits.
+ *     tool: The tool's name in the record.
+ *     name: The function's.
+ *     where: Who carries it out.
+ *     arguments: As the function takes them.
+ */
+export interface ToolCallData {
+  toolCallId: string;
+  tool: string;
+  name: string;
+  where: Where;
+  arguments: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * ``POST /api/voice/session/{id}/tools/{toolCallId}``: what a page says its tool has come to.
+ */
+export interface ToolResultBody {
+  result?: {
+    [k: string]: unknown;
+  };
+  error?: string | null;
+}
+/**
+ * ``voice.tool.result``: what came of it. ``message``: of what did not succeed, for people.
+ */
+export interface ToolResultData {
+  toolCallId: string;
+  tool: string;
+  name: string;
+  outcome: ToolOutcome;
+  durationMs: number;
+  message?: string | null;
+}
+/**
  * What was said. ``turn`` groups the parts of one utterance; ``final``: no more to come.
  *
  * ``typed``: the user typed it, whole; its ``turn`` is 0 and says nothing.
@@ -611,6 +829,10 @@ export interface TranscriptData {
   turn: number;
   typed?: boolean | null;
 }
+/**
+ * Turn the flash card that is shown, so that the user sees its back.
+ */
+export interface TurnCard {}
 /**
  * How loud somebody is at this moment, 0 … 1, as the bot measures it.
  */
@@ -823,6 +1045,37 @@ export interface VoiceTranscriptEvent {
   data: TranscriptData;
 }
 /**
+ * ``voice.tool.call``: the assistant uses a tool. The page carries it out if ``where`` says so.
+ *
+ * Attributes:
+ *     tool_call_id: Which call; letters and digits.
+ *     tool: The tool's name in the record.
+ *     name: The function's.
+ *     where: Who carries it out.
+ *     arguments: As the function takes them.
+ */
+export interface VoiceToolCallEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.tool.call';
+  data: ToolCallData;
+}
+/**
+ * ``voice.tool.result``: what came of it. ``message``: of what did not succeed, for people.
+ */
+export interface VoiceToolResultEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'voice.tool.result';
+  data: ToolResultData;
+}
+/**
  * What the session has cost so far, in US dollars.
  *
  * ``components``: of what; used and free is 0. ``unpriced``: what was used (``component.unit``)
@@ -863,6 +1116,58 @@ export interface VoiceErrorEvent {
   type: 'voice.error';
   data: ErrorData;
 }
+/**
+ * ``ui.note``: one of the user's notes was created, changed, deleted, or is to be shown.
+ */
+export interface UiNoteEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'ui.note';
+  data: NoteData;
+}
+/**
+ * ``ui.html``: to be shown in a frame without scripts, cookies and network.
+ */
+export interface UiHtmlEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'ui.html';
+  data: HtmlData;
+}
+/**
+ * ``ui.card``: a flash card; ``back`` only once it is turned.
+ */
+export interface UiCardEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'ui.card';
+  data: CardData;
+}
+/**
+ * ``ui.panel``: a panel of the page opens or closes.
+ */
+export interface UiPanelEvent {
+  v: number;
+  id: string;
+  session: string;
+  seq: number;
+  time: string;
+  type: 'ui.panel';
+  data: PanelData;
+}
+/**
+ * What a function is called with. A name that is none is refused.
+ */
+export interface _Arguments {}
 export const WIRE_VERSION = 1;
 export const MAX_SDP_CHARS = 65536;
 export const HEARTBEAT_S = 5;
