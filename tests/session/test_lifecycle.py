@@ -21,7 +21,7 @@ from greenroom.session.model import (
     Stage,
 )
 from greenroom.session.prices import MICRO
-from tests.session.happening import LIMITS, NOW, after, numbered, opened
+from tests.session.happening import LIMITS, NOW, after, changed, numbered, opened
 
 
 def connected(limits: Limits = LIMITS) -> Session:
@@ -337,6 +337,26 @@ def test_a_muted_user_still_sees_what_the_assistant_does() -> None:
     for report in (shows, says):
         change = transition(muted, numbered(muted, report), NOW + 50)
         assert (len(change.facts), change.outcome) == (1, f.Outcome.APPLIED)
+
+
+CALL = {"toolCallId": "c1", "tool": "notes", "name": "create_note", "where": "server"}
+
+
+def test_a_tool_is_run_where_it_belongs_and_its_bot_is_told_what_came_of_it() -> None:
+    session = connected()
+    at_server = changed(session, i.ToolCalled(at_server=True, data=CALL))
+    assert at_server.facts == (f.ToolUsed(CALL),)
+    assert at_server.effects == (f.Effect(f.EffectKind.RUN_TOOL, CALL),)
+    in_page = changed(session, i.ToolCalled(at_server=False, data=CALL))
+    assert (in_page.facts, in_page.effects) == ((f.ToolUsed(CALL),), ())
+    told = changed(session, i.ToolAnswered({"toolCallId": "c1", "result": 7})).effects
+    assert [(e.kind, e.payload["kind"], e.payload["data"]) for e in told] == [
+        (
+            f.EffectKind.TELL_BOT,
+            "tool_results",
+            {"results": [{"toolCallId": "c1", "result": 7}]},
+        )
+    ]
 
 
 def test_what_only_a_newer_bot_knows_is_told_and_changes_nothing_else() -> None:

@@ -28,6 +28,8 @@ REPORTS = st.one_of(
         i.Transcript, st.sampled_from(["user", "assistant"]), st.text(), st.booleans(), st.just(1)
     ),
     st.builds(i.AppReport, st.just("app.answer")),
+    st.builds(i.ToolCalled, st.booleans(), st.just({"toolCallId": "c1"})),
+    st.builds(i.ToolDone, st.just({"toolCallId": "c1"})),
     st.builds(i.BotError, st.just("oops"), st.just("Oops."), st.booleans()),
     st.builds(i.Farewell, st.booleans()),
     st.just(i.Unreadable()),
@@ -41,6 +43,7 @@ COMMANDS = st.one_of(
     st.builds(i.Pause, st.sampled_from(PauseCause)),
     st.builds(i.Resume, st.sampled_from(PauseCause)),
     st.builds(i.Message, st.text(max_size=5)),
+    st.builds(i.ToolAnswered, st.just({"toolCallId": "c1", "result": 1})),
 )
 
 

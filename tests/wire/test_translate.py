@@ -26,6 +26,20 @@ from greenroom.wire.translate import (
     rfc3339,
 )
 
+CALL: dict[str, Any] = {
+    "toolCallId": "c1",
+    "tool": "notes",
+    "name": "create_note",
+    "where": "server",
+    "arguments": {"title": "Milk"},
+}
+RESULT = {
+    "toolCallId": "c1",
+    "tool": "notes",
+    "name": "create_note",
+    "outcome": "ok",
+    "durationMs": 12,
+}
 FACTS: list[f.Fact] = [
     f.Started("cards", "room"),
     f.Queued(3, 299.5),
@@ -40,6 +54,8 @@ FACTS: list[f.Fact] = [
     f.UserSpoke(False),
     f.BotSpoke(True, False),
     f.Said("user", "hello", True, 1),
+    f.ToolUsed(CALL),
+    f.ToolEnded(RESULT),
     f.UnknownHappened("user.gesture", {"waves": True}),
     f.UnknownHappened("user.film", None),
     f.Failed("bot_crashed", "It stopped.", True),
@@ -88,6 +104,8 @@ READABLE: dict[ReportKind, tuple[dict[str, Any], i.BotReport]] = {
         i.Transcript("user", "hi", True, 2),
     ),
     ReportKind.APP: ({"type": "app.x", "data": {"a": 1}}, i.AppReport("app.x", {"a": 1})),
+    ReportKind.TOOL_CALL: (CALL, i.ToolCalled(at_server=True, data=CALL)),
+    ReportKind.TOOL_RESULT: (RESULT, i.ToolDone(RESULT)),
     ReportKind.USAGE: (
         {"component": "tts", "quantity": 12, "unit": "characters"},
         i.Usage("tts", 12.0, "characters"),

@@ -50,6 +50,7 @@ class Outside(StrEnum):
     LAUNCH_BOT = "launcher.start"
     END_BOT = "launcher.end"
     TELL_BOT = "link.tell"
+    RUN_TOOL = "tools.run"
     EXCLUDE = "sessions.exclude"  # within the store; its tries are counted like any effect's
     TRICKLE = "link.trickle"
     LIVING = "launcher.living"
@@ -145,6 +146,8 @@ POLICIES: dict[Outside, Policy] = {
     Outside.LAUNCH_BOT: _durable(10.0),
     Outside.END_BOT: _durable(10.0),
     Outside.TELL_BOT: _durable(3.0),
+    # A bot waits for it, and has its own time limit for each tool.
+    Outside.RUN_TOOL: _durable(60.0),
     Outside.EXCLUDE: _durable(10.0),
     Outside.TRICKLE: Policy(3.0),
     Outside.LIVING: Policy(10.0),
@@ -166,6 +169,7 @@ EFFECT_CALLS: dict[EffectKind, Outside] = {
     EffectKind.LAUNCH_BOT: Outside.LAUNCH_BOT,
     EffectKind.END_BOT: Outside.END_BOT,
     EffectKind.TELL_BOT: Outside.TELL_BOT,
+    EffectKind.RUN_TOOL: Outside.RUN_TOOL,
     EffectKind.EXCLUDE: Outside.EXCLUDE,
 }
 

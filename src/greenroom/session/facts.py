@@ -119,6 +119,20 @@ class AppHappened:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolUsed:
+    """The assistant uses a tool."""
+
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEnded:
+    """What a tool call came to."""
+
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownHappened:
     """A newer bot told of something that nobody here knows; ``data`` None: it was too large."""
 
@@ -174,6 +188,8 @@ Fact = (
     | BotSpoke
     | Said
     | AppHappened
+    | ToolUsed
+    | ToolEnded
     | UnknownHappened
     | Failed
     | Costed
@@ -193,6 +209,7 @@ class EffectKind(StrEnum):
     TELL_BOT = "tell_bot"  # {launch_id, command, kind, data}; command: its name in the session
     END_BOT = "end_bot"  # {launch_id, polite_s, term_s}
     CLOSE_ROOM = "close_room"  # {room}
+    RUN_TOOL = "run_tool"  # as the bot called it: `greenroom.wire.tools.ToolCallData`
     EXCLUDE = "exclude"  # {user_id}: they are in a group call now, or no more
 
 

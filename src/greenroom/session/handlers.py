@@ -75,6 +75,11 @@ def _message(draft: Draft, message: i.Message, now: float) -> None:
     draft.tell(f.Said("user", message.text, final=True, turn=0, typed=True))
 
 
+def _tool_answered(draft: Draft, answered: i.ToolAnswered, now: float) -> None:
+    _acted(draft, now)
+    draft.tell_bot("tool_results", results=[answered.answer])
+
+
 def _admitted(draft: Draft, admitted: i.Admitted, now: float) -> None:
     call = draft.session.group_call
     if call is not None:
@@ -147,6 +152,18 @@ def _transcript(draft: Draft, report: i.Transcript, now: float) -> None:
 def _app_report(draft: Draft, report: i.AppReport, now: float) -> None:
     _acted(draft, now)
     draft.tell(f.AppHappened(report.type, report.data))
+
+
+def _tool_called(draft: Draft, report: i.ToolCalled, now: float) -> None:
+    _acted(draft, now)
+    draft.tell(f.ToolUsed(report.data))
+    if report.at_server:
+        draft.want(f.EffectKind.RUN_TOOL, **report.data)
+
+
+def _tool_done(draft: Draft, report: i.ToolDone, now: float) -> None:
+    _acted(draft, now)
+    draft.tell(f.ToolEnded(report.data))
 
 
 def _unknown(draft: Draft, report: i.Unknown, now: float) -> None:
@@ -318,6 +335,7 @@ HANDLERS: dict[type, Callable[[Draft, Any, float], None]] = {
     i.Pause: _pause,
     i.Resume: _resume,
     i.Message: _message,
+    i.ToolAnswered: _tool_answered,
     i.Admitted: _admitted,
     i.BotJoined: _bot_joined,
     i.UserJoined: _user_joined,
@@ -327,6 +345,8 @@ HANDLERS: dict[type, Callable[[Draft, Any, float], None]] = {
     i.BotSpeech: _bot_speech,
     i.Transcript: _transcript,
     i.AppReport: _app_report,
+    i.ToolCalled: _tool_called,
+    i.ToolDone: _tool_done,
     i.Usage: _usage,
     i.BotError: _bot_error,
     i.Farewell: _farewell,

@@ -55,6 +55,16 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolAnswered:
+    """A tool call that was not the bot's to carry out has come to something.
+
+    ``answer``: shaped as `greenroom.wire.tools.ToolAnswer`, which the bot is told as it is.
+    """
+
+    answer: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Admitted:
     """Somebody may come into a group call: ``person``, as the room will call them."""
 
@@ -129,6 +139,24 @@ class AppReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCalled:
+    """The assistant uses a tool; ``at_server``: it waits for Greenroom to carry it out.
+
+    ``data``: shaped as `greenroom.wire.tools.ToolCallData`.
+    """
+
+    at_server: bool
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDone:
+    """What a tool call came to, shaped as `greenroom.wire.tools.ToolResultData`."""
+
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What the bot used of a paid component, for the bill: finite, and not negative."""
 
@@ -183,6 +211,8 @@ BotReport = (
     | BotSpeech
     | Transcript
     | AppReport
+    | ToolCalled
+    | ToolDone
     | Usage
     | Quality
     | BotError
@@ -292,6 +322,6 @@ class Due:
     kind: DeadlineKind
 
 
-Command = Offer | Stop | Mute | Pause | Resume | Message | Admitted
+Command = Offer | Stop | Mute | Pause | Resume | Message | ToolAnswered | Admitted
 Outside = BotStarting | NoPlace | RoomReady | BotExited | MovedUp | LetIn | Due
 Input = Command | Reported | Seen | BudgetNear | BudgetSpent | Outside

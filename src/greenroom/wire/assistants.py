@@ -59,8 +59,8 @@ class ToolRecord(_Part):
 
     Attributes:
         name: A built-in tool's (`greenroom.wire.tools.TOOLBOX`), or what it shall be called.
-        kind: ``function``: one of the server's folder of tools; ``http``: an address that the server
-            asks; ``mcp``: the tools of an MCP server; ``page``: the page's own.
+        kind: ``function``: one of the server's folder of tools; ``http``: an address that the
+            server asks; ``mcp``: the tools of an MCP server; ``page``: the page's own.
         description: What tells a model when to use it.
         parameters: JSON Schema of its arguments.
         settings: Its kind's own: where it is, for example.

@@ -78,8 +78,8 @@ class CommandKind(StrEnum):
     PRESENCE = "presence"  # {present: [{participant, userId}], came?, first?: bool}: who is in a
     # room that is not here; came: who has just come; first: greet them, they were never here before
     WARNING = "warning"  # {ends_in_s}: the hard limit is near; a bot that speaks may say so
-    # {results: [`greenroom.wire.tools.ToolAnswer`]}: what tool calls have come to that somebody else
-    # carried out: the server, the page, a VAPI call's server
+    # {results: [`greenroom.wire.tools.ToolAnswer`]}: what tool calls have come to that somebody
+    # else carried out: the server, the page, a VAPI call's server
     TOOL_RESULTS = "tool_results"
 
 

@@ -204,17 +204,18 @@ class ToolAnswer(WireModel):
     """What a call that the server or the page carried out has come to: one of the two.
 
     ``result``: any JSON, up to `MAX_RESULT_BYTES`. ``error``: a sentence that the model may read.
-    ``refused``: it was never tried.
+    ``refused``: it was never tried. ``by``: who says so; a bot believes only who was to do it.
     """
 
     tool_call_id: str
+    by: Where = Where.SERVER
     result: Any = None
     error: str | None = None
     refused: bool = False
 
 
 class ToolResultBody(WireModel):
-    """``POST /api/voice/session/{id}/tools/{toolCallId}``: what a page says its tool has come to."""
+    """``POST /api/voice/session/{id}/tools/{toolCallId}``: what a page's tool has come to."""
 
     result: Any = None
     error: str | None = Field(default=None, max_length=500)

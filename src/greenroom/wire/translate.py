@@ -22,6 +22,7 @@ from greenroom.wire.base import WireModel
 from greenroom.wire.link import Report, ReportKind
 from greenroom.wire.messages import sentence_for
 from greenroom.wire.status import shown_status
+from greenroom.wire.tools import MAX_ARGUMENTS_BYTES, ToolCallData, ToolResultData, Where
 
 # A bot may call its own events these; everything else is Greenroom's to say.
 APP_PREFIXES = ("app.", "ui.")
@@ -55,10 +56,15 @@ def _rfc3339_second(at_s: int) -> str:
 
 def event_of(fact: f.Fact) -> tuple[str, dict[str, Any]]:
     """The event that tells of a fact: its type and its data as JSON."""
-    if isinstance(fact, f.AppHappened):
-        return fact.type, fact.data
-    kind, data = _typed(fact)
-    return kind.value, data.model_dump(mode="json", by_alias=True, exclude_none=True)
+    match fact:
+        case f.AppHappened(kind, told):
+            return kind, told
+        case f.ToolUsed(told):
+            return e.EventType.TOOL_CALL.value, told
+        case f.ToolEnded(told):
+            return e.EventType.TOOL_RESULT.value, told
+    named, data = _typed(fact)
+    return named.value, _as_json(data)
 
 
 def _typed(fact: f.Fact) -> tuple[e.EventType, WireModel]:
@@ -114,8 +120,8 @@ def _typed(fact: f.Fact) -> tuple[e.EventType, WireModel]:
                 message=sentence_for(reason, note),
                 duration_s=round(duration_s, 3),
             )
-        case f.AppHappened():
-            raise AssertionError("application events are passed on as they are")
+        case f.AppHappened() | f.ToolUsed() | f.ToolEnded():
+            raise AssertionError("these are passed on as they came")
 
 
 def cost_data(cost: Cost) -> e.CostData:
@@ -156,6 +162,21 @@ def _app(data: dict[str, Any]) -> i.AppReport:
     told = dict(data.get("data") or {})
     _size_bytes(told)
     return i.AppReport(type=kind, data=told)
+
+
+def _tool_call(data: dict[str, Any]) -> i.ToolCalled:
+    call = ToolCallData.model_validate(data)
+    if _size_bytes(call.arguments) > MAX_ARGUMENTS_BYTES:
+        raise ValueError("arguments")
+    return i.ToolCalled(call.where is Where.SERVER, _as_json(call))
+
+
+def _tool_result(data: dict[str, Any]) -> i.ToolDone:
+    return i.ToolDone(_as_json(ToolResultData.model_validate(data)))
+
+
+def _as_json(data: WireModel) -> dict[str, Any]:
+    return data.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _transcript(data: dict[str, Any]) -> i.Transcript:
@@ -221,6 +242,8 @@ _READERS: dict[ReportKind, Callable[[dict[str, Any]], i.BotReport]] = {
     ),
     ReportKind.TRANSCRIPT: _transcript,
     ReportKind.APP: _app,
+    ReportKind.TOOL_CALL: _tool_call,
+    ReportKind.TOOL_RESULT: _tool_result,
     ReportKind.USAGE: _usage,
     ReportKind.QUALITY: _quality,
     ReportKind.ERROR: lambda d: i.BotError(

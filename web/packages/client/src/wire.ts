@@ -768,10 +768,14 @@ export interface TicketAnswer {
  * What a call that the server or the page carried out has come to: one of the two.
  *
  * ``result``: any JSON, up to `MAX_RESULT_BYTES`. ``error``: a sentence that the model may read.
- * ``refused``: it was never tried.
+ * ``refused``: it was never tried. ``by``: who says so; a bot believes only who was to do it.
  */
 export interface ToolAnswer {
   toolCallId: string;
+  /**
+   * Who carries a tool out.
+   */
+  by: 'bot' | 'server' | 'page';
   result?: {
     [k: string]: unknown;
   };
@@ -798,7 +802,7 @@ export interface ToolCallData {
   };
 }
 /**
- * ``POST /api/voice/session/{id}/tools/{toolCallId}``: what a page says its tool has come to.
+ * ``POST /api/voice/session/{id}/tools/{toolCallId}``: what a page's tool has come to.
  */
 export interface ToolResultBody {
   result?: {
