@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from greenroom.wire.base import WireModel
 from greenroom.wire.events import Event
+from greenroom.wire.tools import NoteBody
 
 
 class Line(WireModel):
@@ -65,6 +66,13 @@ class EventRecord(WireModel):
     event: Event
 
 
+class NoteRecord(WireModel):
+    """A note that the user has had written down."""
+
+    kind: Literal["note"] = "note"
+    note: NoteBody
+
+
 class SpendRecord(WireModel):
     """What one component cost on one day (UTC)."""
 
@@ -74,7 +82,7 @@ class SpendRecord(WireModel):
     usd: float
 
 
-Exported = UserRecord | SessionRecord | EventRecord | SpendRecord
+Exported = UserRecord | SessionRecord | EventRecord | NoteRecord | SpendRecord
 
 
 class ErasedBody(WireModel):
@@ -83,3 +91,4 @@ class ErasedBody(WireModel):
     alias: str
     sessions: int
     events: int
+    notes: int
