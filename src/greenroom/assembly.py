@@ -179,6 +179,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         admission,
         purse,
         plan.redaction,
+        records=adapters.rooms.records,
     )
     dispatcher = Dispatcher(
         store,

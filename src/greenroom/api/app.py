@@ -14,6 +14,7 @@ from greenroom.api import (
     assistants,
     audit,
     botserver,
+    choosing,
     cloud,
     cost,
     daily,
@@ -118,7 +119,7 @@ def build_app(parts: Parts) -> FastAPI:
         setattr(app.state, name, getattr(parts, name))
     app.state.began_at = parts.clock.now()
     install_errors(app, parts.metrics)
-    for resource in (voice, rooms, botserver, cost, pipecat, cloud, vapi):
+    for resource in (voice, choosing, rooms, botserver, cost, pipecat, cloud, vapi):
         app.include_router(resource.router)
     for resource in (events, link, webhook, daily, health):
         app.include_router(resource.router)

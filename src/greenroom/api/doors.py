@@ -55,7 +55,7 @@ CONNECT = Door(Scope.START, Act.CONNECT, Rate.OFFERS)
 TRICKLE = Door(Scope.START)
 READ = Door(Scope.READ)
 FOLLOW = Door(Scope.READ, Act.FOLLOW, Rate.TICKETS)
-# A page asks before each click, and again when it is loaded.
+# Which side, and whom one may choose: a page asks before each click, and again when it is loaded.
 DECIDE = Door(Scope.READ, rate=Rate.DECISIONS)
 MUTE = Door(Scope.CONTROL, Act.MUTE, Rate.CONTROLS)
 PAUSE = Door(Scope.CONTROL, Act.PAUSE, Rate.CONTROLS)

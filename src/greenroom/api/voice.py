@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Request, Response
 
 from greenroom.api import doors
 from greenroom.api.description import BY_A_DOOR, Refusals, refusals
@@ -21,6 +21,7 @@ from greenroom.errors import (
     BudgetUsedUp,
     CallFull,
     Conflict,
+    ConsentNeeded,
     Draining,
     Halted,
     LaunchFailed,
@@ -61,6 +62,7 @@ OF_A_ROOM: Refusals = (
     RoomsUnavailable,
     RoomsRefused,
     CallFull,
+    ConsentNeeded,
     *RoomsRefused.__subclasses__(),
 )
 OF_THE_BOTS_LINK: Refusals = (StillQueued, SessionEnded, LaunchFailed, BotSilent, AgentsFull)
@@ -116,28 +118,6 @@ EntranceDep = Annotated[Entrance, Depends(_entrance)]
 CallsDep = Annotated[GroupCalls, Depends(_calls)]
 
 
-@router.get("/config", responses=refusals(NotFound, Unavailable))
-async def config(
-    sessions: SessionsDep,
-    rooms: RoomsDep,
-    request: Request,
-    assistant: Annotated[str | None, Query(max_length=128)] = None,
-) -> w.ConfigAnswer:
-    """What a page needs to know before the click, of this assistant or the default one."""
-    found = await sessions.assistant(assistant)
-    record = found.record
-    return w.ConfigAnswer(
-        assistant=found.name,
-        title=found.title,
-        ice_servers=rooms.describe("").ice_servers,
-        anonymous=request.app.state.identity.anonymous,
-        join_s=found.limits.join_s,
-        room_kind=rooms.kind,
-        enabled=found.disabled is None,
-        auto_start=record is not None and record.voice_session_config.auto_start,
-    )
-
-
 @router.post(
     "/session",
     status_code=201,
@@ -174,6 +154,7 @@ async def start(
         if group
         else None,
         overrides=body.overrides,
+        consented=bool(body.recording_consent),
     )
     session = started.session
     doors.note_session(request, session.id)
@@ -255,13 +236,19 @@ async def trickle(
 
 
 @router.post("/session/{session_id}/room", responses=refusals(*OF_A_SESSION, *OF_A_ROOM))
-async def room(session_id: str, who: Connects, calls: CallsDep) -> w.RoomBody:
+async def room(
+    session_id: str,
+    who: Connects,
+    calls: CallsDep,
+    body: Annotated[w.EnterBody | None, Body()] = None,
+) -> w.RoomBody:
     """Come into the session's room, for the first time after a wait or again after a reload.
 
     Into a group call so do those who are invited, or who know its id. On Daily the answer has a new
     token, and an older page of the user's is put out.
     """
-    return _room_body(await calls.enter(session_id, who.user_id, who.tenant))
+    consented = bool(body and body.recording_consent)
+    return _room_body(await calls.enter(session_id, who.user_id, who.tenant, consented=consented))
 
 
 @router.post("/session/{session_id}/ticket", responses=refusals(*OF_A_SESSION))

@@ -43,7 +43,10 @@ class UserRecord(WireModel):
 
 
 class SessionRecord(WireModel):
-    """One of a user's sessions: everything that its record says. Its events follow."""
+    """One of a user's sessions: everything that its record says. Its events follow.
+
+    ``recordingConsentAt``: when they agreed to be recorded in it, if they did.
+    """
 
     kind: Literal["session"] = "session"
     session_id: str
@@ -54,6 +57,7 @@ class SessionRecord(WireModel):
     active_at: str | None
     ended_at: str | None
     reason: str | None
+    recording_consent_at: str | None = None
     body: dict[str, Any]
     cost_usd: float
 
@@ -65,6 +69,14 @@ class EventRecord(WireModel):
     event: Event
 
 
+class ConsentRecord(WireModel):
+    """The user agreed to be recorded in somebody else's group call."""
+
+    kind: Literal["consent"] = "consent"
+    session_id: str
+    at: str
+
+
 class SpendRecord(WireModel):
     """What one component cost on one day (UTC)."""
 
@@ -74,7 +86,7 @@ class SpendRecord(WireModel):
     usd: float
 
 
-Exported = UserRecord | SessionRecord | EventRecord | SpendRecord
+Exported = UserRecord | SessionRecord | EventRecord | ConsentRecord | SpendRecord
 
 
 class ErasedBody(WireModel):

@@ -139,6 +139,20 @@ export interface QuestionData {
   number: number;
 }
 /**
+ * An assistant that a page may offer. ``enabled``: whether it may be started now.
+ */
+export interface AssistantChoice {
+  name: string;
+  title: string;
+  enabled: boolean;
+}
+/**
+ * ``GET /api/voice/assistants``: who may be talked with, the usual one first; 200 at most.
+ */
+export interface AssistantsAnswer {
+  assistants: AssistantChoice[];
+}
+/**
  * How loud somebody is at this moment, 0 … 1, as the bot measures it.
  */
 export interface AudioLevelData {
@@ -199,7 +213,8 @@ export interface CardData {
  * ``GET /api/voice/config``: what a page needs before the click.
  *
  * ``joinS``: how long the assistant may take to come, at most. ``enabled``: whether it may be
- * started; ``autoStart``: whether the page is to do so without a click.
+ * started; ``autoStart``: whether the page is to do so without a click. ``records``: what is said
+ * may be recorded, so a start needs the user's ``recordingConsent``.
  */
 export interface ConfigAnswer {
   assistant: string;
@@ -213,6 +228,7 @@ export interface ConfigAnswer {
   roomKind: 'local' | 'daily';
   enabled: boolean;
   autoStart: boolean;
+  records: boolean;
 }
 /**
  * A STUN or TURN server, in the browser's own shape.
@@ -308,6 +324,15 @@ export interface EmergencyData {
  */
 export interface EndCall {
   farewell?: string;
+}
+/**
+ * ``POST /api/voice/session/{id}/room``, if there is anything to say.
+ *
+ * ``recordingConsent``: as in `StartBody`; each person of a group call agrees for themselves.
+ * What is on record need not be said again.
+ */
+export interface EnterBody {
+  recordingConsent?: boolean | null;
 }
 /**
  * What is true of this moment only: never stored, never sent again, never delivered.
@@ -724,7 +749,8 @@ export interface StartAnswer {
  * then ``queued``, its answer comes without one to the offer, and the page offers again when the
  * status turns ``connecting``. ``group``: it is a group call, to which others may come; the user's
  * own session is paused while they are in it. ``overrides``: what this session changes of its
- * assistant's record, shaped as that is; the record has to allow it.
+ * assistant's record, shaped as that is; the record has to allow it. ``recordingConsent``: the
+ * user agrees to be recorded, which they have to where the config says ``records``.
  */
 export interface StartBody {
   assistant?: string | null;
@@ -735,6 +761,7 @@ export interface StartBody {
   overrides?: {
     [k: string]: unknown;
   } | null;
+  recordingConsent?: boolean | null;
   body: {
     [k: string]: unknown;
   };
