@@ -50,6 +50,7 @@ from greenroom.service.retention import Keeping, Retention
 from greenroom.service.rollout import RollingOut
 from greenroom.service.sessions import Assistant, Sessions
 from greenroom.service.telling import Telling
+from greenroom.service.tools import Tools
 from greenroom.service.versions import Versions
 from greenroom.session.policy import Quotas
 from greenroom.session.rates import Rate
@@ -190,6 +191,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         links,
         keyring,
         sessions,
+        Tools(sessions, clock, {}),
         metrics,
         link_url=plan.link_url,
         memory_limit_bytes=plan.memory_limit_bytes,

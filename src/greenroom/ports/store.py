@@ -314,6 +314,14 @@ class Store(Protocol):
         """
         ...
 
+    async def effects_due(self, kind: EffectKind, now: float) -> list[PendingEffect]:
+        """All effects of one kind that are due by ``now``, of whichever session, oldest first."""
+        ...
+
+    async def settle_effect(self, effect_id: int) -> None:
+        """The effect was carried out: it is struck off."""
+        ...
+
     async def postpone_effect(self, effect_id: int, due_at: float, error: str) -> None:
         """The effect failed; try again at ``due_at``."""
         ...

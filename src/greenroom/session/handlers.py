@@ -77,6 +77,8 @@ def _message(draft: Draft, message: i.Message, now: float) -> None:
 
 def _tool_answered(draft: Draft, answered: i.ToolAnswered, now: float) -> None:
     _acted(draft, now)
+    for event, data in answered.shown:
+        draft.tell(f.AppHappened(event, data))
     draft.tell_bot("tool_results", results=[answered.answer])
 
 
@@ -181,7 +183,7 @@ def _tool_called(draft: Draft, report: i.ToolCalled, now: float) -> None:
     _acted(draft, now)
     draft.tell(f.ToolUsed(report.data))
     if report.at_server:
-        draft.want(f.EffectKind.RUN_TOOL, **report.data)
+        draft.want(f.EffectKind.RUN_TOOL, asked_at=now, call=report.data)
 
 
 def _tool_done(draft: Draft, report: i.ToolDone, now: float) -> None:

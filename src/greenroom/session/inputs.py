@@ -59,9 +59,11 @@ class ToolAnswered:
     """A tool call that was not the bot's to carry out has come to something.
 
     ``answer``: shaped as `greenroom.wire.tools.ToolAnswer`, which the bot is told as it is.
+    ``shown``: events (type, data) that show the page what it did.
     """
 
     answer: dict[str, Any]
+    shown: tuple[tuple[str, dict[str, Any]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

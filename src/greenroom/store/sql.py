@@ -345,6 +345,20 @@ class SqlStore:
         run = self._db.read if settled is None else self._db.write
         return await run(work)
 
+    async def effects_due(self, kind: EffectKind, now: float) -> list[PendingEffect]:
+        """See `Store.effects_due`."""
+        due = (t.effects.c.state == "pending") & (t.effects.c.due_at <= now)
+        wanted = select(t.effects).where(due, t.effects.c.kind == kind.value)
+        return await self._db.read(
+            lambda db: [
+                _effect(row) for row in db.execute(wanted.order_by(t.effects.c.id)).mappings()
+            ]
+        )
+
+    async def settle_effect(self, effect_id: int) -> None:
+        """See `Store.settle_effect`."""
+        await self._db.write(lambda db: db.execute(_SETTLE, {"settled": effect_id}))
+
     async def postpone_effect(self, effect_id: int, due_at: float, error: str) -> None:
         """See `Store.postpone_effect`."""
         await self._mark(effect_id, due_at=due_at, error=error)

@@ -536,6 +536,21 @@ class StoreContract:
         assert await store.due_kinds(_NOW + 5) == set()
         assert await store.effects_of("ses_1") == []
 
+    async def test_effects_of_one_kind_are_found_whosever_they_are(self, store: Store) -> None:
+        calls = [NewEffect(EffectKind.RUN_TOOL, {"asked_at": _NOW, "call": {}}) for _ in range(2)]
+        await create(store, a_session(), [], [NewEffect(EffectKind.ENSURE_ROOM, {}), *calls])
+        await create(store, a_session(2, "bob"), [], calls[:1])
+        assert await store.effects_due(EffectKind.RUN_TOOL, _NOW - 1) == []
+        first, second, of_bob = await store.effects_due(EffectKind.RUN_TOOL, _NOW)
+        whose = [effect.session_id for effect in (first, second, of_bob)]
+        assert whose == ["ses_1", "ses_1", "ses_2"]
+        await store.settle_effect(first.id)
+        await store.postpone_effect(second.id, _NOW + 5, "away")
+        assert await store.effects_due(EffectKind.RUN_TOOL, _NOW) == [of_bob]
+        await store.bury_effect(of_bob.id, "gave up")
+        (left,) = await store.effects_due(EffectKind.RUN_TOOL, _NOW + 5)
+        assert left.id == second.id
+
     async def test_a_failed_commit_leaves_nothing(self, store: Store) -> None:
         before = await create(store, a_session(), [], [])
         stale = replace(before, version=99)
