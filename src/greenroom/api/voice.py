@@ -175,7 +175,7 @@ async def start(
         response.status_code = 200
     return w.StartAnswer(
         reused=started.reused,
-        session=_body(session, rooms, room),
+        session=session_body(session, rooms, room),
         ticket=ticket,
         answer=_answer(answer) if answer else None,
     )
@@ -193,19 +193,19 @@ async def current(
     if session is None:
         response.status_code = 204
         return None
-    return _body(session, rooms)
+    return session_body(session, rooms)
 
 
 @router.get("/session/{session_id}", responses=refusals(*OF_A_SESSION))
 async def get(session_id: str, who: Reads, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
     """One of the user's sessions, or a group call that they were let into."""
-    return _body(await sessions.seen_by(session_id, who.user_id, tenant=who.tenant), rooms)
+    return session_body(await sessions.seen_by(session_id, who.user_id, tenant=who.tenant), rooms)
 
 
 @router.delete("/session/{session_id}", responses=refusals(*OF_A_COMMAND))
 async def stop(session_id: str, who: Ends, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
     """End a session. Said again, nothing more happens."""
-    return _body(await sessions.stop(session_id, who.user_id, tenant=who.tenant), rooms)
+    return session_body(await sessions.stop(session_id, who.user_id, tenant=who.tenant), rooms)
 
 
 @router.post("/session/{session_id}/offer", responses=refusals(*OF_AN_OFFER))
@@ -267,7 +267,7 @@ async def message(
     session_id: str, body: w.MessageBody, who: Writes, sessions: SessionsDep, rooms: RoomsDep
 ) -> w.SessionBody:
     """Type instead of speaking; the bot is told."""
-    return _body(
+    return session_body(
         await sessions.message(session_id, who.user_id, body.text, tenant=who.tenant), rooms
     )
 
@@ -285,7 +285,7 @@ async def mute(
         timestamp_ms=body.timestamp,
         tenant=who.tenant,
     )
-    return _body(session, rooms)
+    return session_body(session, rooms)
 
 
 @router.post("/pause", responses=refusals(*OF_A_COMMAND))
@@ -298,7 +298,7 @@ async def pause(
     session = await sessions.pause(
         body.session_id, who.user_id, cause, paused=body.paused, tenant=who.tenant
     )
-    return _body(session, rooms)
+    return session_body(session, rooms)
 
 
 @asynccontextmanager
@@ -351,7 +351,7 @@ def _room_body(room: RoomSpec) -> w.RoomBody:
     )
 
 
-def _body(session: Session, rooms: Rooms, room: RoomSpec | None = None) -> w.SessionBody:
+def session_body(session: Session, rooms: Rooms, room: RoomSpec | None = None) -> w.SessionBody:
     """The session; ``room``: with the token that is meant for whoever asks now."""
     return w.SessionBody(
         session_id=session.id,

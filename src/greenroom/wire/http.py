@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from greenroom.session.model import SessionKind
 from greenroom.wire.base import WireModel
@@ -193,6 +193,44 @@ class MessageBody(WireModel):
     """``POST /api/voice/session/{id}/message``: typed instead of spoken."""
 
     text: str = Field(min_length=1, max_length=4_000)
+
+
+class SayBody(WireModel):
+    """``POST /api/voice/session/{id}/say``. ``interrupt``: at once, over what it is saying."""
+
+    text: str = Field(min_length=1, max_length=2_000)
+    interrupt: bool | None = None
+
+
+class ContextBody(WireModel):
+    """``POST /api/voice/session/{id}/context``: to be known from now on, and not to be said."""
+
+    text: str = Field(min_length=1, max_length=8_000)
+
+
+class AdjustBody(WireModel):
+    """``POST /api/voice/session/{id}/adjust``: what is to be otherwise, shaped as the record is.
+
+    ``voice`` is merged into what holds; ``null`` takes a field out. Other fields cannot be changed
+    while somebody talks, and are refused.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    persona: str | None = None
+    personality: str | None = None
+    voice: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> AdjustBody:
+        if not self.model_fields_set:
+            raise ValueError("Say what is to change: persona, personality or voice.")
+        return self
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What was said, and nothing that was not."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
 
 
 class ConfigAnswer(WireModel):

@@ -89,6 +89,19 @@ export type TypedEvent =
   | UiPanelEvent;
 
 /**
+ * ``POST /api/voice/session/{id}/adjust``: what is to be otherwise, shaped as the record is.
+ *
+ * ``voice`` is merged into what holds; ``null`` takes a field out. Other fields cannot be changed
+ * while somebody talks, and are refused.
+ */
+export interface AdjustBody {
+  persona?: string | null;
+  personality?: string | null;
+  voice?: {
+    [k: string]: unknown;
+  } | null;
+}
+/**
  * The SDP answer to the offer of this id.
  */
 export interface AnswerBody {
@@ -237,6 +250,12 @@ export interface IceServer {
   urls: string[];
   username?: string | null;
   credential?: string | null;
+}
+/**
+ * ``POST /api/voice/session/{id}/context``: to be known from now on, and not to be said.
+ */
+export interface ContextBody {
+  text: string;
 }
 /**
  * ``GET /api/voice/cost``: what the user's sessions have cost, newest day first.
@@ -612,6 +631,13 @@ export interface RoomBody {
   url?: string | null;
   token?: string | null;
   iceServers: IceServer[];
+}
+/**
+ * ``POST /api/voice/session/{id}/say``. ``interrupt``: at once, over what it is saying.
+ */
+export interface SayBody {
+  text: string;
+  interrupt?: boolean | null;
 }
 /**
  * Find the user's notes: those that contain the words, or the newest if there are none.
