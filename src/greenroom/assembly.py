@@ -38,6 +38,7 @@ from greenroom.service.letters import SignedEvents, Writer
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
+from greenroom.service.notes import NoteTools
 from greenroom.service.own_rooms import OwnRooms
 from greenroom.service.people import People
 from greenroom.service.purse import Money, Purse
@@ -191,7 +192,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         links,
         keyring,
         sessions,
-        Tools(sessions, clock, {}),
+        Tools(sessions, clock, {"notes": NoteTools(store.notes, clock)}),
         metrics,
         link_url=plan.link_url,
         memory_limit_bytes=plan.memory_limit_bytes,

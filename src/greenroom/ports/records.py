@@ -28,6 +28,7 @@ class Erased:
 
     sessions: int
     events: int
+    notes: int
 
 
 class Records(Protocol):
@@ -52,7 +53,7 @@ class Records(Protocol):
         ...
 
     async def erase_user(self, user_id: str, tenant: str, alias: str, now: float) -> Erased:
-        """Erase a user, all at once: what they cost remains, under another name.
+        """Erase a user, notes and all, at once: what they cost remains, under another name.
 
         Args:
             user_id: Whom, within the tenant.

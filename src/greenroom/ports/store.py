@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from greenroom.ports.audit import AuditStore
     from greenroom.ports.deliveries import DeliveryStore
     from greenroom.ports.keys import KeyStore
+    from greenroom.ports.notes import NoteStore
     from greenroom.ports.records import Records
     from greenroom.ports.rollout import RolloutStore
 
@@ -193,6 +194,11 @@ class Store(Protocol):
     @property
     def rollout(self) -> RolloutStore:
         """What was decided in a roll-out, and how it went."""
+        ...
+
+    @property
+    def notes(self) -> NoteStore:
+        """Users' notes."""
         ...
 
     @property

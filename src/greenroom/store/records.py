@@ -12,6 +12,7 @@ from greenroom.ports.store import StoredEvent
 from greenroom.session.model import Session, SessionKind
 from greenroom.store import spend
 from greenroom.store import tables as t
+from greenroom.store.notes import erase_notes
 from greenroom.store.rows import from_row
 from greenroom.store.transactions import Transactions
 from greenroom.wire.events import EventType
@@ -88,7 +89,7 @@ class SqlRecords:
             decided = t.rollout_decisions.c
             mine = (decided.user_id == user_id) & (decided.tenant == tenant)
             db.execute(delete(t.rollout_decisions).where(mine))
-            return Erased(sessions, events)
+            return Erased(sessions, events, erase_notes(db, user_id, tenant))
 
         return await self._db.write(work)
 

@@ -48,6 +48,7 @@ from greenroom.store.assistants import SqlAssistants
 from greenroom.store.audit import SqlAudit
 from greenroom.store.deliveries import SqlDeliveries
 from greenroom.store.keys import SqlKeys
+from greenroom.store.notes import SqlNotes
 from greenroom.store.occupancy import census, waiting_sessions
 from greenroom.store.records import SqlRecords
 from greenroom.store.rollout import SqlRollout
@@ -117,6 +118,7 @@ class SqlStore:
         self.assistants = SqlAssistants(db)
         self.records = SqlRecords(db)
         self.rollout = SqlRollout(db)
+        self.notes = SqlNotes(db)
         self._admission_lock = admission_lock
         self._turn = asyncio.Lock()
 

@@ -318,6 +318,22 @@ rollout_outcomes = Table(
     Column("micro_usd", BigInteger),
 )
 
+# What users had their assistants write down. No part of any session, and kept when those go.
+notes = Table(
+    "notes",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("user_id", String(255), nullable=False),
+    Column("tenant", String(128), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("folded", Text, nullable=False),  # both, without case: what searching compares
+    Column("made_by_call", String(192), nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Index(None, "user_id", "tenant", "updated_at"),
+)
+
 
 def inserts_or_updates(table: Table) -> dict[str, Any]:
     """An INSERT into this table by dialect, to be given an ON CONFLICT.

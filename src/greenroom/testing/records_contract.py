@@ -82,7 +82,7 @@ class RecordsContract:
         before = await ended(store, 1)
         assert [one.waiting for one in await store.deliveries.standings()] == [3]
         erased = await store.records.erase_user("ada", "default", _ALIAS, _NOW + 1)
-        assert erased == Erased(sessions=1, events=3)
+        assert erased == Erased(sessions=1, events=3, notes=0)
         after = await store.get("ses_1")
         assert after == replace(
             before,
@@ -96,7 +96,7 @@ class RecordsContract:
         assert await store.events_after("ses_1", 0, 10) == []
         assert await store.deliveries.standings() == []
         again = await store.records.erase_user("ada", "default", _ALIAS, _NOW + 2)
-        assert again == Erased(0, 0)
+        assert again == Erased(0, 0, 0)
 
     async def test_what_an_erased_user_cost_is_added_up_under_the_alias(self, store: Store) -> None:
         """Twice, since who comes back the same day is erased again."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from greenroom.wire.base import WireModel
 from greenroom.wire.events import Event
+from greenroom.wire.tools import NoteBody
 
 
 class Line(WireModel):
@@ -77,6 +78,13 @@ class ConsentRecord(WireModel):
     at: str
 
 
+class NoteRecord(WireModel):
+    """A note that the user has had written down."""
+
+    kind: Literal["note"] = "note"
+    note: NoteBody
+
+
 class SpendRecord(WireModel):
     """What one component cost on one day (UTC)."""
 
@@ -86,7 +94,7 @@ class SpendRecord(WireModel):
     usd: float
 
 
-Exported = UserRecord | SessionRecord | EventRecord | ConsentRecord | SpendRecord
+Exported = UserRecord | SessionRecord | EventRecord | ConsentRecord | NoteRecord | SpendRecord
 
 
 class ErasedBody(WireModel):
@@ -95,3 +103,4 @@ class ErasedBody(WireModel):
     alias: str
     sessions: int
     events: int
+    notes: int
