@@ -50,6 +50,7 @@ from greenroom.service.reports import Reports
 from greenroom.service.retention import Keeping, Retention
 from greenroom.service.rollout import RollingOut
 from greenroom.service.sessions import Assistant, Sessions
+from greenroom.service.telling import Telling
 from greenroom.service.tools import Tools
 from greenroom.service.versions import Versions
 from greenroom.session.policy import Quotas
@@ -180,6 +181,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         admission,
         purse,
         plan.redaction,
+        records=adapters.rooms.records,
     )
     dispatcher = Dispatcher(
         store,
@@ -218,6 +220,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         attendance=attendance,
         links=links,
         sessions=sessions,
+        telling=Telling(sessions, store.assistants),
         catalogue=catalogue,
         versions=Versions(store.assistants, audit, bounds),
         rolling_out=RollingOut(catalogue, store, store.rollout, clock, metrics, plan.flags),

@@ -48,6 +48,10 @@ class Records(Protocol):
         """A user's sessions by id, beginning after an id; at most ``limit``."""
         ...
 
+    async def agreed_elsewhere(self, user_id: str, tenant: str) -> list[tuple[str, float]]:
+        """Others' calls in which a user has agreed to be recorded: each session's id, and when."""
+        ...
+
     async def erase_user(self, user_id: str, tenant: str, alias: str, now: float) -> Erased:
         """Erase a user, notes and all, at once: what they cost remains, under another name.
 

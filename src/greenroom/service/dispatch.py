@@ -49,6 +49,10 @@ log = structlog.get_logger("greenroom.dispatch")
 POLL_S = 1.0
 # What was to be told to bots that never link is looked at so often: their sessions may have ended.
 UNLINKED_AGAIN_S = 15.0
+# With thousands of effects due, as when everything is stopped, a look at them takes tens of
+# milliseconds, and each that is settled asks for another. Then looks take a fifth of the time.
+MANY_DUE = 256
+REST_PER_LOOK = 4
 # So many tool calls of one session run at once; what its model asks for beyond waits its turn.
 CALLS_AT_ONCE = 8
 
@@ -133,15 +137,18 @@ class Dispatcher:
                 if time.monotonic() - looked_at_s >= UNLINKED_AGAIN_S:
                     looked_at_s = time.monotonic()
                     self._unlinked.clear()
-                await self._begin_lanes(group)
+                looking_s = time.monotonic()
+                if await self._begin_lanes(group) > MANY_DUE:
+                    await asyncio.sleep(REST_PER_LOOK * (time.monotonic() - looking_s))
                 await waiter.wait(POLL_S)
 
-    async def _begin_lanes(self, group: asyncio.TaskGroup) -> None:
+    async def _begin_lanes(self, group: asyncio.TaskGroup) -> int:
+        """Begin what is due and not under way; returns how much is due."""
         try:
             due = await self._store.due_kinds(self._clock.now())
         except Unavailable as error:
             log.warning("store.unavailable", error=error.message)
-            return
+            return 0
         if any(kind is EffectKind.RUN_TOOL for _, kind in due):
             await self._begin_calls(group)
         lanes = {(session_id, _lane(kind)) for session_id, kind in due}
@@ -150,6 +157,7 @@ class Dispatcher:
                 continue
             self._busy.add((session_id, lane))
             group.create_task(self._run_lane(session_id, lane))
+        return len(due)
 
     def _waits_for_its_link(self, session_id: str) -> bool:
         launch_id = self._unlinked.get(session_id)

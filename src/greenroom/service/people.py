@@ -64,8 +64,8 @@ class People:
             tenant: Whose user.
 
         Yields:
-            Who it is; then each session and its events; then their notes, the latest first; then
-            what they cost, by day.
+            Who it is; then each session and its events; in whose calls they agreed to be
+            recorded; then their notes, the latest first; then what they cost, by day.
         """
         now = rfc3339(self._clock.now())
         yield w.UserRecord(user_id=user_id, tenant=tenant, exported_at=now)
@@ -73,6 +73,8 @@ class People:
             yield _session_record(session)
             async for event in events_of(self._store, session.id):
                 yield w.EventRecord(event=as_event(event))
+        for session_id, at in await self._store.records.agreed_elsewhere(user_id, tenant):
+            yield w.ConsentRecord(session_id=session_id, at=rfc3339(at))
         for note in await self._store.notes.search(user_id, tenant, [], MOST_NOTES):
             yield w.NoteRecord(note=body_of(note))
         whose = {"user_id": user_id, "tenant": tenant}
@@ -147,6 +149,7 @@ def _session_record(session: Session) -> w.SessionRecord:
         active_at=rfc3339_or_none(session.active_at),
         ended_at=rfc3339_or_none(session.ended_at),
         reason=session.reason.value if session.reason else None,
+        recording_consent_at=rfc3339_or_none(session.consents.get(session.user_id)),
         body=session.body,
         cost_usd=usd(cost_of(session).micro_usd),
     )

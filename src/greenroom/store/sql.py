@@ -183,8 +183,10 @@ class SqlStore:
         last_seq = before.last_seq + len(move.events)
         stored = replace(move.after, last_seq=last_seq, version=before.version + 1)
         row = to_row(stored)
-        # Fixed at the start; body and record may be long.
-        del row["id"], row["body"], row["record"], row["assistant_version"], row["tariff"]
+        # Fixed at the start; the body may be long.
+        del row["id"], row["body"], row["assistant_version"], row["tariff"]
+        if stored.record is before.record or stored.record == before.record:
+            del row["record"]  # long, too, and hardly ever adjusted
         known = {"known_id": before.id, "known_version": before.version}
         result = db.execute(_REPLACE, {**row, **known})
         if result.rowcount != 1:

@@ -66,6 +66,7 @@ sessions = Table(
     Column("pause_causes", JSON, nullable=False),
     Column("kind", String(16), nullable=False, server_default="voice"),
     Column("group_call", JSON(none_as_null=True)),
+    Column("consents", JSON, nullable=False, server_default="{}"),
     Column("queued_at", Float),
     Column("queue_position", Integer),
     Column("admitted_at", Float),

@@ -183,6 +183,7 @@ class StoreContract:
             reason=EndReason.IDLE,
             end_note="The server is on fire.",
             participant="page-1",
+            consents={"ada": _NOW, "böb": _NOW + 0.5},
             tariff=_TARIFF,
             meter=Meter(_NOW, {"tts.characters": 2**60}, 1_410_000, frozenset({"session"})),
         )
@@ -452,6 +453,14 @@ class StoreContract:
         with pytest.raises(StaleWrite):
             await store.let_in(Quotas(), _NOW, lambda occupancy, waiting: [move])
         assert (await store.get(waits.id)).stage is Stage.ENDED
+
+    async def test_what_was_adjusted_is_kept_and_what_was_not_is_left(self, store: Store) -> None:
+        begun = await create(store, replace(a_session(), record={"name": "cards", "persona": "x"}))
+        adjusted = replace(begun, record={"name": "cards"})
+        kept = await store.commit(begun, adjusted, [], [], _NOW)
+        assert (await store.get("ses_1")).record == {"name": "cards"}
+        await store.commit(kept, replace(kept, muted=True), [], [], _NOW)
+        assert (await store.get("ses_1")).record == {"name": "cards"}
 
     async def test_of_two_writers_one_is_stale(self, store: Store) -> None:
         before = await create(store, a_session(), [], [])

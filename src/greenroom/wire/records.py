@@ -44,7 +44,10 @@ class UserRecord(WireModel):
 
 
 class SessionRecord(WireModel):
-    """One of a user's sessions: everything that its record says. Its events follow."""
+    """One of a user's sessions: everything that its record says. Its events follow.
+
+    ``recordingConsentAt``: when they agreed to be recorded in it, if they did.
+    """
 
     kind: Literal["session"] = "session"
     session_id: str
@@ -55,6 +58,7 @@ class SessionRecord(WireModel):
     active_at: str | None
     ended_at: str | None
     reason: str | None
+    recording_consent_at: str | None = None
     body: dict[str, Any]
     cost_usd: float
 
@@ -64,6 +68,14 @@ class EventRecord(WireModel):
 
     kind: Literal["event"] = "event"
     event: Event
+
+
+class ConsentRecord(WireModel):
+    """The user agreed to be recorded in somebody else's group call."""
+
+    kind: Literal["consent"] = "consent"
+    session_id: str
+    at: str
 
 
 class NoteRecord(WireModel):
@@ -82,7 +94,7 @@ class SpendRecord(WireModel):
     usd: float
 
 
-Exported = UserRecord | SessionRecord | EventRecord | NoteRecord | SpendRecord
+Exported = UserRecord | SessionRecord | EventRecord | ConsentRecord | NoteRecord | SpendRecord
 
 
 class ErasedBody(WireModel):
