@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from greenroom.assistants.paths import Path, dotted, is_field
 from greenroom.assistants.secrets import is_secret_name, is_secret_value
+from greenroom.assistants.tools import problems_of
 from greenroom.errors import BadRecord
 from greenroom.wire.assistants import MAX_RECORD_BYTES, AssistantRecord, as_data
 
@@ -28,9 +29,9 @@ _NUMBERS: dict[str, tuple[float, float]] = {
 }
 _ESPEAK_NUMBERS: dict[str, tuple[float, float]] = {"wordsPerMinute": (80, 450), "pitch": (0, 99)}
 ESPEAK = ("espeak", "espeak-ng")
-# Who speaks, for whom, at whose cost: that is the record's alone.
+# Who speaks, for whom, with which tools, at whose cost: that is the record's alone.
 NEVER_OVERRIDDEN = (
-    *("name", "bot", "overrides", "pageMay", "rollout", "budget"),
+    *("name", "bot", "tools", "overrides", "pageMay", "rollout", "budget"),
     "voiceSessionConfig.enabled",
 )
 
@@ -158,10 +159,7 @@ def _contradictions(record: AssistantRecord) -> Iterator[Problem]:
         if record.tts is None or record.tts.service in ESPEAK:
             numbers = numbers | _ESPEAK_NUMBERS
         yield from _numbers(record.voice.parameters, ("voice", "parameters"), numbers)
-    names = [tool.name for tool in record.tools]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            yield Problem(f"tools[{index}].name", "there is a tool of this name already")
+    yield from (Problem(*found) for found in problems_of(record.tools))
     for index, allowed in enumerate(record.overrides):
         if not is_field(AssistantRecord, allowed):
             yield Problem(f"overrides[{index}]", "names no field of a record")
