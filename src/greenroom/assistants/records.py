@@ -47,12 +47,14 @@ class Problem:
         return f"{self.field}: {self.problem}" if self.field else self.problem
 
 
-def parse(data: Any, *, name: str | None = None) -> AssistantRecord:
+def parse(data: Any, *, name: str | None = None, stored: bool = False) -> AssistantRecord:
     """The record that data describes.
 
     Args:
         data: As it came from JSON or YAML.
         name: What the assistant is called, if the data need not say so or must not say otherwise.
+        stored: It was taken once. Rules for tools that are newer keep nobody from talking: a tool
+            that cannot be used is refused when it is called.
 
     Raises:
         BadRecord: Something is wrong with it; every field that is, with its path.
@@ -74,6 +76,8 @@ def parse(data: Any, *, name: str | None = None) -> AssistantRecord:
         found = [Problem(dotted(e["loc"]), _words(e)) for e in error.errors()]
         raise refusal(found) from None
     problems = list(_contradictions(record))
+    if not stored:
+        problems += [Problem(*found) for found in problems_of(record.tools)]
     if problems:
         raise refusal(problems)
     size = len(json.dumps(as_data(record), ensure_ascii=False).encode())
@@ -159,7 +163,6 @@ def _contradictions(record: AssistantRecord) -> Iterator[Problem]:
         if record.tts is None or record.tts.service in ESPEAK:
             numbers = numbers | _ESPEAK_NUMBERS
         yield from _numbers(record.voice.parameters, ("voice", "parameters"), numbers)
-    yield from (Problem(*found) for found in problems_of(record.tools))
     for index, allowed in enumerate(record.overrides):
         if not is_field(AssistantRecord, allowed):
             yield Problem(f"overrides[{index}]", "names no field of a record")
