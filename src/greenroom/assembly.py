@@ -31,6 +31,7 @@ from greenroom.service.dispatch import Dispatcher
 from greenroom.service.emergency import Emergency
 from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
+from greenroom.service.flags import Flags
 from greenroom.service.group_calls import GroupCalls
 from greenroom.service.http_tools import HttpTools, ToolServers
 from greenroom.service.issuer import Issuer
@@ -149,6 +150,7 @@ class House:
     emergency: Emergency
     retention: Retention
     tool_sender: Sender | None
+    flags: Flags
 
     @property
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
@@ -175,6 +177,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     """Put the house together. Nothing runs yet."""
     store, hub, clock = adapters.store, adapters.hub, adapters.clock
     keyring, links, metrics = Keyring(plan.secret), Links(), Metrics()
+    flags = Flags(plan.flags)
     bounds = Bounds(plan.assistants, plan.bots, plan.tool_servers)
     catalogue = Catalogue(bounds, store.assistants)
     purse = Purse(store, clock, metrics, plan.money)
@@ -190,6 +193,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         admission,
         purse,
         plan.redaction,
+        flags,
         records=adapters.rooms.records,
     )
     dispatcher = Dispatcher(
@@ -234,7 +238,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         notes=Notes(store.notes),
         catalogue=catalogue,
         versions=Versions(store.assistants, audit, bounds),
-        rolling_out=RollingOut(catalogue, store, store.rollout, clock, metrics, plan.flags),
+        rolling_out=RollingOut(catalogue, store, store.rollout, clock, metrics, flags),
         reports=reports,
         purse=purse,
         emergency=emergency,
@@ -270,6 +274,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         emergency,
         Retention(store.records, clock, plan.keeping),
         adapters.tool_sender,
+        flags,
     )
 
 

@@ -27,6 +27,7 @@ from greenroom.ports.store import Store
 from greenroom.service.admission import Admission
 from greenroom.service.assistants import Assistant, Catalogue
 from greenroom.service.exits import describe_exit
+from greenroom.service.flags import Flags
 from greenroom.service.links import Link, Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring, digest_of
@@ -34,6 +35,7 @@ from greenroom.service.policies import Outside, outside
 from greenroom.service.purse import Purse
 from greenroom.service.redaction import Redaction
 from greenroom.service.starting import Started, Starting, Wish, limits_for, whole_body
+from greenroom.service.tool_gate import ToolGate
 from greenroom.service.tracing import ids_of
 from greenroom.service.writer import (
     DEADLINES_TOPIC,
@@ -92,6 +94,7 @@ class Sessions:
         admission: Decides who comes in.
         purse: Prices and budgets.
         redaction: What is taken out of people's words before they are kept.
+        flags: Asks which of an assistant's tools are there for whom.
         records: Whether what is said may be recorded.
     """
 
@@ -107,6 +110,7 @@ class Sessions:
         admission: Admission,
         purse: Purse,
         redaction: Redaction | None = None,
+        flags: Flags | None = None,
         *,
         records: bool = False,
     ) -> None:
@@ -119,7 +123,9 @@ class Sessions:
         self._metrics = metrics
         self._writer = Writer(store, hub, clock, metrics, purse, redaction)
         self._starting = Starting(
-            store, clock, keyring, metrics, admission, purse, self._writer, records=records
+            *(store, clock, keyring, metrics, admission, purse, self._writer),
+            ToolGate(flags or Flags()),
+            records=records,
         )
 
     # ---- commands
