@@ -38,6 +38,7 @@ from greenroom.service.letters import SignedEvents, Writer
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
+from greenroom.service.notes import NoteTools
 from greenroom.service.own_rooms import OwnRooms
 from greenroom.service.people import People
 from greenroom.service.purse import Money, Purse
@@ -49,6 +50,8 @@ from greenroom.service.reports import Reports
 from greenroom.service.retention import Keeping, Retention
 from greenroom.service.rollout import RollingOut
 from greenroom.service.sessions import Assistant, Sessions
+from greenroom.service.telling import Telling
+from greenroom.service.tools import Tools
 from greenroom.service.versions import Versions
 from greenroom.session.policy import Quotas
 from greenroom.session.rates import Rate
@@ -178,6 +181,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         admission,
         purse,
         plan.redaction,
+        records=adapters.rooms.records,
     )
     dispatcher = Dispatcher(
         store,
@@ -188,6 +192,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         links,
         keyring,
         sessions,
+        Tools(sessions, clock, {"notes": NoteTools(store.notes, clock)}),
         metrics,
         link_url=plan.link_url,
         memory_limit_bytes=plan.memory_limit_bytes,
@@ -215,6 +220,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         attendance=attendance,
         links=links,
         sessions=sessions,
+        telling=Telling(sessions, store.assistants),
         catalogue=catalogue,
         versions=Versions(store.assistants, audit, bounds),
         rolling_out=RollingOut(catalogue, store, store.rollout, clock, metrics, plan.flags),

@@ -30,6 +30,7 @@ from greenroom.commands.doctor import doctor
 from greenroom.commands.emergency import resume, stop_all
 from greenroom.commands.listen import listen
 from greenroom.commands.sessions import end, reap, sessions
+from greenroom.commands.telling import adjust, say, tell
 from greenroom.commands.terminal import err, out, refusals
 from greenroom.commands.token import token
 
@@ -47,8 +48,10 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(relay.app, name="relay")
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(stand_in.app, name="stand-in")
-for command in (doctor, cost, listen, sessions, end, reap, resume, token, audit, transcript):
-    app.command()(command)
+for looking in (doctor, cost, listen, sessions, token, audit, transcript):
+    app.command()(looking)
+for acting in (end, say, tell, adjust, reap, resume):
+    app.command()(acting)
 app.command(name="stop-all")(stop_all)
 app.command(name="bot")(call_bot)
 

@@ -177,6 +177,13 @@ class AssistantDisabled(GreenroomError):
     status = 403
 
 
+class ConsentNeeded(GreenroomError):
+    """The conversation may be recorded, and this user has not agreed to that yet."""
+
+    code = "consent_needed"
+    status = 403
+
+
 class StillQueued(GreenroomError):
     """The session waits for a place; connect when its status turns ``connecting``."""
 

@@ -250,7 +250,8 @@ class Settings(BaseSettings):
         default=PER_MIN[Rate.CONTROLS], description="Mutes and pauses, per user."
     )
     messages_per_min: Quota = Field(
-        default=PER_MIN[Rate.MESSAGES], description="Typed messages, per user."
+        default=PER_MIN[Rate.MESSAGES],
+        description="Typed messages, and what an assistant is told, per user.",
     )
     tickets_per_min: Quota = Field(
         default=PER_MIN[Rate.TICKETS], description="Tickets for the event socket, per user."

@@ -179,6 +179,35 @@ async def test_says_what_it_is_told_once(call: Call) -> None:
     assert call.texts("assistant").count("Wait.") == 1
 
 
+async def test_what_it_is_told_at_once_is_said_at_once_and_in_the_voice_that_is_wanted(
+    call: Call,
+) -> None:
+    """What a mind would be told is nothing to cards, and disturbs nobody."""
+    greenroom, words = call.greenroom, "One two three four five six seven."
+    await call.question()
+    await greenroom.command(CommandKind.CONTEXT, {"text": "The user is in a hurry."})
+    await greenroom.command(CommandKind.ADJUST, {"persona": "A pirate.", "personality": None})
+
+    async def takes_ms(after: int) -> tuple[int, int]:
+        """How long the words take, said over whatever is being said; and the last report."""
+        await greenroom.command(CommandKind.SAY, {"text": words, "interrupt": True})
+        said = await greenroom.report(
+            ReportKind.TRANSCRIPT, lambda data: data["text"] == words, after=after
+        )
+        stopped = await call.bot_is(speaking=False, after=said.seq)
+        assert stopped.data["interrupted"] is False
+        began = [r for r in call.of(ReportKind.BOT_SPEECH, speaking=True) if r.seq < stopped.seq]
+        return stopped.at_ms - began[-1].at_ms, stopped.seq
+
+    usual_ms, last = await takes_ms(greenroom.last_seq)
+    cut_off = call.of(ReportKind.BOT_SPEECH, speaking=False)[0]
+    assert cut_off.data["interrupted"] is True, "the question gave way"
+    voice = {"name": "en-gb", "parameters": {"wordsPerMinute": 400}}
+    await greenroom.command(CommandKind.ADJUST, {"voice": voice})
+    hurried_ms, _ = await takes_ms(last)
+    assert hurried_ms < 0.7 * usual_ms
+
+
 async def test_says_how_long_is_left_and_interrupts_nobody_by_it(call: Call) -> None:
     card = await call.question()
     await call.greenroom.command(CommandKind.WARNING, {"ends_in_s": 119.7})

@@ -11,6 +11,7 @@ import structlog
 
 from greenroom import assembly
 from greenroom.errors import BadSetting, Unavailable
+from greenroom.ports.notes import Note
 from greenroom.ports.records import Records
 from greenroom.service.redaction import WITHHELD, Redact, Redaction, redaction_by
 from greenroom.service.reports import Way
@@ -201,6 +202,9 @@ async def test_a_user_reads_their_own_transcript(server: House) -> None:
 async def test_a_user_is_exported_and_erased_on_record(server: House) -> None:
     session_id = await ended(server)
     await ended(server, "bob")
+    for number, user in enumerate(("ada", "bob")):
+        note = Note(f"not_{number}", user, "default", "Milk", f"For {user}.", 1.5, 2.5)
+        await server.parts.store.notes.create(note, f"ses.{number}", 9)
     asked = {"user": "ada"}
     async with operator(server) as ops:
         exported = (await ops.get("/api/operator/data", params=asked)).text
@@ -213,10 +217,13 @@ async def test_a_user_is_exported_and_erased_on_record(server: House) -> None:
     assert kinds[:2] == ["user", "session"]
     assert kinds.count("event") == (await server.session(session_id)).last_seq
     assert "I am ada." in exported
+    assert "For ada." in exported
+    assert kinds[-1] == "note"
     assert "bob" not in exported
     alias = erased.json()["alias"]
-    assert erased.json() == {"alias": alias, "sessions": 1, "events": kinds.count("event")}
-    assert nothing.json() == {"alias": alias, "sessions": 0, "events": 0}
+    events = kinds.count("event")
+    assert erased.json() == {"alias": alias, "sessions": 1, "events": events, "notes": 1}
+    assert nothing.json() == {"alias": alias, "sessions": 0, "events": 0, "notes": 0}
     assert len(empty.splitlines()) == 1
     acts = [(line["act"], line["target"]) for line in reversed(log)]
     assert acts[:3] == [("user.export", "ada"), ("user.erase", alias), ("user.erase", alias)]

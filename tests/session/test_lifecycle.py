@@ -346,7 +346,8 @@ def test_a_tool_is_run_where_it_belongs_and_its_bot_is_told_what_came_of_it() ->
     session = connected()
     at_server = changed(session, i.ToolCalled(at_server=True, data=CALL))
     assert at_server.facts == (f.ToolUsed(CALL),)
-    assert at_server.effects == (f.Effect(f.EffectKind.RUN_TOOL, CALL),)
+    wanted = {"asked_at": NOW, "call": CALL}
+    assert at_server.effects == (f.Effect(f.EffectKind.RUN_TOOL, wanted),)
     in_page = changed(session, i.ToolCalled(at_server=False, data=CALL))
     assert (in_page.facts, in_page.effects) == ((f.ToolUsed(CALL),), ())
     told = changed(session, i.ToolAnswered({"toolCallId": "c1", "result": 7})).effects

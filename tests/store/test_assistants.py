@@ -1,4 +1,4 @@
-"""Assistants' records and the roll-out keep their contracts on SQLite and on PostgreSQL."""
+"""Assistants' records, the roll-out and notes keep their contracts on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from greenroom.ports.store import Store
 from greenroom.store import database_at
 from greenroom.testing.assistants_contract import AssistantsContract
+from greenroom.testing.notes_contract import NotesContract
 from greenroom.testing.rollout_contract import RolloutContract
 
 
@@ -29,4 +30,8 @@ class TestAssistants(AssistantsContract):
 
 
 class TestRollout(RolloutContract):
+    pass
+
+
+class TestNotes(NotesContract):
     pass

@@ -14,6 +14,7 @@ from greenroom.api import (
     assistants,
     audit,
     botserver,
+    choosing,
     cloud,
     cost,
     daily,
@@ -27,6 +28,7 @@ from greenroom.api import (
     records,
     rollout,
     rooms,
+    telling,
     vapi,
     voice,
     webhook,
@@ -63,6 +65,7 @@ from greenroom.service.rates import Rates
 from greenroom.service.reports import Reports
 from greenroom.service.rollout import RollingOut
 from greenroom.service.sessions import Sessions
+from greenroom.service.telling import Telling
 from greenroom.service.versions import Versions
 
 
@@ -83,6 +86,7 @@ class Parts:
     attendance: Attendance
     links: Links
     sessions: Sessions
+    telling: Telling
     catalogue: Catalogue
     versions: Versions
     rolling_out: RollingOut
@@ -118,7 +122,7 @@ def build_app(parts: Parts) -> FastAPI:
         setattr(app.state, name, getattr(parts, name))
     app.state.began_at = parts.clock.now()
     install_errors(app, parts.metrics)
-    for resource in (voice, rooms, botserver, cost, pipecat, cloud, vapi):
+    for resource in (voice, choosing, telling, rooms, botserver, cost, pipecat, cloud, vapi):
         app.include_router(resource.router)
     for resource in (events, link, webhook, daily, health):
         app.include_router(resource.router)

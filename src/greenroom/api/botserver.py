@@ -60,6 +60,7 @@ async def join(
             persistence_s=body.session_persistence,
             told=body.told_to(who.user_id, who.tenant),
             trace_id=trace_id,
+            consented=bool(body.recording_consent),
         )
         joined = await bots.join(call)
         doors.note_session(request, joined.session.id)

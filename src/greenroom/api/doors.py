@@ -55,11 +55,14 @@ CONNECT = Door(Scope.START, Act.CONNECT, Rate.OFFERS)
 TRICKLE = Door(Scope.START)
 READ = Door(Scope.READ)
 FOLLOW = Door(Scope.READ, Act.FOLLOW, Rate.TICKETS)
-# A page asks before each click, and again when it is loaded.
+# Which side, and whom one may choose: a page asks before each click, and again when it is loaded.
 DECIDE = Door(Scope.READ, rate=Rate.DECISIONS)
 MUTE = Door(Scope.CONTROL, Act.MUTE, Rate.CONTROLS)
 PAUSE = Door(Scope.CONTROL, Act.PAUSE, Rate.CONTROLS)
 MESSAGE = Door(Scope.CONTROL, Act.MESSAGE, Rate.MESSAGES)
+SAY = Door(Scope.DIRECT, Act.SAY, Rate.MESSAGES)
+CONTEXT = Door(Scope.DIRECT, Act.CONTEXT, Rate.MESSAGES)
+ADJUST = Door(Scope.DIRECT, Act.ADJUST, Rate.MESSAGES)
 # Nobody is kept from ending what runs; a server by nothing but the sum of all its calls.
 END = Door(Scope.END, Act.END)
 
@@ -173,6 +176,13 @@ def note_session(request: Request, session_id: str) -> None:
     doing = getattr(request.state, "doing", None)
     if doing is not None:
         doing.target = session_id
+
+
+def note_facts(request: Request, **facts: object) -> None:
+    """Say more of an act; never what was said."""
+    doing = getattr(request.state, "doing", None)
+    if doing is not None:
+        doing.detail.update(facts)
 
 
 # ---- servers

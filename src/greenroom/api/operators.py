@@ -9,7 +9,17 @@ from fastapi import APIRouter, Depends, Request
 
 from greenroom.api.description import BY_THE_OPERATORS_DOOR, refusals
 from greenroom.api.doors import Operator
-from greenroom.errors import Conflict, NotFound
+from greenroom.api.telling import TellingDep
+from greenroom.api.voice import SessionsDep
+from greenroom.errors import (
+    BadOverride,
+    BadRequest,
+    Conflict,
+    NotActive,
+    NotFound,
+    SessionEnded,
+    StillQueued,
+)
 from greenroom.ports.audit import Act
 from greenroom.ports.launcher import Launcher
 from greenroom.ports.store import Store
@@ -18,12 +28,16 @@ from greenroom.service.emergency import Emergency
 from greenroom.service.listing import lines_of
 from greenroom.service.policies import Outside, outside
 from greenroom.service.sessions import Sessions
-from greenroom.session.model import EndReason
+from greenroom.session.model import EndReason, Session
 from greenroom.wire import operators as w
+from greenroom.wire.http import AdjustBody, ContextBody, SayBody
 from greenroom.wire.translate import rfc3339
 
 log = structlog.get_logger("greenroom.operators")
 router = APIRouter(prefix="/api", tags=["operators"])
+
+_SESSION = "/operator/sessions/{session_id}"
+_OF_TELLING = (*BY_THE_OPERATORS_DOOR, BadRequest, NotFound, Conflict, SessionEnded)
 
 
 def _emergency(request: Request) -> Emergency:
@@ -98,3 +112,57 @@ async def end(
         ended = await sessions.stop(session_id, None, EndReason.KICKED, note=note or None)
     reason = ended.reason.value if ended.reason else None
     return w.EndAnswer(session_id=ended.id, stage=ended.stage.value, reason=reason)
+
+
+# ---- telling an assistant that talks
+
+
+@router.post(
+    f"{_SESSION}/say", status_code=202, responses=refusals(*_OF_TELLING, NotActive, StillQueued)
+)
+async def say(
+    session_id: str,
+    body: SayBody,
+    operator: Operator,
+    audit: AuditDep,
+    sessions: SessionsDep,
+    tells: TellingDep,
+) -> w.ToldAnswer:
+    """Have the assistant of a session say something."""
+    chars, interrupt = len(body.text), bool(body.interrupt)
+    async with audit.of(operator, Act.SAY, session_id, chars=chars, interrupt=interrupt):
+        session = await sessions.get(session_id)
+        return _told(await tells.say(session, body.text, interrupt=interrupt))
+
+
+@router.post(f"{_SESSION}/context", status_code=202, responses=refusals(*_OF_TELLING))
+async def context(
+    session_id: str,
+    body: ContextBody,
+    operator: Operator,
+    audit: AuditDep,
+    sessions: SessionsDep,
+    tells: TellingDep,
+) -> w.ToldAnswer:
+    """Let the assistant of a session know something, which it does not say."""
+    async with audit.of(operator, Act.CONTEXT, session_id, chars=len(body.text)):
+        return _told(await tells.context(await sessions.get(session_id), body.text))
+
+
+@router.post(f"{_SESSION}/adjust", status_code=202, responses=refusals(*_OF_TELLING, BadOverride))
+async def adjust(
+    session_id: str,
+    body: AdjustBody,
+    operator: Operator,
+    audit: AuditDep,
+    sessions: SessionsDep,
+    tells: TellingDep,
+) -> w.ToldAnswer:
+    """Change persona, personality or voice of a session's assistant at once."""
+    fields = sorted(body.changes)
+    async with audit.of(operator, Act.ADJUST, session_id, fields=fields):
+        return _told(await tells.adjust(await sessions.get(session_id), body.changes))
+
+
+def _told(session: Session) -> w.ToldAnswer:
+    return w.ToldAnswer(session_id=session.id, stage=session.stage.value)

@@ -198,6 +198,7 @@ async def _begin(
         most_persistence_s=STOCK_PERSISTENCE_S,
         guest=who.guest,
         trace_id=trace_id,
+        consented=(body or {}).get("recordingConsent") is True,
     )
 
 

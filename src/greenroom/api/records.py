@@ -85,5 +85,5 @@ async def erase(
     """
     async with audit.of(operator, Act.ERASE, people.alias_of(user_id, tenant)) as doing:
         erased = await people.erase(user_id, tenant)
-        doing.detail.update(sessions=erased.sessions, events=erased.events)
+        doing.detail.update(sessions=erased.sessions, events=erased.events, notes=erased.notes)
     return erased

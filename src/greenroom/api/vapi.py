@@ -114,6 +114,7 @@ async def _begin(
             trace_id=trace_id,
             guest=who.guest,
             wishes={name: wish_s for name, (wish_s, _) in plan.wishes.items()},
+            consented=plan.consented,
         )
     except BadRequest as refused:
         raise _in_their_words(refused, plan) from refused

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Request, Response
 
 from greenroom.api import doors
 from greenroom.api.description import BY_A_DOOR, Refusals, refusals
@@ -21,6 +21,7 @@ from greenroom.errors import (
     BudgetUsedUp,
     CallFull,
     Conflict,
+    ConsentNeeded,
     Draining,
     Halted,
     LaunchFailed,
@@ -61,6 +62,7 @@ OF_A_ROOM: Refusals = (
     RoomsUnavailable,
     RoomsRefused,
     CallFull,
+    ConsentNeeded,
     *RoomsRefused.__subclasses__(),
 )
 OF_THE_BOTS_LINK: Refusals = (StillQueued, SessionEnded, LaunchFailed, BotSilent, AgentsFull)
@@ -116,28 +118,6 @@ EntranceDep = Annotated[Entrance, Depends(_entrance)]
 CallsDep = Annotated[GroupCalls, Depends(_calls)]
 
 
-@router.get("/config", responses=refusals(NotFound, Unavailable))
-async def config(
-    sessions: SessionsDep,
-    rooms: RoomsDep,
-    request: Request,
-    assistant: Annotated[str | None, Query(max_length=128)] = None,
-) -> w.ConfigAnswer:
-    """What a page needs to know before the click, of this assistant or the default one."""
-    found = await sessions.assistant(assistant)
-    record = found.record
-    return w.ConfigAnswer(
-        assistant=found.name,
-        title=found.title,
-        ice_servers=rooms.describe("").ice_servers,
-        anonymous=request.app.state.identity.anonymous,
-        join_s=found.limits.join_s,
-        room_kind=rooms.kind,
-        enabled=found.disabled is None,
-        auto_start=record is not None and record.voice_session_config.auto_start,
-    )
-
-
 @router.post(
     "/session",
     status_code=201,
@@ -174,6 +154,7 @@ async def start(
         if group
         else None,
         overrides=body.overrides,
+        consented=bool(body.recording_consent),
     )
     session = started.session
     doors.note_session(request, session.id)
@@ -194,7 +175,7 @@ async def start(
         response.status_code = 200
     return w.StartAnswer(
         reused=started.reused,
-        session=_body(session, rooms, room),
+        session=session_body(session, rooms, room),
         ticket=ticket,
         answer=_answer(answer) if answer else None,
     )
@@ -212,19 +193,19 @@ async def current(
     if session is None:
         response.status_code = 204
         return None
-    return _body(session, rooms)
+    return session_body(session, rooms)
 
 
 @router.get("/session/{session_id}", responses=refusals(*OF_A_SESSION))
 async def get(session_id: str, who: Reads, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
     """One of the user's sessions, or a group call that they were let into."""
-    return _body(await sessions.seen_by(session_id, who.user_id, tenant=who.tenant), rooms)
+    return session_body(await sessions.seen_by(session_id, who.user_id, tenant=who.tenant), rooms)
 
 
 @router.delete("/session/{session_id}", responses=refusals(*OF_A_COMMAND))
 async def stop(session_id: str, who: Ends, sessions: SessionsDep, rooms: RoomsDep) -> w.SessionBody:
     """End a session. Said again, nothing more happens."""
-    return _body(await sessions.stop(session_id, who.user_id, tenant=who.tenant), rooms)
+    return session_body(await sessions.stop(session_id, who.user_id, tenant=who.tenant), rooms)
 
 
 @router.post("/session/{session_id}/offer", responses=refusals(*OF_AN_OFFER))
@@ -255,13 +236,19 @@ async def trickle(
 
 
 @router.post("/session/{session_id}/room", responses=refusals(*OF_A_SESSION, *OF_A_ROOM))
-async def room(session_id: str, who: Connects, calls: CallsDep) -> w.RoomBody:
+async def room(
+    session_id: str,
+    who: Connects,
+    calls: CallsDep,
+    body: Annotated[w.EnterBody | None, Body()] = None,
+) -> w.RoomBody:
     """Come into the session's room, for the first time after a wait or again after a reload.
 
     Into a group call so do those who are invited, or who know its id. On Daily the answer has a new
     token, and an older page of the user's is put out.
     """
-    return _room_body(await calls.enter(session_id, who.user_id, who.tenant))
+    consented = bool(body and body.recording_consent)
+    return _room_body(await calls.enter(session_id, who.user_id, who.tenant, consented=consented))
 
 
 @router.post("/session/{session_id}/ticket", responses=refusals(*OF_A_SESSION))
@@ -280,7 +267,7 @@ async def message(
     session_id: str, body: w.MessageBody, who: Writes, sessions: SessionsDep, rooms: RoomsDep
 ) -> w.SessionBody:
     """Type instead of speaking; the bot is told."""
-    return _body(
+    return session_body(
         await sessions.message(session_id, who.user_id, body.text, tenant=who.tenant), rooms
     )
 
@@ -298,7 +285,7 @@ async def mute(
         timestamp_ms=body.timestamp,
         tenant=who.tenant,
     )
-    return _body(session, rooms)
+    return session_body(session, rooms)
 
 
 @router.post("/pause", responses=refusals(*OF_A_COMMAND))
@@ -311,7 +298,7 @@ async def pause(
     session = await sessions.pause(
         body.session_id, who.user_id, cause, paused=body.paused, tenant=who.tenant
     )
-    return _body(session, rooms)
+    return session_body(session, rooms)
 
 
 @asynccontextmanager
@@ -364,7 +351,7 @@ def _room_body(room: RoomSpec) -> w.RoomBody:
     )
 
 
-def _body(session: Session, rooms: Rooms, room: RoomSpec | None = None) -> w.SessionBody:
+def session_body(session: Session, rooms: Rooms, room: RoomSpec | None = None) -> w.SessionBody:
     """The session; ``room``: with the token that is meant for whoever asks now."""
     return w.SessionBody(
         session_id=session.id,

@@ -29,7 +29,10 @@ _NUMBERS: dict[str, tuple[float, float]] = {
 _ESPEAK_NUMBERS: dict[str, tuple[float, float]] = {"wordsPerMinute": (80, 450), "pitch": (0, 99)}
 ESPEAK = ("espeak", "espeak-ng")
 # Who speaks, for whom, at whose cost: that is the record's alone.
-NEVER_OVERRIDDEN = ("name", "bot", "overrides", "rollout", "budget", "voiceSessionConfig.enabled")
+NEVER_OVERRIDDEN = (
+    *("name", "bot", "overrides", "pageMay", "rollout", "budget"),
+    "voiceSessionConfig.enabled",
+)
 
 
 @dataclass(frozen=True, slots=True)

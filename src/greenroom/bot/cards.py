@@ -70,6 +70,7 @@ async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
     conversation = Conversation(dialogue, set_grammar=recogniser.set_grammar, paused=session.paused)
     played = Played(session.report)
     nudging = _nudging(session, conversation, manner)
+    voice = EspeakTTSService(espeak=_voice_for(record))
     worker = PipelineWorker(
         Pipeline(
             [
@@ -80,7 +81,7 @@ async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
                 UserTurnProcessor(user_turn_strategies=_barge_in()),
                 *([nudging] if nudging else []),
                 conversation,
-                EspeakTTSService(espeak=_voice_for(record)),
+                voice,
                 transport.output(),
                 played,
             ]
@@ -90,6 +91,7 @@ async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
     )
     session.rise_to(BotLevel.ATTACHED)
     _obey(session, gate, conversation)
+    _change_voices(session, voice)
     _say_last_words(session, gate, conversation, played)
 
     @transport.event_handler("on_client_connected")
@@ -157,7 +159,7 @@ def _obey(session: BotSession, gate: Gate, conversation: Conversation) -> None:
         await conversation.pause(data["paused"])
 
     async def say(data: dict[str, Any]) -> None:
-        await conversation.say(data["text"])
+        await conversation.say(data["text"], interrupt=bool(data.get("interrupt")))
 
     async def read(data: dict[str, Any]) -> None:
         await conversation.read(data["text"])
@@ -171,6 +173,17 @@ def _obey(session: BotSession, gate: Gate, conversation: Conversation) -> None:
     session.on_command(CommandKind.SAY, say)
     session.on_command(CommandKind.MESSAGE, read)
     session.on_return(conversation.meet_again)
+
+
+def _change_voices(session: BotSession, service: EspeakTTSService) -> None:
+    """Speak as Greenroom says from now on; persona and personality are nothing to cards."""
+
+    async def adjust(data: dict[str, Any]) -> None:
+        if "voice" in data:
+            # It is tried first, which takes espeak-ng some milliseconds.
+            service.take(await asyncio.to_thread(_voice_for, _record(session)))
+
+    session.on_command(CommandKind.ADJUST, adjust)
 
 
 def _say_last_words(

@@ -18,7 +18,8 @@ class BotSession:
     """The session that this process serves. One process serves one session.
 
     Attributes:
-        spec: What Greenroom told the bot of its session when the link was first welcomed.
+        spec: What Greenroom told the bot of its session when the link was first welcomed; its
+            ``record`` is kept up with what was adjusted since.
         muted: Whether the user's microphone is off now, by the latest command.
         paused: Whether the session is paused now, by the latest command.
         people: Who is in a room that is not here, by what it calls them: their user ids. As
@@ -142,6 +143,10 @@ class BotSession:
                 self.paused = bool(data["paused"])
             case CommandKind.PRESENCE:
                 self.people = _people(Present.model_validate(one) for one in data["present"])
+            case CommandKind.ADJUST:
+                record = {"name": self.spec.assistant, **self.spec.record, **data}
+                kept = {name: value for name, value in record.items() if value is not None}
+                self.spec = self.spec.model_copy(update={"record": kept})
         for handler in self._handlers.get(kind, []):
             await handler(data)
         if kind is CommandKind.PRESENCE and data.get("came") and not data.get("first"):

@@ -109,10 +109,16 @@ class Conversation(FrameProcessor):
         elif self._met:
             await self.broadcast_interruption()
 
-    async def say(self, text: str) -> None:
-        """Say something that somebody else thought of, if anybody is here to hear it."""
-        if self._talking:
-            await self._perform([Say(text)])
+    async def say(self, text: str, *, interrupt: bool = False) -> None:
+        """Say something that somebody else thought of, if anybody is here to hear it.
+
+        With ``interrupt`` at once, over what is being said; but a goodbye is said to its end.
+        """
+        if not self._talking or (interrupt and self.parting.is_set()):
+            return
+        if interrupt:
+            await self.broadcast_interruption()
+        await self._perform([Say(text)])
 
     async def remark(self, text: str) -> None:
         """As `say`, but nobody is interrupted by it: not the bot's own words, nor the user."""

@@ -223,6 +223,7 @@ class EspeakTTSService(TTSService):
 
     def __init__(self, *, espeak: Espeak | None = None, **kwargs: Any) -> None:
         self._espeak = espeak or Espeak()
+        self._started = False
         super().__init__(
             push_start_frame=True,
             push_stop_frames=True,
@@ -233,7 +234,19 @@ class EspeakTTSService(TTSService):
     async def start(self, frame: StartFrame) -> None:
         """A call begins; called by Pipecat."""
         await super().start(frame)
+        self._started = True
         self._espeak.stay_ready()
+
+    def take(self, espeak: Espeak) -> None:
+        """Speak with another voice from the next sentence on; the one that is spoken ends as it is.
+
+        Does not block for longer than a killed process takes.
+        """
+        before, self._espeak = self._espeak, espeak
+        if before is not espeak:
+            before.close()
+        if self._started:
+            espeak.stay_ready()
 
     async def cleanup(self) -> None:
         """The call is over, however it ended; called by Pipecat."""

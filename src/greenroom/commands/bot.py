@@ -33,6 +33,9 @@ def bot(
         float | None,
         typer.Option(min=0, help="Seconds that it waits for a user who has vanished."),
     ] = None,
+    recording_consent: Annotated[
+        bool, typer.Option("--recording-consent", help="The user agrees to be recorded.")
+    ] = False,
     leave: Annotated[bool, typer.Option("--leave", help="Send it away instead.")] = False,
     state_dir: StateDir = None,
     as_json: AsJson = False,
@@ -56,6 +59,7 @@ def bot(
             "voice": voice,
             "voice_only": voice_only,
             "session_persistence": session_persistence,
+            "recording_consent": recording_consent or None,
         }
     )
     with refusals():

@@ -76,7 +76,7 @@ def export(
 ) -> None:
     """Write everything that is kept of a user: a JSON object a line.
 
-    The user, each session with its events, and what they cost by day.
+    The user, each session with its events, their notes, and what they cost by day.
 
     Examples:
       [bold]greenroom data export ada --out ada.ndjson[/bold]
@@ -104,7 +104,7 @@ def erase(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     state_dir: StateDir = None,
 ) -> None:
-    """Erase a user: names and words, for good. Times and costs remain under another name.
+    """Erase a user: names, words and notes, for good. Times and costs remain under another name.
 
     What servers and operators did for them stays on the audit log, which nobody can change.
 
@@ -122,17 +122,19 @@ def erase(
         alias = people.alias_of(user_id, tenant)
         async with audit_in(store).of(actor(), Act.ERASE, alias) as doing:
             erased = await people.erase(user_id, tenant)
-            doing.detail.update(sessions=erased.sessions, events=erased.events)
+            doing.detail.update(sessions=erased.sessions, events=erased.events, notes=erased.notes)
         return erased
 
     with refusals():
         erased = _with_people(read(state_dir), do)
+    if erased.notes:
+        out.print(f"[green]✓[/green] Erased: {erased.notes} notes.")
     if erased.sessions:
         out.print(
             f"[green]✓[/green] Erased: {erased.events} events of {erased.sessions} sessions, which "
             f"are {erased.alias}'s now."
         )
-    else:
+    if not (erased.sessions or erased.notes):
         out.print("Nothing is kept of this user.")
 
 

@@ -88,7 +88,8 @@ async def ask(
     token = identity.operator_token(os_user(), _TOKEN_LIFETIME_S, ActorKind.COMMAND)
     # By its name on loopback, which it takes whatever other names it has been told.
     headers = {"Authorization": f"Bearer {token}", "Host": "localhost"}
-    json = body.model_dump(by_alias=True) if body is not None else None
+    # What nobody said is not said: a null may mean something.
+    json = body.model_dump(by_alias=True, exclude_unset=True) if body is not None else None
     try:
         async with httpx.AsyncClient(
             base_url=address, headers=headers, timeout=ANSWER_WITHIN_S, trust_env=False

@@ -54,7 +54,7 @@ def sessions(state_dir: StateDir = None, as_json: AsJson = False) -> None:
       [bold]greenroom sessions --json | jq '.sessions[].userId'[/bold]     for machines
     """
     with refusals():
-        lines = asyncio.run(_list(read(state_dir)))
+        lines = asyncio.run(running(read(state_dir)))
     if as_json:
         out.print(lines.model_dump_json(by_alias=True), markup=False)
         return
@@ -67,7 +67,8 @@ def sessions(state_dir: StateDir = None, as_json: AsJson = False) -> None:
         out.print("Nobody talks.")
 
 
-async def _list(settings: Settings) -> SessionLines:
+async def running(settings: Settings) -> SessionLines:
+    """Every session that has not ended, by the server, or by the database if there is none."""
     try:
         return await ask(settings, SessionLines, "GET", "/api/operator/sessions")
     except NoServer:
@@ -165,8 +166,8 @@ def end(
 
 
 async def _end(settings: Settings, session_id: str, reason: str) -> EndAnswer:
-    lines = (await _list(settings)).sessions
-    whole = _whole_id(session_id, [line.session_id for line in lines])
+    lines = (await running(settings)).sessions
+    whole = whole_id(session_id, [line.session_id for line in lines])
     path = f"/api/operator/sessions/{whole}"
     try:
         return await ask(settings, EndAnswer, "DELETE", path, ReasonBody(reason=reason))
@@ -175,7 +176,8 @@ async def _end(settings: Settings, session_id: str, reason: str) -> EndAnswer:
             return await _end_without_server(house, whole, reason)
 
 
-def _whole_id(begins: str, known: list[str]) -> str:
+def whole_id(begins: str, known: list[str]) -> str:
+    """The id that begins so. Raises `NotFound`: none does, or more than one."""
     found = [session_id for session_id in known if session_id.startswith(begins)]
     if not found or not begins:
         raise NotFound(f"No running session begins with “{begins}”. See: greenroom sessions")

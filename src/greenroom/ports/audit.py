@@ -39,7 +39,7 @@ class Act(StrEnum):
     REVIVE_ASSISTANT = "assistant.revive"
     EXPORT = "user.export"
     ERASE = "user.erase"
-    # What a server's key does in the name of a user.
+    # What a server's key does in the name of a user; the last three but one operators do as well.
     USER_TOKEN = "token.user"  # noqa: S105 - a name
     START = "session.start"
     CONNECT = "session.connect"
@@ -47,6 +47,9 @@ class Act(StrEnum):
     MUTE = "session.mute"
     PAUSE = "session.pause"
     MESSAGE = "session.message"
+    SAY = "session.say"
+    CONTEXT = "session.context"
+    ADJUST = "session.adjust"
     END = "session.end"
 
 

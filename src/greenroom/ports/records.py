@@ -28,6 +28,7 @@ class Erased:
 
     sessions: int
     events: int
+    notes: int
 
 
 class Records(Protocol):
@@ -47,8 +48,12 @@ class Records(Protocol):
         """A user's sessions by id, beginning after an id; at most ``limit``."""
         ...
 
+    async def agreed_elsewhere(self, user_id: str, tenant: str) -> list[tuple[str, float]]:
+        """Others' calls in which a user has agreed to be recorded: each session's id, and when."""
+        ...
+
     async def erase_user(self, user_id: str, tenant: str, alias: str, now: float) -> Erased:
-        """Erase a user, all at once: what they cost remains, under another name.
+        """Erase a user, notes and all, at once: what they cost remains, under another name.
 
         Args:
             user_id: Whom, within the tenant.

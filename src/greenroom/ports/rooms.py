@@ -104,6 +104,11 @@ class Rooms(Protocol):
         """Whether the rooms themselves say who is in them; if not, the bots do."""
         ...
 
+    @property
+    def records(self) -> bool:
+        """Whether what is said in them may be recorded, which people have to agree to."""
+        ...
+
     async def ensure(self, name: str, shape: Shape = FOR_TWO) -> Ready:
         """The room exists, private, ready to be joined.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from greenroom.ports.audit import AuditStore
     from greenroom.ports.deliveries import DeliveryStore
     from greenroom.ports.keys import KeyStore
+    from greenroom.ports.notes import NoteStore
     from greenroom.ports.records import Records
     from greenroom.ports.rollout import RolloutStore
 
@@ -196,6 +197,11 @@ class Store(Protocol):
         ...
 
     @property
+    def notes(self) -> NoteStore:
+        """Users' notes."""
+        ...
+
+    @property
     def records(self) -> Records:
         """What is kept of people."""
         ...
@@ -312,6 +318,14 @@ class Store(Protocol):
             kinds: Of which kinds.
             settled: The one before, which was carried out: it is struck off first, at one go.
         """
+        ...
+
+    async def effects_due(self, kind: EffectKind, now: float) -> list[PendingEffect]:
+        """All effects of one kind that are due by ``now``, of whichever session, oldest first."""
+        ...
+
+    async def settle_effect(self, effect_id: int) -> None:
+        """The effect was carried out: it is struck off."""
         ...
 
     async def postpone_effect(self, effect_id: int, due_at: float, error: str) -> None:

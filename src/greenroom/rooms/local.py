@@ -23,6 +23,8 @@ class LocalRooms:
     kind = RoomKind.LOCAL
     # The bot sees its page come and go before anybody else could.
     tells = False
+    # The sound goes between page and bot, and nobody else has it.
+    records = False
 
     def __init__(self, ice_servers: Sequence[IceServer], *, allow_loopback: bool) -> None:
         self._ice_servers = list(ice_servers)

@@ -35,6 +35,7 @@ class Call:
         persistence_s: How long it waits for a vanished user; None: as long as usual.
         told: What the bot is to know.
         trace_id: 32 hex digits of whoever traces the click.
+        consented: The user agrees to be recorded.
     """
 
     owner: Owner
@@ -44,6 +45,7 @@ class Call:
     persistence_s: float | None
     told: dict[str, Any]
     trace_id: str | None
+    consented: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class BotServer:
             trace_id=call.trace_id,
             guest=call.guest,
             wishes=persistence,
+            consented=call.consented,
         )
         if not started.reused:
             await self._attendance.greet(started.session)

@@ -3,7 +3,7 @@
 Each session has lanes: what is told to its bot, what is done in the world, and what other sessions
 of its people are to know. A lane keeps its order and waits for its first effect; the lanes never
 wait for each other, so a bot that does not listen cannot keep its own end waiting. A command waits
-for the bot's link, however long.
+for the bot's link, however long. Tool calls have no order: they run side by side.
 """
 
 from __future__ import annotations
@@ -36,17 +36,25 @@ from greenroom.service.policies import (
 )
 from greenroom.service.sessions import EFFECTS_TOPIC, Sessions
 from greenroom.service.specs import spec_of
+from greenroom.service.tools import Tools
 from greenroom.service.tracing import span
 from greenroom.session.facts import EffectKind
 from greenroom.session.inputs import BotStarting, NoPlace
 from greenroom.session.model import EndReason, Session, SessionKind, Stage
 from greenroom.wire.link import Command, CommandKind
+from greenroom.wire.tools import ToolCallData
 
 log = structlog.get_logger("greenroom.dispatch")
 
 POLL_S = 1.0
 # What was to be told to bots that never link is looked at so often: their sessions may have ended.
 UNLINKED_AGAIN_S = 15.0
+# With thousands of effects due, as when everything is stopped, a look at them takes tens of
+# milliseconds, and each that is settled asks for another. Then looks take a fifth of the time.
+MANY_DUE = 256
+REST_PER_LOOK = 4
+# So many tool calls of one session run at once; what its model asks for beyond waits its turn.
+CALLS_AT_ONCE = 8
 
 
 class Lane(StrEnum):
@@ -55,6 +63,7 @@ class Lane(StrEnum):
     BOT = "bot"
     WORLD = "world"
     PEOPLE = "people"
+    TOOLS = "tools"
 
 
 def _lane(kind: EffectKind) -> Lane:
@@ -63,6 +72,8 @@ def _lane(kind: EffectKind) -> Lane:
             return Lane.BOT
         case EffectKind.EXCLUDE:
             return Lane.PEOPLE
+        case EffectKind.RUN_TOOL:
+            return Lane.TOOLS
         case _:
             return Lane.WORLD
 
@@ -89,6 +100,7 @@ class Dispatcher:
         links: Links,
         keyring: Keyring,
         sessions: Sessions,
+        tools: Tools,
         metrics: Metrics,
         *,
         link_url: str | None,
@@ -103,39 +115,49 @@ class Dispatcher:
         self._links = links
         self._keyring = keyring
         self._sessions = sessions
+        self._tools = tools
         self._exclusion = Exclusion(store, sessions, metrics)
         self._metrics = metrics
         self._link_url = link_url
         self._memory_limit_bytes = memory_limit_bytes
         self._busy: set[tuple[str, Lane]] = set()
+        self._calls: set[tuple[str, str]] = set()  # by session and call
         # By session, the launch whose bot could not be told anything: until it links there is no
         # use in looking at it whenever anybody else has an effect.
         self._unlinked: dict[str, str] = {}
 
     async def run(self) -> None:
         """Dispatch until cancelled; what is under way is cancelled with it and done again later."""
-        self._busy.clear()  # lanes that were cancelled before their first step have left no trace
+        # Lanes that were cancelled before their first step have left no trace.
+        self._busy.clear()
+        self._calls.clear()
         async with asyncio.TaskGroup() as group, self._hub.subscribe(EFFECTS_TOPIC) as waiter:
             looked_at_s = time.monotonic()
             while True:
                 if time.monotonic() - looked_at_s >= UNLINKED_AGAIN_S:
                     looked_at_s = time.monotonic()
                     self._unlinked.clear()
-                await self._begin_lanes(group)
+                looking_s = time.monotonic()
+                if await self._begin_lanes(group) > MANY_DUE:
+                    await asyncio.sleep(REST_PER_LOOK * (time.monotonic() - looking_s))
                 await waiter.wait(POLL_S)
 
-    async def _begin_lanes(self, group: asyncio.TaskGroup) -> None:
+    async def _begin_lanes(self, group: asyncio.TaskGroup) -> int:
+        """Begin what is due and not under way; returns how much is due."""
         try:
             due = await self._store.due_kinds(self._clock.now())
         except Unavailable as error:
             log.warning("store.unavailable", error=error.message)
-            return
+            return 0
+        if any(kind is EffectKind.RUN_TOOL for _, kind in due):
+            await self._begin_calls(group)
         lanes = {(session_id, _lane(kind)) for session_id, kind in due}
         for session_id, lane in sorted(lanes - self._busy):
-            if lane is Lane.BOT and self._waits_for_its_link(session_id):
+            if lane is Lane.TOOLS or (lane is Lane.BOT and self._waits_for_its_link(session_id)):
                 continue
             self._busy.add((session_id, lane))
             group.create_task(self._run_lane(session_id, lane))
+        return len(due)
 
     def _waits_for_its_link(self, session_id: str) -> bool:
         launch_id = self._unlinked.get(session_id)
@@ -160,6 +182,37 @@ class Dispatcher:
             log.exception("lane.uncaught", session=session_id, lane=lane.value)
         finally:
             self._busy.discard((session_id, lane))
+
+    async def _begin_calls(self, group: asyncio.TaskGroup) -> None:
+        try:
+            due = await self._store.effects_due(EffectKind.RUN_TOOL, self._clock.now())
+        except Unavailable as error:
+            log.warning("store.unavailable", error=error.message)
+            return
+        for effect in due:
+            call = (effect.session_id, effect.payload["call"]["toolCallId"])
+            running = sum(session_id == effect.session_id for session_id, _ in self._calls)
+            if call not in self._calls and running < CALLS_AT_ONCE:
+                self._calls.add(call)
+                group.create_task(self._run_call(effect, call))
+
+    async def _run_call(self, effect: PendingEffect, call: tuple[str, str]) -> None:
+        settled = False
+        try:
+            session = await self._store.get(effect.session_id)
+            with span(f"effect.{effect.kind.value}", session):
+                if await self._dispatch(session, effect):
+                    await self._store.settle_effect(effect.id)
+                    settled = True
+        except Unavailable as error:
+            log.warning("store.unavailable", session=effect.session_id, error=error.message)
+        except Exception:
+            self._metrics.uncaught.labels(place="dispatch").inc()
+            log.exception("call.uncaught", session=effect.session_id)
+        finally:
+            self._calls.discard(call)
+            if settled:  # one that had to wait its turn may begin
+                self._hub.publish(EFFECTS_TOPIC)
 
     async def _dispatch(self, session: Session, effect: PendingEffect) -> bool:
         """Carry one effect out. False: it must wait, and its lane with it."""
@@ -196,6 +249,11 @@ class Dispatcher:
                     await self._outside(effect, lambda: self._rooms.close(payload["room"]))
             case EffectKind.EXCLUDE:
                 await self._exclusion.settle(payload["user_id"], session.tenant)
+            case EffectKind.RUN_TOOL:
+                if session.stage.is_live:  # nobody hears what would come of it
+                    asked = ToolCallData.model_validate(payload["call"])
+                    run = self._tools.run
+                    await self._outside(effect, lambda: run(session, payload["asked_at"], asked))
         return True
 
     async def _has_begun_anew(self, session: Session) -> bool:
@@ -312,6 +370,9 @@ class Dispatcher:
         if again_in_s is None:
             self._metrics.effects_dead.labels(kind=effect.kind.value).inc()
             log.error("effect.dead", **fields)
+            if effect.kind is EffectKind.RUN_TOOL:
+                asked = ToolCallData.model_validate(effect.payload["call"])
+                await self._tools.give_up(effect.session_id, asked)
             await self._store.bury_effect(effect.id, reason)
             if effect.kind is EffectKind.LAUNCH_BOT:
                 await self._launch_given_up(effect)

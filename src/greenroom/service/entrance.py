@@ -9,6 +9,7 @@ from greenroom.ports.clock import Clock
 from greenroom.ports.rooms import FOR_TWO, Guest, Party, Rooms, Shape
 from greenroom.service.policies import Outside, outside
 from greenroom.service.sessions import Sessions
+from greenroom.service.starting import consent_needed
 from greenroom.session.deadlines import longest_life_s
 from greenroom.session.inputs import RoomReady
 from greenroom.session.model import Limits, Presence, Session, Stage
@@ -57,6 +58,15 @@ class Entrance:
         """What the room of a group call calls this user: always the same."""
         return self._rooms.id_of(session.room, self._guest(session, user_id))
 
+    def check_consent(self, session: Session, user_id: str) -> None:
+        """Keep out whoever has not agreed to be recorded, where that may be.
+
+        Raises:
+            ConsentNeeded: Nothing of it is on record.
+        """
+        if self._rooms.records and user_id not in session.consents:
+            raise consent_needed()
+
     async def user(self, session: Session, user_id: str | None = None) -> RoomSpec:
         """What a user needs to join, for the first time or again.
 
@@ -67,12 +77,14 @@ class Entrance:
         Raises:
             StillQueued: Their turn has not come.
             SessionEnded: It is over, or they were put out: no token is given any more.
+            ConsentNeeded: What is said may be recorded, and they have not agreed.
             Unavailable: The room cannot be made ready now.
             RoomsRefused: It cannot be made ready at all.
         """
         if session.stage is Stage.QUEUED:
             raise StillQueued("You are still waiting for a place.", session=session.id)
         _check_live(session)
+        self.check_consent(session, user_id or session.user_id)
         guest = self._guest(session, user_id or session.user_id)
         if self.kind is RoomKind.LOCAL:
             return await self.let_in(session.room, guest)

@@ -9,7 +9,7 @@ from greenroom.ports.rooms import Rooms
 from greenroom.service.entrance import Entrance
 from greenroom.service.sessions import Sessions
 from greenroom.session.group import GroupCall
-from greenroom.session.inputs import Admitted
+from greenroom.session.inputs import Admitted, Consented
 from greenroom.session.model import Session
 from greenroom.wire.link import RoomSpec
 
@@ -67,26 +67,33 @@ class GroupCalls:
         named = None if invited is None else frozenset(invited)
         return GroupCall(most if places is None else places, video, named)
 
-    async def enter(self, session_id: str, user_id: str, tenant: str) -> RoomSpec:
+    async def enter(
+        self, session_id: str, user_id: str, tenant: str, *, consented: bool = False
+    ) -> RoomSpec:
         """What a user needs to join a session's room: their own, or a group call.
 
-        Whom a call's room calls how is on record before they can be in it.
+        Whom a call's room calls how is on record before they can be in it, and so is that they
+        agree to be recorded (``consented``), where that may be.
 
         Raises:
             NotFound: There is no such session, or it is not for them.
             CallFull: Every place is taken.
             StillQueued: Its turn has not come.
             SessionEnded: It is over.
+            ConsentNeeded: What is said may be recorded, and they have not agreed.
             Unavailable: The room cannot be made ready now.
             RoomsRefused: It cannot be made ready at all.
         """
         session = await self._sessions.get(session_id)
         if not _may_enter(session, user_id, tenant):
             raise NotFound("There is no such session.")
+        if consented and self._rooms.records and user_id not in session.consents:
+            session = await self._sessions.apply(session_id, Consented(user_id))
         if session.group_call is None:
             return await self._entrance.user(session)
         person = self._entrance.id_in(session, user_id)
         _check_place(session, session.group_call, person)
+        self._entrance.check_consent(session, user_id)
         session = await self._sessions.apply(session_id, Admitted(person, user_id))
         return await self._entrance.user(session, user_id)
 

@@ -12,6 +12,7 @@ from greenroom.ports.records import Erased, StillLive
 from greenroom.ports.store import SpendBy, Store, StoredEvent
 from greenroom.service.events import as_event, events_of
 from greenroom.service.names import Keyring
+from greenroom.service.notes import MOST_NOTES, body_of
 from greenroom.session.cost import cost_of
 from greenroom.session.model import Session
 from greenroom.session.prices import usd
@@ -63,7 +64,8 @@ class People:
             tenant: Whose user.
 
         Yields:
-            Who it is; then each session and its events; then what they cost, by day.
+            Who it is; then each session and its events; in whose calls they agreed to be
+            recorded; then their notes, the latest first; then what they cost, by day.
         """
         now = rfc3339(self._clock.now())
         yield w.UserRecord(user_id=user_id, tenant=tenant, exported_at=now)
@@ -71,6 +73,10 @@ class People:
             yield _session_record(session)
             async for event in events_of(self._store, session.id):
                 yield w.EventRecord(event=as_event(event))
+        for session_id, at in await self._store.records.agreed_elsewhere(user_id, tenant):
+            yield w.ConsentRecord(session_id=session_id, at=rfc3339(at))
+        for note in await self._store.notes.search(user_id, tenant, [], MOST_NOTES):
+            yield w.NoteRecord(note=body_of(note))
         whose = {"user_id": user_id, "tenant": tenant}
         for total in await self._store.totals(SpendBy.DAY, *_ALL_DAYS, **whose):
             yield w.SpendRecord(day=total.name, component=total.component, usd=usd(total.micro_usd))
@@ -80,7 +86,7 @@ class People:
         return self._keyring.alias_of(user_id, tenant)
 
     async def erase(self, user_id: str, tenant: str) -> w.ErasedBody:
-        """Erase a user: names, words, and whatever the application had said of their sessions.
+        """Erase a user: names, words, notes, and what the application had said of their sessions.
 
         What remains, under an alias, are the times, ends and costs of their sessions, so that
         totals stay true; and on the audit log what was done for them, which nobody can change.
@@ -96,7 +102,9 @@ class People:
             ends = " and ".join(f"greenroom end {one}" for one in live.session_ids)
             raise Conflict(f"This user is in a conversation. End it first: {ends}") from None
         _note(alias, erased)
-        return w.ErasedBody(alias=alias, sessions=erased.sessions, events=erased.events)
+        return w.ErasedBody(
+            alias=alias, sessions=erased.sessions, events=erased.events, notes=erased.notes
+        )
 
     async def _sessions(self, user_id: str, tenant: str) -> AsyncIterator[Session]:
         after = None
@@ -107,7 +115,13 @@ class People:
 
 
 def _note(alias: str, erased: Erased) -> None:
-    log.info("user.erased", alias=alias, sessions=erased.sessions, events=erased.events)
+    log.info(
+        "user.erased",
+        alias=alias,
+        sessions=erased.sessions,
+        events=erased.events,
+        notes=erased.notes,
+    )
 
 
 def _line(event: StoredEvent) -> w.Line | None:
@@ -135,6 +149,7 @@ def _session_record(session: Session) -> w.SessionRecord:
         active_at=rfc3339_or_none(session.active_at),
         ended_at=rfc3339_or_none(session.ended_at),
         reason=session.reason.value if session.reason else None,
+        recording_consent_at=rfc3339_or_none(session.consents.get(session.user_id)),
         body=session.body,
         cost_usd=usd(cost_of(session).micro_usd),
     )

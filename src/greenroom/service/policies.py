@@ -28,6 +28,7 @@ from tenacity import (
 from greenroom.errors import GreenroomError, Unavailable
 from greenroom.service.tracing import span
 from greenroom.session.facts import EffectKind
+from greenroom.wire.tools import MAX_TIMEOUT_S
 
 log = structlog.get_logger("greenroom.outside")
 
@@ -146,8 +147,8 @@ POLICIES: dict[Outside, Policy] = {
     Outside.LAUNCH_BOT: _durable(10.0),
     Outside.END_BOT: _durable(10.0),
     Outside.TELL_BOT: _durable(3.0),
-    # A bot waits for it, and has its own time limit for each tool.
-    Outside.RUN_TOOL: _durable(60.0),
+    # Each tool has a time limit of its own, which ends earlier, and is told to the bot.
+    Outside.RUN_TOOL: _durable(MAX_TIMEOUT_S + 10.0),
     Outside.EXCLUDE: _durable(10.0),
     Outside.TRICKLE: Policy(3.0),
     Outside.LIVING: Policy(10.0),

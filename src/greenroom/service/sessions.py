@@ -92,6 +92,7 @@ class Sessions:
         admission: Decides who comes in.
         purse: Prices and budgets.
         redaction: What is taken out of people's words before they are kept.
+        records: Whether what is said may be recorded.
     """
 
     def __init__(
@@ -106,6 +107,8 @@ class Sessions:
         admission: Admission,
         purse: Purse,
         redaction: Redaction | None = None,
+        *,
+        records: bool = False,
     ) -> None:
         self._store = store
         self._hub = hub
@@ -115,7 +118,9 @@ class Sessions:
         self._catalogue = catalogue
         self._metrics = metrics
         self._writer = Writer(store, hub, clock, metrics, purse, redaction)
-        self._starting = Starting(store, clock, keyring, metrics, admission, purse, self._writer)
+        self._starting = Starting(
+            store, clock, keyring, metrics, admission, purse, self._writer, records=records
+        )
 
     # ---- commands
 
@@ -134,6 +139,7 @@ class Sessions:
         call: dict[str, Any] | None = None,
         group_call: GroupCall | None = None,
         overrides: Mapping[str, Any] | None = None,
+        consented: bool = False,
     ) -> Started:
         """Start a session, or find the user's running one.
 
@@ -154,6 +160,7 @@ class Sessions:
             wait: Where there is no place, wait for one: the session is then queued.
             call: The plan of a VAPI call; see `greenroom.wire.vapi.calls`.
             overrides: What a new session changes of its assistant's record, which has to allow it.
+            consented: The user agrees to be recorded; kept, with the time, where that may be.
 
         Raises:
             Draining: The server takes no new sessions.
@@ -161,6 +168,7 @@ class Sessions:
             NotFound: No such assistant.
             AssistantDisabled: It takes no new sessions.
             OverrideNotAllowed: The assistant's record does not allow what is overridden.
+            ConsentNeeded: What is said may be recorded, and the user has not agreed.
             BadRequest: The body is no JSON that can be stored, or too large; or a wish is above
                 its ceiling.
             LimitReached: It would be one too many.
@@ -176,6 +184,7 @@ class Sessions:
             limits if wait else replace(limits, queue_s=0.0),
             guest,
             wait,
+            consented,
             group_call,
         )
         return await self._starting.find_or_open(wish, assistant)

@@ -16,6 +16,7 @@ from greenroom.errors import (
     BadRequest,
     BudgetUsedUp,
     Conflict,
+    ConsentNeeded,
     Draining,
     Halted,
     LimitReached,
@@ -32,6 +33,7 @@ from greenroom.service.purse import Purse
 from greenroom.service.writer import MOST_ROUNDS, Writer, as_new
 from greenroom.session.facts import Change
 from greenroom.session.group import GroupCall
+from greenroom.session.inputs import Consented
 from greenroom.session.lifecycle import open_session
 from greenroom.session.model import Limits, Session, SessionKind
 from greenroom.session.policy import Occupancy, Place
@@ -43,7 +45,7 @@ from greenroom.wire.vapi.messages import BODY_KEY
 log = structlog.get_logger("greenroom.sessions")
 
 # Nothing is wrong with the request, nor with the house: it is simply not to be now.
-_REFUSALS = (LimitReached, BudgetUsedUp, Halted, Draining, AssistantDisabled)
+_REFUSALS = (LimitReached, BudgetUsedUp, Halted, Draining, AssistantDisabled, ConsentNeeded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Wish:
     limits: Limits
     guest: bool
     wait: bool
+    consented: bool = False
     group_call: GroupCall | None = None
 
     @property
@@ -75,6 +78,9 @@ class Wish:
 
 class Starting:
     """Begins sessions. The database decides who comes in; this asks it.
+
+    Args:
+        records: Whether what is said may be recorded, so that nobody comes in who does not agree.
 
     Attributes:
         takes_new: Whether anybody may come in now.
@@ -89,6 +95,8 @@ class Starting:
         admission: Admission,
         purse: Purse,
         writer: Writer,
+        *,
+        records: bool = False,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -97,6 +105,7 @@ class Starting:
         self._admission = admission
         self._purse = purse
         self._writer = writer
+        self._records = records
         self.takes_new = True
         self._pressed: WeakValueDictionary[tuple[str, str, str, str], Lock] = WeakValueDictionary()
 
@@ -127,16 +136,24 @@ class Starting:
             live = await self._store.live_of(wish.user_id, assistant.name, wish.tenant, wish.kind)
             if live is not None:
                 self._metrics.sessions_reused.inc()
-                return Started(live, reused=True)
+                return Started(await self._agreed(live, wish), reused=True)
             if not self.takes_new:
                 raise Draining("The server is being restarted. Try again in a moment.")
             assistant.require_enabled()
+            if self._records and not wish.consented:
+                raise consent_needed()
             await self._purse.admit(wish.user_id, wish.tenant)
             try:
                 return Started(await self._open(wish, assistant), reused=False)
             except AlreadyLive:
                 continue  # somebody was faster; by the next look it may even have ended
         raise Conflict("The session could not be started. Try again.")
+
+    async def _agreed(self, session: Session, wish: Wish) -> Session:
+        """A running session, with what its user agrees to only now."""
+        if not (self._records and wish.consented) or wish.user_id in session.consents:
+            return session
+        return await self._writer.apply(session.id, Consented(wish.user_id), session)
 
     async def _open(self, wish: Wish, assistant: Assistant) -> Session:
         now = self._clock.now()
@@ -179,6 +196,7 @@ class Starting:
             now=now,
             position=position,
             group_call=wish.group_call,
+            consented=self._records and wish.consented,
         )
 
     def _room_of(self, wish: Wish, assistant: Assistant, session_id: str) -> str:
@@ -188,6 +206,15 @@ class Starting:
         if _door_of(wish.body) is Door.OPEN:
             return self._keyring.open_room_for(session_id)
         return self._keyring.room_for(wish.user_id, assistant.name, wish.tenant)
+
+
+def consent_needed() -> ConsentNeeded:
+    """The refusal of whoever has not agreed to be recorded."""
+    return ConsentNeeded(
+        "This conversation may be recorded. Ask the user, and send “recordingConsent”: true if "
+        "they agree.",
+        field="recordingConsent",
+    )
 
 
 def _door_of(body: dict[str, Any]) -> Door:

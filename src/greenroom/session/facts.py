@@ -209,7 +209,8 @@ class EffectKind(StrEnum):
     TELL_BOT = "tell_bot"  # {launch_id, command, kind, data}; command: its name in the session
     END_BOT = "end_bot"  # {launch_id, polite_s, term_s}
     CLOSE_ROOM = "close_room"  # {room}
-    RUN_TOOL = "run_tool"  # as the bot called it: `greenroom.wire.tools.ToolCallData`
+    # {asked_at, call}; call: as the bot called it, shaped as `greenroom.wire.tools.ToolCallData`
+    RUN_TOOL = "run_tool"
     EXCLUDE = "exclude"  # {user_id}: they are in a group call now, or no more
 
 

@@ -77,7 +77,32 @@ def _message(draft: Draft, message: i.Message, now: float) -> None:
 
 def _tool_answered(draft: Draft, answered: i.ToolAnswered, now: float) -> None:
     _acted(draft, now)
+    for event, data in answered.shown:
+        draft.tell(f.AppHappened(event, data))
     draft.tell_bot("tool_results", results=[answered.answer])
+
+
+def _say(draft: Draft, say: i.Say, now: float) -> None:
+    # Whoever has something said has not acted; what is said tells of itself, and of its words.
+    draft.tell_bot("say", text=say.text, interrupt=say.interrupt)
+
+
+def _context(draft: Draft, context: i.Context, now: float) -> None:
+    by = {"by": "page"} if context.by_page else {}
+    draft.tell_bot("context", text=context.text, **by)
+
+
+def _adjust(draft: Draft, adjust: i.Adjust, now: float) -> None:
+    if draft.session.record != adjust.based_on:
+        return
+    draft.set(record=adjust.record)
+    if draft.session.stage is not Stage.QUEUED:  # there, its bot will know from the start
+        draft.tell_bot("adjust", **adjust.told)
+
+
+def _consented(draft: Draft, consented: i.Consented, now: float) -> None:
+    if consented.user_id not in draft.session.consents:
+        draft.set(consents={**draft.session.consents, consented.user_id: now})
 
 
 def _admitted(draft: Draft, admitted: i.Admitted, now: float) -> None:
@@ -158,7 +183,7 @@ def _tool_called(draft: Draft, report: i.ToolCalled, now: float) -> None:
     _acted(draft, now)
     draft.tell(f.ToolUsed(report.data))
     if report.at_server:
-        draft.want(f.EffectKind.RUN_TOOL, **report.data)
+        draft.want(f.EffectKind.RUN_TOOL, asked_at=now, call=report.data)
 
 
 def _tool_done(draft: Draft, report: i.ToolDone, now: float) -> None:
@@ -336,6 +361,10 @@ HANDLERS: dict[type, Callable[[Draft, Any, float], None]] = {
     i.Resume: _resume,
     i.Message: _message,
     i.ToolAnswered: _tool_answered,
+    i.Say: _say,
+    i.Context: _context,
+    i.Adjust: _adjust,
+    i.Consented: _consented,
     i.Admitted: _admitted,
     i.BotJoined: _bot_joined,
     i.UserJoined: _user_joined,

@@ -59,9 +59,50 @@ class ToolAnswered:
     """A tool call that was not the bot's to carry out has come to something.
 
     ``answer``: shaped as `greenroom.wire.tools.ToolAnswer`, which the bot is told as it is.
+    ``shown``: events (type, data) that show the page what it did.
     """
 
     answer: dict[str, Any]
+    shown: tuple[tuple[str, dict[str, Any]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """The assistant is to say this; ``interrupt``: at once, whatever it is saying."""
+
+    text: str
+    interrupt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The assistant is to know this from now on, and not to say it. ``by_page``: a page says so."""
+
+    text: str
+    by_page: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Adjust:
+    """The assistant is to be otherwise from now on.
+
+    Attributes:
+        record: What its bot is told of its record from now on.
+        based_on: What it was told until now, when that was thought out; is it another by now, then
+            nothing changes, and whoever thinks again comes again.
+        told: The fields that are new, as the bot is told them; None: it is gone.
+    """
+
+    record: dict[str, Any]
+    based_on: dict[str, Any]
+    told: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Consented:
+    """A user agrees to be recorded."""
+
+    user_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +363,19 @@ class Due:
     kind: DeadlineKind
 
 
-Command = Offer | Stop | Mute | Pause | Resume | Message | ToolAnswered | Admitted
+Command = (
+    Offer
+    | Stop
+    | Mute
+    | Pause
+    | Resume
+    | Message
+    | ToolAnswered
+    | Say
+    | Context
+    | Adjust
+    | Consented
+    | Admitted
+)
 Outside = BotStarting | NoPlace | RoomReady | BotExited | MovedUp | LetIn | Due
 Input = Command | Reported | Seen | BudgetNear | BudgetSpent | Outside

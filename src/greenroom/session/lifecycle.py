@@ -12,7 +12,12 @@ from greenroom.session.cost import metered, time_price_changed
 from greenroom.session.draft import Draft, launch, tell_cost, tell_place
 from greenroom.session.group import GroupCall
 from greenroom.session.handlers import HANDLERS
-from greenroom.session.matrix import RESPONSES, Response, is_of_the_microphone
+from greenroom.session.matrix import (
+    REFUSED_WHILE_PAUSED,
+    RESPONSES,
+    Response,
+    is_of_the_microphone,
+)
 from greenroom.session.model import (
     DEFAULT_TENANT,
     Limits,
@@ -45,11 +50,12 @@ def open_session(
     record: dict[str, Any] | None = None,
     position: int | None = None,
     group_call: GroupCall | None = None,
+    consented: bool = False,
 ) -> f.Change:
     """The first change of a session: it is connecting, its room and bot are asked for.
 
     With ``position`` it waits instead, in this place of the queue, and nothing is asked for.
-    With ``group_call`` it is one for several people.
+    With ``group_call`` it is one for several people. ``consented``: its user agrees to be recorded.
     """
     waits = position is not None
     session = Session(
@@ -73,6 +79,7 @@ def open_session(
         tariff=tariff,
         meter=Meter(at=None if waits else now),
         group_call=group_call,
+        consents={user_id: now} if consented else {},
     )
     draft = Draft(session)
     if waits:
@@ -98,7 +105,7 @@ def transition(session: Session, event: i.Input, now: float) -> f.Change:
     Raises:
         StillQueued: A command that needs a bot came before there was a place for one.
         SessionEnded: A command that needs a running session came after its end.
-        NotActive: A command that needs a conversation came before or between.
+        NotActive: A command that needs a conversation came before or between, or in a pause.
     """
     if isinstance(event, i.Mute):
         event = _by_our_clock(session, event, now)
@@ -113,6 +120,8 @@ def transition(session: Session, event: i.Input, now: float) -> f.Change:
             return f.Change(_counted(session, event), outcome=_why_ignored(content))
         case Response.ACT:
             pass
+    if session.is_paused and type(content) in REFUSED_WHILE_PAUSED:
+        raise NotActive("This session is paused, so nobody is heard.", session=session.id)
     if session.muted and is_of_the_microphone(content):
         return f.Change(_counted(session, event), outcome=f.Outcome.MUTED)
     draft = Draft(_counted(session, event))

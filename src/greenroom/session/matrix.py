@@ -35,6 +35,10 @@ _ROWS: dict[type, tuple[Response, ...]] = {
     i.Resume: (_I, _A, _A, _A, _I, _I),
     i.Message: (_R, _R, _A, _R, _R, _R),
     i.ToolAnswered: (_I, _A, _A, _A, _I, _I),
+    i.Say: (_R, _R, _A, _R, _R, _R),
+    i.Context: (_A, _A, _A, _A, _R, _R),
+    i.Adjust: (_A, _A, _A, _A, _R, _R),
+    i.Consented: (_A, _A, _A, _A, _I, _I),
     i.Admitted: (_R, _A, _A, _A, _R, _R),
     i.BotJoined: (_I, _A, _I, _I, _I, _I),
     i.UserJoined: (_I, _A, _A, _A, _I, _I),
@@ -72,6 +76,9 @@ RESPONSES: dict[tuple[Stage, type], Response] = {
 # What the user says while muted is nobody's business: such reports are counted and change nothing.
 # Of a kind that nobody knows, nobody knows whether it tells of that.
 IGNORED_WHILE_MUTED: frozenset[type] = frozenset({i.UserSpeech, i.Unknown})
+
+# Nobody is heard while a session is paused, and whoever wants something said is to know.
+REFUSED_WHILE_PAUSED: frozenset[type] = frozenset({i.Say})
 
 
 def is_of_the_microphone(content: object) -> bool:
@@ -136,11 +143,14 @@ def _response_table() -> Iterator[str]:
         yield f"| {kind.__name__} | " + " | ".join(marks[r] for r in responses) + " |"
 
 
-def _muted_rule() -> Iterator[str]:
+def _rules_beside() -> Iterator[str]:
     names = sorted(kind.__name__ for kind in IGNORED_WHILE_MUTED)
     yield f"While the user is muted, “·” holds for {', '.join(names)} and the user's Transcript,"
     yield "too: what may tell of the microphone is counted, not obeyed. What the assistant does of"
     yield "its own accord, or about typed text, goes on."
+    yield ""
+    refused = ", ".join(sorted(kind.__name__ for kind in REFUSED_WHILE_PAUSED))
+    yield f"While the session is paused, “refuse” holds for {refused}: nobody is heard."
 
 
 def _state_table() -> Iterator[str]:
@@ -180,8 +190,8 @@ def _presences(stage: Stage) -> tuple[Presence, ...]:
 
 
 def as_markdown() -> str:
-    """Both tables and the rule between them, as ARCHITECTURE.md shows them."""
-    return "\n".join([*_response_table(), "", *_muted_rule(), "", *_state_table()])
+    """Both tables and the rules between them, as ARCHITECTURE.md shows them."""
+    return "\n".join([*_response_table(), "", *_rules_beside(), "", *_state_table()])
 
 
 if __name__ == "__main__":

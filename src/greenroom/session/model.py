@@ -147,6 +147,7 @@ class Session:
         muted: The user's microphone is off.
         muted_at_ms: The page's clock at the last accepted mute or unmute.
         pause_causes: Why it is paused; empty: it is not.
+        consents: Which users have agreed to be recorded, and when.
         group_call: Its people, if it is for several; then the user is its host, and present
             means that somebody is in the room.
         queued_at: When it began to wait for a place; ``None``: it never had to.
@@ -182,6 +183,7 @@ class Session:
     muted: bool = False
     muted_at_ms: int = 0
     pause_causes: frozenset[PauseCause] = frozenset()
+    consents: dict[str, float] = field(default_factory=dict, hash=False)
     group_call: GroupCall | None = None
     queued_at: float | None = None
     queue_position: int | None = None

@@ -16,7 +16,7 @@ class Rate(StrEnum):
     CONTROLS = "controls"
     """Mutes and pauses, of a user."""
     MESSAGES = "messages"
-    """Typed messages, of a user."""
+    """Typed messages, and what a running assistant is told, of a user."""
     TICKETS = "tickets"
     """Tickets for the event socket, of a user."""
     DECISIONS = "decisions"

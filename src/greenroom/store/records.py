@@ -9,9 +9,10 @@ from sqlalchemy import Connection, Select, delete, func, select, update
 
 from greenroom.ports.records import Erased, StillLive
 from greenroom.ports.store import StoredEvent
-from greenroom.session.model import Session
+from greenroom.session.model import Session, SessionKind
 from greenroom.store import spend
 from greenroom.store import tables as t
+from greenroom.store.notes import erase_notes
 from greenroom.store.rows import from_row
 from greenroom.store.transactions import Transactions
 from greenroom.wire.events import EventType
@@ -52,6 +53,12 @@ class SqlRecords:
             lambda db: [from_row(row) for row in db.execute(page).mappings()]
         )
 
+    async def agreed_elsewhere(self, user_id: str, tenant: str) -> list[tuple[str, float]]:
+        """See `Records.agreed_elsewhere`."""
+        return await self._db.read(
+            lambda db: [(id_, consents[user_id]) for id_, consents in _agreed(db, user_id, tenant)]
+        )
+
     async def erase_user(self, user_id: str, tenant: str, alias: str, now: float) -> Erased:
         """See `Records.erase_user`."""
         theirs = (_s.user_id == user_id) & (_s.tenant == tenant)
@@ -70,14 +77,19 @@ class SqlRecords:
                 "user_id": alias,
                 "room": "",
                 "participant": None,
+                "consents": {},
                 "version": _s.version + 1,
             }
             db.execute(update(t.sessions).where(theirs).values(blank))
+            for id_, consents in _agreed(db, user_id, tenant):
+                others = {who: at for who, at in consents.items() if who != user_id}
+                blank = {"consents": others, "version": _s.version + 1}
+                db.execute(update(t.sessions).where(_s.id == id_).values(blank))
             spend.rename(db, user_id, tenant, alias)
             decided = t.rollout_decisions.c
             mine = (decided.user_id == user_id) & (decided.tenant == tenant)
             db.execute(delete(t.rollout_decisions).where(mine))
-            return Erased(sessions, events)
+            return Erased(sessions, events, erase_notes(db, user_id, tenant))
 
         return await self._db.write(work)
 
@@ -104,6 +116,14 @@ class SqlRecords:
             return len(ids)
 
         return await self._db.write(work)
+
+
+def _agreed(db: Connection, user_id: str, tenant: str) -> list[tuple[str, dict[str, float]]]:
+    """Group calls of others in which this user has agreed to be recorded, by id."""
+    calls = select(_s.id, _s.consents).where(
+        _s.tenant == tenant, _s.kind == SessionKind.GROUP.value, _s.user_id != user_id
+    )
+    return [(id_, found) for id_, found in db.execute(calls.order_by(_s.id)) if user_id in found]
 
 
 def _erase_events(db: Connection, ids: Sequence[str] | Select[tuple[str]], now: float) -> None:

@@ -48,6 +48,7 @@ from greenroom.store.assistants import SqlAssistants
 from greenroom.store.audit import SqlAudit
 from greenroom.store.deliveries import SqlDeliveries
 from greenroom.store.keys import SqlKeys
+from greenroom.store.notes import SqlNotes
 from greenroom.store.occupancy import census, waiting_sessions
 from greenroom.store.records import SqlRecords
 from greenroom.store.rollout import SqlRollout
@@ -117,6 +118,7 @@ class SqlStore:
         self.assistants = SqlAssistants(db)
         self.records = SqlRecords(db)
         self.rollout = SqlRollout(db)
+        self.notes = SqlNotes(db)
         self._admission_lock = admission_lock
         self._turn = asyncio.Lock()
 
@@ -181,8 +183,10 @@ class SqlStore:
         last_seq = before.last_seq + len(move.events)
         stored = replace(move.after, last_seq=last_seq, version=before.version + 1)
         row = to_row(stored)
-        # Fixed at the start; body and record may be long.
-        del row["id"], row["body"], row["record"], row["assistant_version"], row["tariff"]
+        # Fixed at the start; the body may be long.
+        del row["id"], row["body"], row["assistant_version"], row["tariff"]
+        if stored.record is before.record or stored.record == before.record:
+            del row["record"]  # long, too, and hardly ever adjusted
         known = {"known_id": before.id, "known_version": before.version}
         result = db.execute(_REPLACE, {**row, **known})
         if result.rowcount != 1:
@@ -342,6 +346,20 @@ class SqlStore:
 
         run = self._db.read if settled is None else self._db.write
         return await run(work)
+
+    async def effects_due(self, kind: EffectKind, now: float) -> list[PendingEffect]:
+        """See `Store.effects_due`."""
+        due = (t.effects.c.state == "pending") & (t.effects.c.due_at <= now)
+        wanted = select(t.effects).where(due, t.effects.c.kind == kind.value)
+        return await self._db.read(
+            lambda db: [
+                _effect(row) for row in db.execute(wanted.order_by(t.effects.c.id)).mappings()
+            ]
+        )
+
+    async def settle_effect(self, effect_id: int) -> None:
+        """See `Store.settle_effect`."""
+        await self._db.write(lambda db: db.execute(_SETTLE, {"settled": effect_id}))
 
     async def postpone_effect(self, effect_id: int, due_at: float, error: str) -> None:
         """See `Store.postpone_effect`."""

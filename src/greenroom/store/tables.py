@@ -66,6 +66,7 @@ sessions = Table(
     Column("pause_causes", JSON, nullable=False),
     Column("kind", String(16), nullable=False, server_default="voice"),
     Column("group_call", JSON(none_as_null=True)),
+    Column("consents", JSON, nullable=False, server_default="{}"),
     Column("queued_at", Float),
     Column("queue_position", Integer),
     Column("admitted_at", Float),
@@ -315,6 +316,22 @@ rollout_outcomes = Table(
     Column("duration_s", Float),
     Column("first_word_s", Float),
     Column("micro_usd", BigInteger),
+)
+
+# What users had their assistants write down. No part of any session, and kept when those go.
+notes = Table(
+    "notes",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("user_id", String(255), nullable=False),
+    Column("tenant", String(128), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("folded", Text, nullable=False),  # both, without case: what searching compares
+    Column("made_by_call", String(192), nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Index(None, "user_id", "tenant", "updated_at"),
 )
 
 

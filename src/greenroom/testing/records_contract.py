@@ -13,6 +13,7 @@ import pytest
 from greenroom.errors import NotFound
 from greenroom.ports.records import Erased, StillLive
 from greenroom.ports.store import NewEvent, StaleWrite, Store
+from greenroom.session.group import GroupCall
 from greenroom.session.model import EndReason, Session, Stage
 from greenroom.session.prices import Rate, Tariff
 from greenroom.session.usage import used
@@ -81,7 +82,7 @@ class RecordsContract:
         before = await ended(store, 1)
         assert [one.waiting for one in await store.deliveries.standings()] == [3]
         erased = await store.records.erase_user("ada", "default", _ALIAS, _NOW + 1)
-        assert erased == Erased(sessions=1, events=3)
+        assert erased == Erased(sessions=1, events=3, notes=0)
         after = await store.get("ses_1")
         assert after == replace(
             before,
@@ -95,7 +96,7 @@ class RecordsContract:
         assert await store.events_after("ses_1", 0, 10) == []
         assert await store.deliveries.standings() == []
         again = await store.records.erase_user("ada", "default", _ALIAS, _NOW + 2)
-        assert again == Erased(0, 0)
+        assert again == Erased(0, 0, 0)
 
     async def test_what_an_erased_user_cost_is_added_up_under_the_alias(self, store: Store) -> None:
         """Twice, since who comes back the same day is erased again."""
@@ -124,6 +125,25 @@ class RecordsContract:
             await store.records.erase_user("ada", "default", _ALIAS, _NOW)
         assert refused.value.session_ids == [live.id]
         assert await _texts(store, "ses_1") == ["I am ada."]
+
+    async def test_whoever_agreed_to_be_recorded_is_found_and_erased_also_in_others_calls(
+        self, store: Store
+    ) -> None:
+        agreed = {"ada": _NOW, "bob": _NOW + 1}
+        call = replace(a_session(1, "bob"), group_call=GroupCall(3), consents=agreed, tenant="acme")
+        over = replace(
+            await create(store, call), stage=Stage.ENDED, ended_at=_NOW, reason=EndReason.IDLE
+        )
+        known = await store.get("ses_1")
+        await store.commit(known, over, [], [], _NOW)
+        found = store.records.agreed_elsewhere
+        assert await found("ada", "acme") == [("ses_1", _NOW)]
+        assert await found("bob", "acme") == [], "it is their own"
+        assert await found("ada", "default") == []
+        await store.records.erase_user("ada", "acme", _ALIAS, _NOW)
+        assert (await store.get("ses_1")).consents == {"bob": _NOW + 1}
+        await store.records.erase_user("bob", "acme", "erased-4567", _NOW)
+        assert (await store.get("ses_1")).consents == {}
 
     async def test_nothing_late_brings_a_name_back(self, store: Store) -> None:
         known = await ended(store, 1)

@@ -183,6 +183,7 @@ class StoreContract:
             reason=EndReason.IDLE,
             end_note="The server is on fire.",
             participant="page-1",
+            consents={"ada": _NOW, "böb": _NOW + 0.5},
             tariff=_TARIFF,
             meter=Meter(_NOW, {"tts.characters": 2**60}, 1_410_000, frozenset({"session"})),
         )
@@ -453,6 +454,14 @@ class StoreContract:
             await store.let_in(Quotas(), _NOW, lambda occupancy, waiting: [move])
         assert (await store.get(waits.id)).stage is Stage.ENDED
 
+    async def test_what_was_adjusted_is_kept_and_what_was_not_is_left(self, store: Store) -> None:
+        begun = await create(store, replace(a_session(), record={"name": "cards", "persona": "x"}))
+        adjusted = replace(begun, record={"name": "cards"})
+        kept = await store.commit(begun, adjusted, [], [], _NOW)
+        assert (await store.get("ses_1")).record == {"name": "cards"}
+        await store.commit(kept, replace(kept, muted=True), [], [], _NOW)
+        assert (await store.get("ses_1")).record == {"name": "cards"}
+
     async def test_of_two_writers_one_is_stale(self, store: Store) -> None:
         before = await create(store, a_session(), [], [])
         changed = replace(before, muted=True)
@@ -526,6 +535,21 @@ class StoreContract:
         await store.bury_effect(second.id, "gave up")
         assert await store.due_kinds(_NOW + 5) == set()
         assert await store.effects_of("ses_1") == []
+
+    async def test_effects_of_one_kind_are_found_whosever_they_are(self, store: Store) -> None:
+        calls = [NewEffect(EffectKind.RUN_TOOL, {"asked_at": _NOW, "call": {}}) for _ in range(2)]
+        await create(store, a_session(), [], [NewEffect(EffectKind.ENSURE_ROOM, {}), *calls])
+        await create(store, a_session(2, "bob"), [], calls[:1])
+        assert await store.effects_due(EffectKind.RUN_TOOL, _NOW - 1) == []
+        first, second, of_bob = await store.effects_due(EffectKind.RUN_TOOL, _NOW)
+        whose = [effect.session_id for effect in (first, second, of_bob)]
+        assert whose == ["ses_1", "ses_1", "ses_2"]
+        await store.settle_effect(first.id)
+        await store.postpone_effect(second.id, _NOW + 5, "away")
+        assert await store.effects_due(EffectKind.RUN_TOOL, _NOW) == [of_bob]
+        await store.bury_effect(of_bob.id, "gave up")
+        (left,) = await store.effects_due(EffectKind.RUN_TOOL, _NOW + 5)
+        assert left.id == second.id
 
     async def test_a_failed_commit_leaves_nothing(self, store: Store) -> None:
         before = await create(store, a_session(), [], [])

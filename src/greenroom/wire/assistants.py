@@ -6,6 +6,7 @@ without what is none of its business). Here is the shape; `greenroom.assistants`
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -189,12 +190,25 @@ class BotRecord(_Part):
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
+class PageMay(StrEnum):
+    """What a page may tell the assistant that talks with its user.
+
+    Beside what they may type, and what ``overrides`` lets a start, and so a page, change.
+    """
+
+    CONTEXT = "context"
+    """Let it know something, as its user's word."""
+    SAY = "say"
+    """Have it say something: words that its user chooses, in the assistant's mouth."""
+
+
 class AssistantRecord(BotRecord):
     """A whole record.
 
     ``bot``: module or file of the bot that speaks it, one that the server was told of; the
     server's own if not said. ``overrides``: paths (``firstMessage``, ``voice.parameters``) that a
-    start may replace, with everything below them; none, unless said.
+    start may replace, with everything below them; none, unless said. ``pageMay``: what a page may
+    tell it while it talks.
     """
 
     bot: str | None = Field(default=None, min_length=1, max_length=512)
@@ -203,6 +217,9 @@ class AssistantRecord(BotRecord):
     rollout: Rollout = Field(default_factory=Rollout)
     overrides: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
         default_factory=list, max_length=100
+    )
+    page_may: list[PageMay] = Field(
+        default_factory=lambda: [PageMay.CONTEXT], max_length=len(PageMay)
     )
 
     def for_bot(self) -> BotRecord:

@@ -103,6 +103,7 @@ class BotAsked(BotRoom):
         session_persistence: For how many seconds the bot waits for a user who has vanished, up to
             the assistant's ceiling; as long as usual unless said.
         token: Taken and not used: each gets a token of their own from us.
+        recording_consent: The user agrees to be recorded.
     """
 
     personality_id: str | None = Field(default=None, max_length=_MAX_NAME_CHARS)
@@ -112,6 +113,7 @@ class BotAsked(BotRoom):
     voice_only: bool = True
     session_persistence: float | None = Field(default=None, ge=0, le=86_400)
     token: str | None = Field(default=None, max_length=_MAX_TEXT_CHARS)
+    recording_consent: bool | None = None
 
     def told_to(self, user_id: str, tenant: str) -> dict[str, Any]:
         """What its bot finds in ``runner_args.body``: by the names that were asked with.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from greenroom.session.model import SessionKind
 from greenroom.wire.base import WireModel
@@ -89,7 +89,8 @@ class StartBody(WireModel):
     then ``queued``, its answer comes without one to the offer, and the page offers again when the
     status turns ``connecting``. ``group``: it is a group call, to which others may come; the user's
     own session is paused while they are in it. ``overrides``: what this session changes of its
-    assistant's record, shaped as that is; the record has to allow it.
+    assistant's record, shaped as that is; the record has to allow it. ``recordingConsent``: the
+    user agrees to be recorded, which they have to where the config says ``records``.
     """
 
     assistant: str | None = Field(default=None, max_length=128)
@@ -98,7 +99,18 @@ class StartBody(WireModel):
     limits: LimitsBody | None = None
     group: GroupBody | None = None
     overrides: dict[str, Any] | None = None
+    recording_consent: bool | None = None
     body: dict[str, Any] = Field(default_factory=dict)
+
+
+class EnterBody(WireModel):
+    """``POST /api/voice/session/{id}/room``, if there is anything to say.
+
+    ``recordingConsent``: as in `StartBody`; each person of a group call agrees for themselves.
+    What is on record need not be said again.
+    """
+
+    recording_consent: bool | None = None
 
 
 class RoomBody(WireModel):
@@ -183,11 +195,50 @@ class MessageBody(WireModel):
     text: str = Field(min_length=1, max_length=4_000)
 
 
+class SayBody(WireModel):
+    """``POST /api/voice/session/{id}/say``. ``interrupt``: at once, over what it is saying."""
+
+    text: str = Field(min_length=1, max_length=2_000)
+    interrupt: bool | None = None
+
+
+class ContextBody(WireModel):
+    """``POST /api/voice/session/{id}/context``: to be known from now on, and not to be said."""
+
+    text: str = Field(min_length=1, max_length=8_000)
+
+
+class AdjustBody(WireModel):
+    """``POST /api/voice/session/{id}/adjust``: what is to be otherwise, shaped as the record is.
+
+    ``voice`` is merged into what holds; ``null`` takes a field out. Other fields cannot be changed
+    while somebody talks, and are refused.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    persona: str | None = None
+    personality: str | None = None
+    voice: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> AdjustBody:
+        if not self.model_fields_set:
+            raise ValueError("Say what is to change: persona, personality or voice.")
+        return self
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What was said, and nothing that was not."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+
 class ConfigAnswer(WireModel):
     """``GET /api/voice/config``: what a page needs before the click.
 
     ``joinS``: how long the assistant may take to come, at most. ``enabled``: whether it may be
-    started; ``autoStart``: whether the page is to do so without a click.
+    started; ``autoStart``: whether the page is to do so without a click. ``records``: what is said
+    may be recorded, so a start needs the user's ``recordingConsent``.
     """
 
     assistant: str
@@ -198,6 +249,24 @@ class ConfigAnswer(WireModel):
     room_kind: RoomKind = RoomKind.LOCAL
     enabled: bool = True
     auto_start: bool = False
+    records: bool = False
+
+
+MOST_ASSISTANTS = 200
+
+
+class AssistantChoice(WireModel):
+    """An assistant that a page may offer. ``enabled``: whether it may be started now."""
+
+    name: str
+    title: str
+    enabled: bool
+
+
+class AssistantsAnswer(WireModel):
+    """``GET /api/voice/assistants``: who may be talked with, the usual one first; 200 at most."""
+
+    assistants: list[AssistantChoice]
 
 
 class ProviderAnswer(WireModel):

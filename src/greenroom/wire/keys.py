@@ -33,6 +33,8 @@ class Scope(StrEnum):
     """See a user's sessions, what they cost, and follow their events."""
     CONTROL = "sessions:control"
     """Mute, pause and write in a user's session."""
+    DIRECT = "sessions:direct"
+    """Tell the assistant in a user's session what to say, what to know, and how to be."""
     END = "sessions:end"
     """End a user's session."""
     TOKENS = "tokens:mint"

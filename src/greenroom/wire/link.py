@@ -71,9 +71,11 @@ class CommandKind(StrEnum):
     # last word first, for at most so long
     MUTE = "mute"  # {muted: bool}: the user's microphone is off; stop listening
     PAUSE = "pause"  # {paused: bool}: neither listen nor speak
-    SAY = "say"  # {text, interrupt?: bool}
-    CONTEXT = "context"  # {text}: what the assistant is to know from now on; it is not said
-    ADJUST = "adjust"  # {persona?, personality?, voice?}: as in the record; it changes at once
+    SAY = "say"  # {text, interrupt?: bool}; interrupt: at once, over what it is saying
+    # {text, by?: "page"}: what the assistant is to know from now on; it is not said. by page: it is
+    # its user's word, and no more to be trusted than what they type; else the application's
+    CONTEXT = "context"
+    ADJUST = "adjust"  # {persona?, personality?, voice?}: as in the record from now on; null: gone
     MESSAGE = "message"  # {text}: the user typed instead of speaking
     PRESENCE = "presence"  # {present: [{participant, userId}], came?, first?: bool}: who is in a
     # room that is not here; came: who has just come; first: greet them, they were never here before

@@ -91,6 +91,13 @@ class EndAnswer(WireModel):
     reason: str | None = None
 
 
+class ToldAnswer(WireModel):
+    """The session will be told, or has been; ``stage``: where it is in its life."""
+
+    session_id: str
+    stage: str
+
+
 class SpendRow(WireModel):
     """What was spent by (or on) one of a group: a user, an assistant, a tenant, or a day (UTC)."""
 

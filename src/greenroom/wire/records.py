@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from greenroom.wire.base import WireModel
 from greenroom.wire.events import Event
+from greenroom.wire.tools import NoteBody
 
 
 class Line(WireModel):
@@ -43,7 +44,10 @@ class UserRecord(WireModel):
 
 
 class SessionRecord(WireModel):
-    """One of a user's sessions: everything that its record says. Its events follow."""
+    """One of a user's sessions: everything that its record says. Its events follow.
+
+    ``recordingConsentAt``: when they agreed to be recorded in it, if they did.
+    """
 
     kind: Literal["session"] = "session"
     session_id: str
@@ -54,6 +58,7 @@ class SessionRecord(WireModel):
     active_at: str | None
     ended_at: str | None
     reason: str | None
+    recording_consent_at: str | None = None
     body: dict[str, Any]
     cost_usd: float
 
@@ -65,6 +70,21 @@ class EventRecord(WireModel):
     event: Event
 
 
+class ConsentRecord(WireModel):
+    """The user agreed to be recorded in somebody else's group call."""
+
+    kind: Literal["consent"] = "consent"
+    session_id: str
+    at: str
+
+
+class NoteRecord(WireModel):
+    """A note that the user has had written down."""
+
+    kind: Literal["note"] = "note"
+    note: NoteBody
+
+
 class SpendRecord(WireModel):
     """What one component cost on one day (UTC)."""
 
@@ -74,7 +94,7 @@ class SpendRecord(WireModel):
     usd: float
 
 
-Exported = UserRecord | SessionRecord | EventRecord | SpendRecord
+Exported = UserRecord | SessionRecord | EventRecord | ConsentRecord | NoteRecord | SpendRecord
 
 
 class ErasedBody(WireModel):
@@ -83,3 +103,4 @@ class ErasedBody(WireModel):
     alias: str
     sessions: int
     events: int
+    notes: int

@@ -65,6 +65,7 @@ class DailyRooms:
         self._domain = domain
         self._domain_id: str | None = None
         self._recording = recording
+        self.records = recording is not None
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         # By room, until when it lasts, and when we last saw that it is as it should be.
         self._exp: dict[str, float] = {}

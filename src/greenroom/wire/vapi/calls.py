@@ -103,6 +103,11 @@ class CallPlan:
     body: dict[str, Any]
     ignored: list[str]
 
+    @property
+    def consented(self) -> bool:
+        """Whether the user agrees to be recorded: VAPI's own wire says that nowhere else."""
+        return (self.body.get("metadata") or {}).get("recordingConsent") is True
+
 
 class Transport(_Body):
     """How the page gets into the room. The SDK joins with ``call_token`` from its 2.7 on."""

@@ -89,6 +89,19 @@ export type TypedEvent =
   | UiPanelEvent;
 
 /**
+ * ``POST /api/voice/session/{id}/adjust``: what is to be otherwise, shaped as the record is.
+ *
+ * ``voice`` is merged into what holds; ``null`` takes a field out. Other fields cannot be changed
+ * while somebody talks, and are refused.
+ */
+export interface AdjustBody {
+  persona?: string | null;
+  personality?: string | null;
+  voice?: {
+    [k: string]: unknown;
+  } | null;
+}
+/**
  * The SDP answer to the offer of this id.
  */
 export interface AnswerBody {
@@ -137,6 +150,20 @@ export interface AppQuestionEvent {
 export interface QuestionData {
   question: string;
   number: number;
+}
+/**
+ * An assistant that a page may offer. ``enabled``: whether it may be started now.
+ */
+export interface AssistantChoice {
+  name: string;
+  title: string;
+  enabled: boolean;
+}
+/**
+ * ``GET /api/voice/assistants``: who may be talked with, the usual one first; 200 at most.
+ */
+export interface AssistantsAnswer {
+  assistants: AssistantChoice[];
 }
 /**
  * How loud somebody is at this moment, 0 … 1, as the bot measures it.
@@ -199,7 +226,8 @@ export interface CardData {
  * ``GET /api/voice/config``: what a page needs before the click.
  *
  * ``joinS``: how long the assistant may take to come, at most. ``enabled``: whether it may be
- * started; ``autoStart``: whether the page is to do so without a click.
+ * started; ``autoStart``: whether the page is to do so without a click. ``records``: what is said
+ * may be recorded, so a start needs the user's ``recordingConsent``.
  */
 export interface ConfigAnswer {
   assistant: string;
@@ -213,6 +241,7 @@ export interface ConfigAnswer {
   roomKind: 'local' | 'daily';
   enabled: boolean;
   autoStart: boolean;
+  records: boolean;
 }
 /**
  * A STUN or TURN server, in the browser's own shape.
@@ -221,6 +250,12 @@ export interface IceServer {
   urls: string[];
   username?: string | null;
   credential?: string | null;
+}
+/**
+ * ``POST /api/voice/session/{id}/context``: to be known from now on, and not to be said.
+ */
+export interface ContextBody {
+  text: string;
 }
 /**
  * ``GET /api/voice/cost``: what the user's sessions have cost, newest day first.
@@ -308,6 +343,15 @@ export interface EmergencyData {
  */
 export interface EndCall {
   farewell?: string;
+}
+/**
+ * ``POST /api/voice/session/{id}/room``, if there is anything to say.
+ *
+ * ``recordingConsent``: as in `StartBody`; each person of a group call agrees for themselves.
+ * What is on record need not be said again.
+ */
+export interface EnterBody {
+  recordingConsent?: boolean | null;
 }
 /**
  * What is true of this moment only: never stored, never sent again, never delivered.
@@ -589,6 +633,13 @@ export interface RoomBody {
   iceServers: IceServer[];
 }
 /**
+ * ``POST /api/voice/session/{id}/say``. ``interrupt``: at once, over what it is saying.
+ */
+export interface SayBody {
+  text: string;
+  interrupt?: boolean | null;
+}
+/**
  * Find the user's notes: those that contain the words, or the newest if there are none.
  */
 export interface SearchNotes {
@@ -724,7 +775,8 @@ export interface StartAnswer {
  * then ``queued``, its answer comes without one to the offer, and the page offers again when the
  * status turns ``connecting``. ``group``: it is a group call, to which others may come; the user's
  * own session is paused while they are in it. ``overrides``: what this session changes of its
- * assistant's record, shaped as that is; the record has to allow it.
+ * assistant's record, shaped as that is; the record has to allow it. ``recordingConsent``: the
+ * user agrees to be recorded, which they have to where the config says ``records``.
  */
 export interface StartBody {
   assistant?: string | null;
@@ -735,6 +787,7 @@ export interface StartBody {
   overrides?: {
     [k: string]: unknown;
   } | null;
+  recordingConsent?: boolean | null;
   body: {
     [k: string]: unknown;
   };
