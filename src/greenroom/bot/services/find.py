@@ -38,8 +38,9 @@ class Part(Enum):
     @property
     def base(self) -> type[AIService]:
         """What its class is derived from."""
-        bases: dict[str, Any] = {"stt": STTService, "tts": TTSService}
-        return bases.get(self.value, LLMService)
+        bases: dict[Part, Any] = {Part.STT: STTService, Part.TTS: TTSService}
+        found: type[AIService] = bases.get(self, LLMService)
+        return found
 
     @property
     def module(self) -> str:

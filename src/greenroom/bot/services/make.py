@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from collections.abc import Callable, Mapping
@@ -10,10 +11,12 @@ from typing import Any, TypeVar
 
 import aiohttp
 from pipecat.services.ai_service import AIService
+from pipecat.services.settings import TTSSettings
 from pipecat.services.stt_service import STTService
 from pipecat.services.tts_service import TTSService
 from pipecat.transcriptions.language import Language
 
+from greenroom.bot.espeak import EspeakTTSService
 from greenroom.bot.services.builtin import espeak, sphinx
 from greenroom.bot.services.find import Part, find, provider_of
 from greenroom.bot.services.keys import Secrets, variables_of
@@ -225,3 +228,26 @@ def _default_of(cls: type[AIService], name: str) -> Any:
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
     return head + "".join(part.capitalize() for part in rest)
+
+
+async def revoiced(service: AIService, record: BotRecord) -> TTSSettings | None:
+    """What makes a voice service speak as the record's ``voice`` says from now on.
+
+    Returns:
+        The change of its settings; None if it was made already, or cannot be made in a call.
+    """
+    if isinstance(service, EspeakTTSService):
+        made = await asyncio.to_thread(
+            espeak, OneService(service="espeak"), "tts", record, primary=True
+        )
+        service.take(made.espeak)
+        return None
+    cls, voice = type(service), record.voice
+    settings = settings_class(cls)
+    if voice is None or settings is None:
+        return None
+    placed, _ = place(cls, voice.parameters, "voice.parameters")
+    if voice.name is not None and "voice" in fields_of(cls):
+        placed.fields["voice"] = voice.name
+    change: TTSSettings = settings(**placed.fields)
+    return change

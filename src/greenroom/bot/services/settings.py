@@ -148,12 +148,18 @@ def _hints(of: Any) -> dict[str, Any]:
     One by one: some name what only a type checker imports, and that takes nothing from the others.
     """
     found: dict[str, Any] = {}
-    for one in reversed(of.__mro__ if inspect.isclass(of) else [of]):
-        names = vars(sys.modules.get(one.__module__, typing))
-        for name, annotation in vars(one).get("__annotations__", {}).items():
-            if isinstance(annotation, str):
-                with contextlib.suppress(Exception):
-                    found[name] = eval(annotation, dict(names), dict(vars(one)))  # noqa: S307 - Pipecat's own source
-            else:
-                found[name] = annotation
+    for one in reversed(of.__mro__) if inspect.isclass(of) else [of]:
+        names = vars(sys.modules.get(getattr(one, "__module__", None) or "", typing))
+        own = (
+            vars(one) if inspect.isclass(one) else {"__annotations__": inspect.get_annotations(one)}
+        )
+        for name, annotation in own.get("__annotations__", {}).items():
+            with contextlib.suppress(Exception):
+                found[name] = _evaluated(annotation, names, own)
     return found
+
+
+def _evaluated(annotation: Any, names: Mapping[str, Any], own: Mapping[str, Any]) -> Any:
+    if not isinstance(annotation, str):
+        return annotation
+    return eval(annotation, dict(names), dict(own))  # noqa: S307 - the source of installed code
