@@ -23,6 +23,12 @@ from enum import StrEnum
 
 from greenroom.wire.base import WireModel
 
+# The two settings of the server's that its bots get too, in their environment: what an assistant's
+# record may name, and an operator alone may say where it is.
+TOOLS_DIR = "GREENROOM_TOOLS_DIR"
+MCP_SERVERS = "GREENROOM_MCP_SERVERS"
+FOR_BOTS = (TOOLS_DIR, MCP_SERVERS)
+
 
 class Progress(StrEnum):
     """How far a bot process has come; reported to its launcher as it happens."""
