@@ -23,6 +23,10 @@ from enum import StrEnum
 
 from greenroom.wire.base import WireModel
 
+# A setting of the server's that its bots get too, in their environment: where their keys are.
+SECRETS_DIR = "GREENROOM_SECRETS_DIR"
+FOR_BOTS = (SECRETS_DIR,)
+
 
 class Progress(StrEnum):
     """How far a bot process has come; reported to its launcher as it happens."""
