@@ -191,6 +191,12 @@ class Settings(BaseSettings):
     secrets_dir: OptionalPath = Field(
         default=None, description="Folder of files with the keys of assistants' services, one each."
     )
+    tools_dir: OptionalPath = Field(
+        default=None, description="Folder of functions that records may name (`@tool`)."
+    )
+    mcp_servers: OptionalPath = Field(
+        default=None, description="MCP servers that records may name: YAML or JSON."
+    )
     flags: str | None = Field(
         default=None, description="Makes your OpenFeature provider: `package.module:function`."
     )

@@ -38,6 +38,7 @@ const CONFIG: ConfigAnswer = {
   roomKind: 'local',
   enabled: true,
   autoStart: false,
+  records: false,
 };
 
 /** One visitor's server. It works without a clock: what is asked is answered at once. */
