@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -104,3 +105,46 @@ def pipecat_cloud(
             for name, agent in map(agent_of, agents)
         ]
         asyncio.run(serve_pipecat_cloud(deployments, port=port, on_ready=ready))
+
+
+@app.command()
+def openai(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = 8652,
+    key: Annotated[
+        str | None, typer.Option(help="The one API key it accepts; any if none is given.")
+    ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(help="YAML: a list of {when, say, call, arguments, role}."),
+    ] = None,
+    first_token_ms: Annotated[float, typer.Option(min=0, help="Until the first token.")] = 200.0,
+    token_ms: Annotated[float, typer.Option(min=0, help="Between two tokens.")] = 20.0,
+) -> None:
+    """Play an OpenAI-compatible server on loopback: text and tool calls, streamed. Ctrl-C ends it.
+
+    It thinks nothing: it answers by rules over the last message. Without a file it makes a note
+    when it is asked to, says goodbye, and repeats what it was told.
+
+    Examples:
+      [bold]greenroom stand-in openai[/bold]                     prints the services of a record
+
+      [bold]greenroom stand-in openai --rules rules.yaml --first-token-ms 500[/bold]
+    """
+    from greenroom.testing.openai.replies import USUAL_RULES, rules_of
+    from greenroom.testing.openai.serve import serve_openai
+    from greenroom.testing.openai.stand_in import OpenAI
+
+    def ready(address: str) -> None:
+        out.print(f"\n  [green]●[/green] OpenAI's stand-in is up: [bold]{escape(address)}[/bold]\n")
+        out.print(f"llm: {{service: openai, settings: {{baseUrl: {escape(address)}}}}}")
+        shown = key or "anything"
+        out.print(f"OPENAI_API_KEY={escape(shown)} greenroom serve")
+
+    with refusals():
+        playing = OpenAI(
+            rules=USUAL_RULES if rules is None else rules_of(rules),
+            keys=None if key is None else (key,),
+            first_token_s=first_token_ms / 1000,
+            token_s=token_ms / 1000,
+        )
+        asyncio.run(serve_openai(playing, port=port, on_ready=ready))

@@ -50,7 +50,7 @@ export function App({ chosen: chosenFirst = null, onChoose }: AppProps) {
   };
 
   return (
-    <div className="room" data-live={isLive} data-script={isBesideShown(panels)}>
+    <div className="room" data-live={isLive} data-script={isBesideShown(panels)} data-panels={panels.shows('notes') || panels.shows('html')}>
       <header className="top">
         <h1 className="wordmark">Greenroom</h1>
         {session.warning ? (

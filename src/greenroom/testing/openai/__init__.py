@@ -1,0 +1,7 @@
+"""A stand-in for OpenAI's API: what language models are asked by, streamed, strict, with faults."""
+
+from greenroom.testing.openai.replies import Calling, Fault, Reply, Rule
+from greenroom.testing.openai.serve import served
+from greenroom.testing.openai.stand_in import Asked, OpenAI
+
+__all__ = ["Asked", "Calling", "Fault", "OpenAI", "Reply", "Rule", "served"]
