@@ -240,7 +240,6 @@ async def test_what_nobody_waits_for_any_more_is_not_carried_out(
         raise Unavailable("The database does not answer.")
 
     monkeypatch.setattr(store.notes, "create", away)
-    policy = POLICIES[Outside.RUN_TOOL]
     failed = house.parts.metrics.effects_failed.labels(kind="run_tool")
     await ask(house, session_id, "c1", "create_note", title="Milk")
     await house.until_true(lambda: failed._value.get() == 1)
@@ -259,8 +258,11 @@ async def test_what_is_given_up_is_answered(house: House, monkeypatch: pytest.Mo
         raise RuntimeError("not foreseen")
 
     monkeypatch.setattr(house.parts.store.notes, "create", breaks)
+    policy = POLICIES[Outside.RUN_TOOL]
     failed = house.parts.metrics.effects_failed.labels(kind="run_tool")
     dead = house.parts.metrics.effects_dead.labels(kind="run_tool")
+    # As tests render it, each would take a second.
+    monkeypatch.setattr("greenroom.service.dispatch.log.exception", lambda *args, **more: None)
     await ask(house, session_id, "c1", "create_note", title="Milk")
     for attempt in range(1, 9):
         await house.until_true(lambda attempt=attempt: failed._value.get() >= attempt)  # type: ignore[misc]
