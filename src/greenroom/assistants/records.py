@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from greenroom.assistants.paths import Path, dotted, is_field
 from greenroom.assistants.secrets import is_secret_name, is_secret_value
+from greenroom.assistants.tools import problems_of
 from greenroom.errors import BadRecord
 from greenroom.wire.assistants import MAX_RECORD_BYTES, AssistantRecord, as_data
 
@@ -35,7 +36,7 @@ _WHERE_IT_IS = re.compile(
     r"url|uri|host|endpoint|address|server|proxy|header|extra|client|session|region|path",
     re.IGNORECASE,
 )
-# Who speaks, for whom, at whose cost, by what means: that is the record's alone.
+# Who speaks, for whom, at whose cost, with which tools: that is the record's alone.
 NEVER_OVERRIDDEN = (
     *("name", "bot", "overrides", "pageMay", "rollout", "budget", "tools"),
     "voiceSessionConfig.enabled",
@@ -168,10 +169,7 @@ def _contradictions(record: AssistantRecord) -> Iterator[Problem]:
         for name in filter(_WHERE_IT_IS.search, record.voice.parameters):
             # Starts are often let change these, and pages with them.
             yield Problem(f"voice.parameters.{name}", "belongs into the settings of tts")
-    names = [tool.name for tool in record.tools]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            yield Problem(f"tools[{index}].name", "there is a tool of this name already")
+    yield from (Problem(*found) for found in problems_of(record.tools))
     for index, allowed in enumerate(record.overrides):
         if not is_field(AssistantRecord, allowed):
             yield Problem(f"overrides[{index}]", "names no field of a record")
