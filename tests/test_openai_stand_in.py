@@ -24,9 +24,7 @@ HELLO: Any = [{"role": "user", "content": "Hello"}]
 async def server() -> AsyncIterator[tuple[OpenAI, openai.AsyncOpenAI]]:
     playing = OpenAI(models=["small"])
     async with served(playing) as address:
-        client = openai.AsyncOpenAI(
-            base_url=address, api_key="sk-stand-in", max_retries=0, http_client=httpx.AsyncClient()
-        )
+        client = openai.AsyncOpenAI(base_url=address, api_key="sk-stand-in", max_retries=0)
         async with client:
             yield playing, client
 

@@ -188,6 +188,9 @@ class Settings(BaseSettings):
     bots: Names = Field(
         default_factory=list, description="Further bot modules and files that records may name."
     )
+    secrets_dir: OptionalPath = Field(
+        default=None, description="Folder of files with the keys of assistants' services, one each."
+    )
     tools_dir: OptionalPath = Field(
         default=None, description="Folder of functions that records may name (`@tool`)."
     )

@@ -13,6 +13,7 @@ from greenroom.errors import Unavailable
 from greenroom.ports.assistants import Source
 from greenroom.ports.audit import Actor, ActorKind
 from greenroom.ports.store import StoredEvent
+from greenroom.service.policies import POLICIES, Outside
 from greenroom.service.reports import Way
 from greenroom.session.facts import EffectKind
 from greenroom.wire.link import Report, ReportKind
@@ -257,12 +258,16 @@ async def test_what_is_given_up_is_answered(house: House, monkeypatch: pytest.Mo
         raise RuntimeError("not foreseen")
 
     monkeypatch.setattr(house.parts.store.notes, "create", breaks)
+    policy = POLICIES[Outside.RUN_TOOL]
     failed = house.parts.metrics.effects_failed.labels(kind="run_tool")
     dead = house.parts.metrics.effects_dead.labels(kind="run_tool")
+    # As tests render it, each would take a second.
+    monkeypatch.setattr("greenroom.service.dispatch.log.exception", lambda *args, **more: None)
     await ask(house, session_id, "c1", "create_note", title="Milk")
     for attempt in range(1, 9):
         await house.until_true(lambda attempt=attempt: failed._value.get() >= attempt)  # type: ignore[misc]
-        house.clock.advance(7)
+        # Past its next try, but in all within the time in which its bot waits.
+        house.clock.advance(policy.wait_s(attempt) + policy.jitter_s)
         house.parts.hub.publish("effects")
     await house.until_true(lambda: dead._value.get() == 1)
     answer = await answered(house, session_id, "c1")

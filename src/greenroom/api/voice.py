@@ -15,6 +15,7 @@ from greenroom.api.trace import Trace
 from greenroom.errors import (
     AgentsFull,
     AssistantDisabled,
+    AssistantNotReady,
     BadOffer,
     BadOverride,
     BotSilent,
@@ -74,7 +75,7 @@ OF_AN_OFFER: Refusals = (
 OF_A_LIMIT: Refusals = (BudgetUsedUp, *LimitReached.__subclasses__())
 OF_A_START: Refusals = (
     *(*OF_A_COMMAND, *OF_A_LIMIT, *OF_A_ROOM, TooLarge, Halted, Draining),
-    *(AssistantDisabled, OverrideNotAllowed, BadOverride),
+    *(AssistantDisabled, AssistantNotReady, OverrideNotAllowed, BadOverride),
 )
 
 

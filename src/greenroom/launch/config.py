@@ -110,7 +110,7 @@ def _newest_change_ns() -> int:
 def supervisor_environment() -> dict[str, str]:
     """The server's environment without its own settings: their secrets are not for bots.
 
-    But where the tools are is for them (`greenroom.wire.process.FOR_BOTS`): two paths.
+    But what `greenroom.wire.process.FOR_BOTS` names is for them: paths.
     """
     return {
         name: value
