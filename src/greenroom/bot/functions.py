@@ -56,6 +56,9 @@ def _handler(toolbox: Toolbox, name: str, parting: Callable[[], bool]) -> Handle
             result: Any = await toolbox.call(name, dict(params.arguments))
         except ToolError as error:
             result = {"error": str(error)}
+        if not result:
+            # Pipecat takes it for none, and would not ask the model what to say to it.
+            result = {"result": result}
         properties = FunctionCallResultProperties(run_llm=False) if parting() else None
         await params.result_callback(result, properties=properties)
 
