@@ -32,6 +32,7 @@ from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring, digest_of
 from greenroom.service.policies import Outside, outside
 from greenroom.service.purse import Purse
+from greenroom.service.readiness import Readiness
 from greenroom.service.redaction import Redaction
 from greenroom.service.starting import Started, Starting, Wish, limits_for, whole_body
 from greenroom.service.tracing import ids_of
@@ -92,6 +93,7 @@ class Sessions:
         admission: Decides who comes in.
         purse: Prices and budgets.
         redaction: What is taken out of people's words before they are kept.
+        readiness: Whether an assistant could work; all could, unless said.
         records: Whether what is said may be recorded.
     """
 
@@ -107,6 +109,7 @@ class Sessions:
         admission: Admission,
         purse: Purse,
         redaction: Redaction | None = None,
+        readiness: Readiness | None = None,
         *,
         records: bool = False,
     ) -> None:
@@ -118,8 +121,10 @@ class Sessions:
         self._catalogue = catalogue
         self._metrics = metrics
         self._writer = Writer(store, hub, clock, metrics, purse, redaction)
+        readiness = readiness or Readiness(catalogue, clock, None, set())
         self._starting = Starting(
-            store, clock, keyring, metrics, admission, purse, self._writer, records=records
+            *(store, clock, keyring, metrics, admission, purse, self._writer, readiness),
+            records=records,
         )
 
     # ---- commands
@@ -167,6 +172,7 @@ class Sessions:
             BudgetUsedUp: The money for today is spent.
             NotFound: No such assistant.
             AssistantDisabled: It takes no new sessions.
+            AssistantNotReady: What it speaks with cannot be made here.
             OverrideNotAllowed: The assistant's record does not allow what is overridden.
             ConsentNeeded: What is said may be recorded, and the user has not agreed.
             BadRequest: The body is no JSON that can be stored, or too large; or a wish is above

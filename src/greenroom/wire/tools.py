@@ -19,11 +19,13 @@ from pydantic import ConfigDict, Field
 
 from greenroom.wire.base import WireModel
 
-MAX_ARGUMENTS_BYTES = 16 * 1024
+# A page of HTML is an argument, too.
+MAX_ARGUMENTS_BYTES = 32 * 1024
 MAX_RESULT_BYTES = 32 * 1024
 MAX_HTML_CHARS = 24_000
 MAX_NOTE_TITLE_CHARS = 200
 MAX_NOTE_TEXT_CHARS = 8_000
+MAX_ERROR_CHARS = 500
 DEFAULT_TIMEOUT_S = 15.0
 MAX_TIMEOUT_S = 60.0
 # A page asks its user before it opens an address, and people take their time.
@@ -218,7 +220,19 @@ class ToolResultBody(WireModel):
     """``POST /api/voice/session/{id}/tools/{toolCallId}``: what a page's tool has come to."""
 
     result: Any = None
-    error: str | None = Field(default=None, max_length=500)
+    error: str | None = Field(default=None, max_length=MAX_ERROR_CHARS)
+
+
+class ToolRequest(WireModel):
+    """What is posted to an HTTP tool: the call, and for whom. Standard Webhooks sign it."""
+
+    tool_call_id: str
+    name: str
+    arguments: dict[str, Any]
+    session_id: str
+    user_id: str
+    tenant: str
+    assistant: str
 
 
 # ---- what the page shows
