@@ -46,7 +46,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_POST = do_GET  # noqa: N815 - the standard library's name
+    do_POST = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: ``asked`` says it."""

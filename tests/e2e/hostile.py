@@ -1,6 +1,6 @@
-"""HTML that means harm: what a tool, or whatever a model has read, may put into the page's frame.
+"""HTML that means harm, as a tool or whatever a model has read may put it into the page's frame.
 
-``{at}`` is an address whose server counts what arrives; ``{js}`` is script that tells it of everything.
+``{at}`` is an address whose server counts what arrives; ``{js}`` is script that tells all it can.
 """
 
 from __future__ import annotations
@@ -63,13 +63,15 @@ QUIET = {
     "icon": '<link rel="icon" href="{at}">',
     "manifest": '<link rel="manifest" href="{at}">',
     "frameset": '<frameset><frame src="{at}"></frameset>',
-    "mathml": '<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src={at}&gt;">',
+    "mathml": "<math><mtext><table><mglyph><style><!--</style>"
+    '<img title="--&gt;&lt;img src={at}&gt;">',
     "svg-use": '<svg><use href="{at}#x"/></svg>',
-    "svg-animate": '<svg><a><animate attributeName="href" values="{at}"/><text y="20">x</text></a></svg>',
+    "svg-animate": '<svg><a><animate attributeName="href" values="{at}"/>'
+    '<text y="20">x</text></a></svg>',
     "speculation": '<script type="speculationrules">'
     '{{"prefetch":[{{"source":"list","urls":["{at}"]}}]}}</script>',
     "cover": '<div style="position:fixed;inset:-9999px;z-index:2147483647;background:red">x</div>',
-    "dialog": "<dialog open style='position:fixed;inset:0;width:200vw;height:200vh'>Sign in</dialog>",
+    "dialog": "<dialog open style='position:fixed;width:200vw;height:200vh'>Sign in</dialog>",
 }
 """What browsers may or may not follow up by themselves."""
 

@@ -1,4 +1,4 @@
-"""Panels and page tools in a whole call: what a bot shows is seen, and what it asks of the page is asked."""
+"""Panels and page tools in a whole call: what a bot shows is seen, what it asks is asked."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ from pathlib import Path
 from greenroom.bot.context import current
 from greenroom.wire.link import ReportKind
 
-NOTE = {"id": "n1", "title": "Buy tea", "text": "The green one", "createdAt": "2026-01-01T12:00:00Z",
-        "updatedAt": "2026-01-01T12:00:00Z"}
+AT = "2026-01-01T12:00:00Z"
+NOTE = {"id": "n1", "title": "Buy tea", "text": "Green", "createdAt": AT, "updatedAt": AT}
+HTML = Path(os.environ["HOSTILE"]).read_text()
 
 def show(kind, data):
     current().report(ReportKind.APP, {"type": kind, "data": data})
@@ -42,7 +43,7 @@ def call(number, name, arguments):
 
 STEPS = [
     lambda: show("ui.note", {"action": "created", "note": NOTE}),
-    lambda: show("ui.html", {"id": "h", "title": "A list", "html": Path(os.environ["HOSTILE"]).read_text()}),
+    lambda: show("ui.html", {"id": "h", "title": "A list", "html": HTML}),
     lambda: show("ui.card", {"id": "c", "front": "Capital of Norway?"}),
     lambda: show("ui.card", {"id": "c", "front": "Capital of Norway?", "back": "Oslo"}),
     lambda: show("ui.panel", {"panel": "html", "open": False}),
@@ -97,25 +98,26 @@ async def test_what_the_bot_shows_is_seen_and_what_it_asks_of_the_page_is_asked(
     await person.click("talk")
     await person.see("status", status="active", timeout_s=JOINED_WITHIN_S)
 
-    let.write_text("1")
+    _go_on(let, 1)
     await expect(person.part("notes")).to_contain_text("Buy tea")
 
-    let.write_text("2")
+    _go_on(let, 2)
     frame = person.part("frame")
     await expect(frame).to_have_attribute("sandbox", "")
     inside = page.frame_locator('[data-testid="frame"]')
     await inside.locator("a").first.click(force=True, no_wait_after=True)
     await inside.locator("button").first.click(force=True, no_wait_after=True)
     box = await frame.bounding_box()
-    assert box is not None and box["height"] <= 300 and box["width"] <= 360
+    assert box is not None
+    assert (box["height"] <= 300, box["width"] <= 360) == (True, True)
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
 
-    let.write_text("3")
+    _go_on(let, 3)
     await person.see("tool-card", state="question")
-    let.write_text("4")
+    _go_on(let, 4)
     await person.see("tool-card", state="right")
     await expect(person.part("tool-card")).to_contain_text("Oslo")
-    let.write_text("5")
+    _go_on(let, 5)
     await expect(frame).to_have_count(0)
     await person.click("^page$")  # by its switch it is there again
     await expect(frame).to_have_count(1)
@@ -123,7 +125,7 @@ async def test_what_the_bot_shows_is_seen_and_what_it_asks_of_the_page_is_asked(
     assert await _answer(person, let, 6) == {
         "error": "This page has no tool called nothing_of_the_kind."
     }
-    let.write_text("7")
+    _go_on(let, 7)
     await expect(person.part("open-page")).to_contain_text("example.org")
     assert await _answer(person, let, 7, click="not now") == {
         "error": "The user did not want the page to be opened."
@@ -141,11 +143,15 @@ async def test_what_the_bot_shows_is_seen_and_what_it_asks_of_the_page_is_asked(
     assert "Traceback" not in server.log
 
 
+def _go_on(let: Path, steps: int) -> None:
+    let.write_text(str(steps))
+
+
 async def _answer(person: Person, let: Path, steps: int, click: str | None = None) -> object:
     """What the page answers when the bot has gone so far, and somebody has clicked."""
     answers = re.compile(r"/tools/call-\d+$")
     async with person.page.expect_request(answers) as request:
-        let.write_text(str(steps))
+        _go_on(let, steps)
         if click:
             await person.click(click)
     return (await request.value).post_data_json

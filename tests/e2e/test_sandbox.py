@@ -40,7 +40,8 @@ async ([shown, isSafe]) => {
   await Promise.race([Promise.all(loaded), new Promise((resolve) => setTimeout(resolve, 2000))]);
 }
 """
-_PAGE = """<!doctype html><title>untouched</title><style>iframe {{ width: 160px; height: 90px }}</style>
+_PAGE = """<!doctype html><title>untouched</title>
+<style>iframe { width: 160px; height: 90px }</style>
 <script>messages = []; onmessage = (event) => messages.push(event.data);
 document.cookie = 'session=secret'; localStorage.secret = 'secret'</script>
 <body><main></main></body>"""
@@ -51,7 +52,7 @@ class _Handler(SimpleHTTPRequestHandler):
         if self.path != "/":
             super().do_GET()
             return
-        body = _PAGE.replace("{{", "{").replace("}}", "}").encode()
+        body = _PAGE.encode()
         self.send_response(200)
         self.send_header("content-type", "text/html")
         self.send_header("content-length", str(len(body)))
@@ -118,13 +119,13 @@ async def test_what_a_tool_shows_reaches_neither_page_nor_network(
     assert pages == [], "no window was opened"
     assert await page.evaluate("window.length") == len(shown), "and no frame within a frame"
     boxes = await page.evaluate(
-        "[...document.querySelectorAll('iframe')].map((frame) => [frame.offsetWidth, frame.offsetHeight])"
+        "[...document.querySelectorAll('iframe')].map((one) => [one.offsetWidth, one.offsetHeight])"
     )
     assert {tuple(box) for box in boxes} == {(164, 94)}, "none is larger than the page made it"
 
 
 async def test_the_frame_holds_also_what_is_not_cleaned(page: Page, counting: Counting) -> None:
-    """Script and loads are held back by the frame and its policy alone, were the cleaning to fail."""
+    """Script and loads are held back by frame and policy alone, were the cleaning to fail."""
     wall = """
     async (shown) => {
       const { sandboxed } = await import('/panels.js');
@@ -164,9 +165,12 @@ async def test_what_people_do_show_is_still_there(page: Page) -> None:
     }
     """
     kept = (
-        '<h1 style="color: green">Week</h1><table><tbody><tr><th>Mon</th><td>12</td></tr></tbody></table>'
-        '<img src="data:image/png;base64,AAAA" alt="a chart"><details><summary>More</summary><p>text</p></details>'
-        '<svg viewBox="0 0 9 9"><circle cx="4" cy="4" r="3" fill="red"></circle></svg><pre>a &lt;\n b</pre>'
+        '<h1 style="color: green">Week</h1>'
+        "<table><tbody><tr><th>Mon</th><td>12</td></tr></tbody></table>"
+        '<img src="data:image/png;base64,AAAA" alt="a chart">'
+        "<details><summary>More</summary><p>text</p></details>"
+        '<svg viewBox="0 0 9 9"><circle cx="4" cy="4" r="3" fill="red"></circle></svg>'
+        "<pre>a &lt;\n b</pre>"
     )
     assert await page.evaluate(look, kept) == kept
     linked = await page.evaluate(look, 'See <a href="https://example.org">the list</a>.')
