@@ -326,7 +326,7 @@ class Client implements VoiceClient {
     this.#restoring = restoring;
     try {
       const [session, allowed] = await Promise.all([
-        this.#api.current(restoring.signal),
+        this.#api.current(this.#options.assistant, restoring.signal),
         this.#ports.microphoneAllowed(),
       ]);
       if (restoring.signal.aborted || this.#live() || !session) return;
