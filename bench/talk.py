@@ -10,8 +10,10 @@ What makes it fair: both servers run the very same bot file (``bench/calls/bot.p
 Python, with the same VAD settings, recogniser and voice. Both have held a call before the first
 that counts, so everything is imported and no call is anybody's first. Whoever goes first changes
 with each round. Nobody asks a STUN server. Every call is a new visitor on a fresh page that has
-been idle for half a second. Each server runs as its documentation starts it: the runner logs for
-debugging, since it has no switch for less; Greenroom keeps one spare process.
+been idle for half a second. Each server runs as its
+documentation starts it: the runner logs for debugging, since it has no switch for less; Greenroom
+keeps one spare process. With ``--model`` a language model answers, the same for all: Pipecat's own
+service asks a stand-in over HTTP, whose first token comes after 200 ms.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import os
 import shutil
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.calls import figures, picture
 from bench.calls.caller import Call, call_together, load
+from bench.calls.model import a_model
 from bench.calls.peers import SETUPS, setups
 from tests.e2e.person import a_browser
 
@@ -64,6 +68,9 @@ def main(
     model_per_call: Annotated[
         bool, typer.Option(help="Let the bot load its recogniser (90 ms) in every call.")
     ] = False,
+    model: Annotated[
+        bool, typer.Option(help="Let a language model answer: a stand-in that takes 200 ms.")
+    ] = False,
     draw: Annotated[Path | None, typer.Option(help="Draw where the time goes, as SVG.")] = None,
 ) -> None:
     """Call, listen, speak, listen; and say where the milliseconds went.
@@ -76,7 +83,8 @@ def main(
     if show is not None:
         measured = load(show)
     else:
-        measured = asyncio.run(measure(setup.split(","), calls, together, console))
+        with a_model() if model else nullcontext():
+            measured = asyncio.run(measure(setup.split(","), calls, together, console))
     if keep is not None:
         with keep.open("a") as file:
             file.writelines(call.to_json() + "\n" for call in measured)

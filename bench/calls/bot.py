@@ -2,7 +2,8 @@
 
 It greets, and answers whatever it understands. It knows nothing of Greenroom as a server; its
 ears and mouth are Greenroom's, because they need no network and no key. If ``BENCH_MARKS`` names
-a file, it notes there when each step of a call was reached.
+a file, it notes there when each step of a call was reached. If ``BENCH_LLM`` names an
+OpenAI-compatible server, a model of that answers instead, through Pipecat's own service.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import time
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.frames.frames import (
     Frame,
+    LLMContextFrame,
+    LLMTextFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSSpeakFrame,
@@ -21,11 +24,20 @@ from pipecat.frames.frames import (
 )
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import (
+    LLMContextAggregatorPair,
+    LLMUserAggregatorParams,
+)
 from pipecat.processors.audio.vad_processor import VADProcessor
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.runner.types import SmallWebRTCRunnerArguments
+from pipecat.services.openai.llm import OpenAILLMService
 from pipecat.transports.base_transport import TransportParams
 from pipecat.transports.smallwebrtc.transport import SmallWebRTCTransport
+from pipecat.turns.user_start import VADUserTurnStartStrategy
+from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 
 from greenroom.bot.espeak import EspeakTTSService
@@ -41,6 +53,8 @@ GRAMMAR = f"#JSGF V1.0;\ngrammar talk;\npublic <talk> = {QUESTION} | good bye;\n
 _NOTED = {
     VADUserStoppedSpeakingFrame: "silence noticed",
     TranscriptionFrame: "understood",
+    LLMContextFrame: "model asked",
+    LLMTextFrame: "first token",
     TTSAudioRawFrame: "voice made",
 }
 
@@ -89,6 +103,24 @@ class Answers(FrameProcessor):
         await self.push_frame(frame, direction)
 
 
+def answering(notes: Notes) -> list[FrameProcessor]:
+    """What makes an answer of what was understood: a fixed sentence, or a language model."""
+    address = os.environ.get("BENCH_LLM")
+    if not address:
+        return [Answers()]
+    strategies = UserTurnStrategies(
+        start=[VADUserTurnStartStrategy()],
+        stop=[SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0)],
+    )
+    listening, _ = LLMContextAggregatorPair(
+        LLMContext([{"role": "system", "content": "Answer in one short sentence."}]),
+        user_params=LLMUserAggregatorParams(user_turn_strategies=strategies),
+    )
+    settings = OpenAILLMService.Settings(model="stand-in")
+    model = OpenAILLMService(api_key="sk-stand-in", base_url=address, settings=settings)
+    return [Watch(notes), listening, Watch(notes), model, Watch(notes)]
+
+
 async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
     """One conversation."""
     notes = Notes(runner_args.session_id)
@@ -103,7 +135,7 @@ async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
                 transport.input(),
                 VADProcessor(vad_analyzer=SileroVADAnalyzer()),
                 SphinxSTTService(grammar=GRAMMAR, recogniser=_shared or Recogniser(meaning=str)),
-                Answers(),
+                *answering(notes),
                 EspeakTTSService(),
                 Watch(notes),
                 transport.output(),

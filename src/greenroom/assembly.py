@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from greenroom.ports.deliveries import Sender
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import Launcher
 from greenroom.ports.open_rooms import Door
+from greenroom.ports.readiness import Workbench
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.service.admission import Admission, Jitter
@@ -47,6 +48,7 @@ from greenroom.service.people import People
 from greenroom.service.purse import Money, Purse
 from greenroom.service.queue import WaitingRoom
 from greenroom.service.rates import Rates
+from greenroom.service.readiness import Readiness
 from greenroom.service.reconcile import Reconciler
 from greenroom.service.redaction import Redaction
 from greenroom.service.reports import Reports
@@ -67,8 +69,8 @@ from greenroom.wire.webhooks import Endpoint
 class Adapters:
     """What the house needs from outside.
 
-    Without ``capacity`` the machine is not looked at; without ``tool_sender`` HTTP tools are not
-    called.
+    Without ``capacity`` the machine is not looked at; without a ``workbench`` no assistant's
+    services are tried before it speaks; without ``tool_sender`` HTTP tools are not called.
     ``jitter`` spreads out those who are to come back later: a number from 0 to 1 each time.
     """
 
@@ -80,6 +82,7 @@ class Adapters:
     sender: Sender
     capacity: Capacity | None = None
     jitter: Jitter = random.random
+    workbench: Workbench | None = None
     tool_sender: Sender | None = None
 
 
@@ -92,6 +95,7 @@ class Plan:
         anonymous: Whether visitors without a token are let in.
         assistants: What may be started, the first one by default.
         bots: Further bots that assistants' records may name.
+        makers: Those of the bots whose services are made of their assistants' records.
         flags: The flag system that decides in a roll-out; None: the records do.
         link_url: Where bots dial; None: no server listens, and nothing is launched.
         memory_limit_bytes: Private memory of a bot.
@@ -130,6 +134,7 @@ class Plan:
     call_servers: CallServers = field(default_factory=CallServers)
     call_door: Door = Door.PRIVATE
     bots: Sequence[str] = field(default_factory=list)
+    makers: Collection[str] = ()
     flags: FeatureProvider | None = None
     tool_servers: ToolServers = field(default_factory=ToolServers)
     redaction: Redaction = field(default_factory=Redaction)
@@ -148,6 +153,7 @@ class House:
     waiting_room: WaitingRoom
     capacity: Capacity | None
     emergency: Emergency
+    readiness: Readiness
     retention: Retention
     tool_sender: Sender | None
     flags: Flags
@@ -167,6 +173,7 @@ class House:
             look,
             self.deliverer.run,
             self.retention.run,
+            self.readiness.run,
             *watch,
             *attend,
             *measure,
@@ -181,6 +188,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     bounds = Bounds(plan.assistants, plan.bots, plan.tool_servers)
     catalogue = Catalogue(bounds, store.assistants)
     purse = Purse(store, clock, metrics, plan.money)
+    readiness = Readiness(catalogue, clock, adapters.workbench, set(plan.makers))
     admission = Admission(plan.quotas, adapters.capacity, adapters.jitter)
     sessions = Sessions(
         store,
@@ -193,6 +201,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         admission,
         purse,
         plan.redaction,
+        readiness,
         flags,
         records=adapters.rooms.records,
     )
@@ -272,6 +281,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         waiting_room,
         adapters.capacity,
         emergency,
+        readiness,
         Retention(store.records, clock, plan.keeping),
         adapters.tool_sender,
         flags,

@@ -27,6 +27,7 @@ from greenroom.hub.memory import MemoryHub
 from greenroom.launch.local import LocalLauncher
 from greenroom.launch.machine import MachineCapacity
 from greenroom.launch.state import lock_or_none
+from greenroom.launch.workbench import LocalWorkbench
 from greenroom.outbound.keyset import key_set_at
 from greenroom.outbound.sender import HttpSender
 from greenroom.ports.capacity import Capacity
@@ -56,7 +57,7 @@ log = structlog.get_logger("greenroom.main")
 
 _Runs = Sequence[Callable[[], Coroutine[Any, Any, None]]]
 
-BUILT_IN_BOT = "greenroom.bot.cards"
+BUILT_IN_BOT = "greenroom.bot.assistant"
 _MIB = 1024 * 1024
 # A command that looks whether a server lives holds the lock for a moment.
 LOCK_AGAIN_S = 0.2
@@ -148,14 +149,24 @@ async def build(
         call_door=settings.vapi_rooms,
         call_servers=_call_servers(settings, sender, serving=address is not None),
         bots=settings.bots,
+        makers=(BUILT_IN_BOT,),
         flags=flags_by(settings.flags) if address else None,
         tool_servers=_tool_servers(settings, tool_sender) if address else ToolServers(),
         redaction=redaction_by(settings.redact) if address else Redaction(),
         keeping=keeping_of(settings.keep_words_days, settings.keep_sessions_days),
     )
     rooms = _rooms(settings, account, clock)
+    workbench = LocalWorkbench() if cloud is None else None
     adapters = Adapters(
-        store, MemoryHub(), clock, launcher, rooms, sender, capacity, tool_sender=tool_sender
+        store,
+        MemoryHub(),
+        clock,
+        launcher,
+        rooms,
+        sender,
+        capacity,
+        workbench=workbench,
+        tool_sender=tool_sender,
     )
     return assemble(adapters, plan)
 

@@ -196,6 +196,15 @@ class Settings(BaseSettings):
     bots: Names = Field(
         default_factory=list, description="Further bot modules and files that records may name."
     )
+    secrets_dir: OptionalPath = Field(
+        default=None, description="Folder of files with the keys of assistants' services, one each."
+    )
+    tools_dir: OptionalPath = Field(
+        default=None, description="Folder of functions that records may name (`@tool`)."
+    )
+    mcp_servers: OptionalPath = Field(
+        default=None, description="MCP servers that records may name: YAML or JSON."
+    )
     flags: str | None = Field(
         default=None, description="Makes your OpenFeature provider: `package.module:function`."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,9 +30,15 @@ _NUMBERS: dict[str, tuple[float, float]] = {
 }
 _ESPEAK_NUMBERS: dict[str, tuple[float, float]] = {"wordsPerMinute": (80, 450), "pitch": (0, 99)}
 ESPEAK = ("espeak", "espeak-ng")
-# Who speaks, for whom, with which tools, at whose cost: that is the record's alone.
+_SERVICES = ("stt", "llm", "tts", "speechToSpeech")
+# Settings that say where a service is asked, or what goes with the question.
+_WHERE_IT_IS = re.compile(
+    r"url|uri|host|endpoint|address|server|proxy|header|extra|client|session|region|path",
+    re.IGNORECASE,
+)
+# Who speaks, for whom, at whose cost, with which tools: that is the record's alone.
 NEVER_OVERRIDDEN = (
-    *("name", "bot", "tools", "overrides", "pageMay", "rollout", "budget"),
+    *("name", "bot", "overrides", "pageMay", "rollout", "budget", "tools"),
     "voiceSessionConfig.enabled",
 )
 
@@ -163,11 +170,29 @@ def _contradictions(record: AssistantRecord) -> Iterator[Problem]:
         if record.tts is None or record.tts.service in ESPEAK:
             numbers = numbers | _ESPEAK_NUMBERS
         yield from _numbers(record.voice.parameters, ("voice", "parameters"), numbers)
+        for name in filter(_WHERE_IT_IS.search, record.voice.parameters):
+            # Starts are often let change these, and pages with them.
+            yield Problem(f"voice.parameters.{name}", "belongs into the settings of tts")
     for index, allowed in enumerate(record.overrides):
         if not is_field(AssistantRecord, allowed):
             yield Problem(f"overrides[{index}]", "names no field of a record")
         elif any(covers(allowed, fixed) or covers(fixed, allowed) for fixed in NEVER_OVERRIDDEN):
             yield Problem(f"overrides[{index}]", "names what no start may change")
+        elif _leads_a_key_elsewhere(allowed):
+            yield Problem(
+                f"overrides[{index}]",
+                "lets a start choose who is sent a service's key. Allow single settings, such as "
+                "llm.settings.model",
+            )
+
+
+def _leads_a_key_elsewhere(allowed: str) -> bool:
+    """Whether a start could have a service's key sent to an address of its own."""
+    part, _, rest = allowed.partition(".")
+    within, _, setting = rest.partition(".")
+    if part not in _SERVICES:
+        return False
+    return within != "settings" or not setting or bool(_WHERE_IT_IS.search(setting))
 
 
 def _numbers(

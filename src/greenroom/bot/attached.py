@@ -15,11 +15,13 @@ from pipecat.frames.frames import (
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSSpeakFrame,
+    TTSUpdateSettingsFrame,
 )
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregator
 from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.settings import TTSSettings
 from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.utils.time import time_now_iso8601
@@ -28,13 +30,14 @@ from greenroom.bot.context import BotSession, ReturnHandler, current
 from greenroom.bot.farewell import LAST_WORDS, FarewellEndFrame, leave, until_heard
 from greenroom.bot.gate import Shutter, guard, hush
 from greenroom.bot.observe import TYPED
-from greenroom.bot.parts import parts_of
+from greenroom.bot.parts import message, parts_of
 from greenroom.bot.vapi import caller
 from greenroom.wire.link import BotLevel, CommandKind
 
 _NO_CALL = "this session is no VAPI call, so there is no server that has tools"
 
 WarningHandler = Callable[[float], Awaitable[None]]
+AdjustHandler = Callable[[dict[str, Any]], Awaitable[None]]
 
 # An answer that was interrupted is to be in the context before what the user typed.
 INTERRUPTED_WITHIN_S = 1.0
@@ -51,7 +54,8 @@ class Attached(ABC):
         by that: in a tool or an event handler, but not in a processor's ``process_frame``.
 
         Args:
-            text: What to say. It cannot be interrupted. Nothing is listened to any more.
+            text: What to say. It cannot be interrupted. Nothing is listened to any more. Empty
+                if what is being said already is the farewell.
 
         Returns:
             A task with whether somebody heard it to its end. A second call gets the same task.
@@ -70,6 +74,15 @@ class Attached(ABC):
 
         Again when a page comes back, or a pause ends, after that. Without one the bot says
         nothing; the page is told in any case. Works as a decorator.
+        """
+
+    @abstractmethod
+    def on_adjust(self, handler: AdjustHandler) -> AdjustHandler:
+        """Have `handler` awaited when the assistant is to be another from now on.
+
+        With what changes: ``persona``, ``personality`` and ``voice``, as in its record; the whole
+        record is ``current().spec.record``. Without a handler a bot with a language model is told
+        the first two as a message, and its voice service a voice's new name. Works as a decorator.
         """
 
     @abstractmethod
@@ -106,6 +119,10 @@ class Inside(Attached):
         session.on_command(CommandKind.PAUSE, self._pause)
         session.on_command(CommandKind.SAY, self._say)
         session.on_command(CommandKind.MESSAGE, self._read)
+        self._adjusting: AdjustHandler | None = None
+        if self._has_mind:
+            session.on_command(CommandKind.CONTEXT, self._know)
+            session.on_command(CommandKind.ADJUST, self._adjust)
         session.on_parting(self._say_last)
         self._caller = caller(session, worker, self)
 
@@ -129,6 +146,11 @@ class Inside(Attached):
         self._session.on_command(CommandKind.WARNING, warn)
         return handler
 
+    def on_adjust(self, handler: AdjustHandler) -> AdjustHandler:
+        """See `Attached.on_adjust`."""
+        self._adjusting = handler
+        return handler
+
     async def call_tool(self, name: str, arguments: dict[str, Any]) -> Any:
         """See `Attached.call_tool`."""
         if self._caller is None:
@@ -146,25 +168,51 @@ class Inside(Attached):
             await self._worker.queue_frame(InterruptionFrame())
 
     async def _say(self, data: dict[str, Any]) -> None:
-        if not self._session.paused:
-            await self._worker.queue_frame(TTSSpeakFrame(data["text"]))
+        if self._session.paused or self._farewell is not None:
+            return
+        if data.get("interrupt"):
+            await self._worker.queue_frame(InterruptionFrame())
+        await self._worker.queue_frame(TTSSpeakFrame(data["text"]))
+
+    async def _know(self, data: dict[str, Any]) -> None:
+        """What it is to know from now on; a page's word is its user's, and no more."""
+        told = message("user" if data.get("by") == "page" else "developer", data["text"])
+        await self._worker.queue_frame(LLMMessagesAppendFrame([told], run_llm=False))
+
+    async def _adjust(self, data: dict[str, Any]) -> None:
+        """Be another: as the bot says how, or else as far as any bot with a model can."""
+        if self._adjusting is not None:
+            await self._adjusting(data)
+            return
+        told = [data[name] for name in ("persona", "personality") if data.get(name)]
+        if told:
+            text = "From now on, be like this instead:\n\n" + "\n\n".join(told)
+            change = LLMMessagesAppendFrame([message("developer", text)], run_llm=False)
+            await self._worker.queue_frame(change)
+        name = (data.get("voice") or {}).get("name")
+        if name:
+            await self._worker.queue_frame(TTSUpdateSettingsFrame(delta=TTSSettings(voice=name)))
 
     async def _read(self, data: dict[str, Any]) -> None:
         """What was typed is a turn of the user's: it interrupts, and is answered at once."""
         if self._session.paused or self._farewell is not None:
             return
         await self._worker.queue_frame(InterruptionFrame())
-        if any(isinstance(part, LLMUserAggregator) for part in parts_of(self._worker.pipeline)):
+        if self._has_mind:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(INTERRUPTED_WITHIN_S):
                     await self._worker.flush_pipeline()
             await self._worker.queue_frame(
-                LLMMessagesAppendFrame([{"role": "user", "content": data["text"]}], run_llm=True)
+                LLMMessagesAppendFrame([message("user", data["text"])], run_llm=True)
             )
         else:
             heard = TranscriptionFrame(data["text"], "user", time_now_iso8601(), finalized=True)
             heard.metadata[TYPED] = True
             await self._worker.queue_frame(heard)
+
+    @property
+    def _has_mind(self) -> bool:
+        return any(isinstance(part, LLMUserAggregator) for part in parts_of(self._worker.pipeline))
 
     def _close(self, cause: str, closed: bool) -> None:
         (self._shutter.close_for if closed else self._shutter.open_for)(cause)
@@ -187,14 +235,17 @@ class Inside(Attached):
     async def _speak_to_the_end(self, text: str) -> bool:
         """Whether somebody heard it. Nothing is listened to any more."""
         self._shutter.close_for("goodbye")
-        words = TTSSpeakFrame(text)
-        # As an argument it would raise, and the words would be lost.
-        words.interruptible = False
         watch = _Watch()
         self._worker.add_observer(watch)
-        await self._worker.queue_frames([words, FarewellEndFrame()])
+        if text:
+            words = TTSSpeakFrame(text)
+            # As an argument it would raise, and the words would be lost.
+            words.interruptible = False
+            await self._worker.queue_frame(words)
+        await self._worker.queue_frame(FarewellEndFrame())
         there = await until_heard(self._session, watch.played, text)
-        return there and watch.sounded and not self._session.paused
+        sounded = watch.sounded or not text
+        return there and sounded and not self._session.paused
 
 
 class Outside(Attached):
@@ -218,12 +269,17 @@ class Outside(Attached):
         """Nobody limits the session."""
         return handler
 
+    def on_adjust(self, handler: AdjustHandler) -> AdjustHandler:
+        """Nobody adjusts anything."""
+        return handler
+
     async def call_tool(self, name: str, arguments: dict[str, Any]) -> Any:
         """Nobody is called."""
         raise RuntimeError(_NO_CALL)
 
     async def _part(self, text: str) -> bool:
-        await self._worker.queue_frame(TTSSpeakFrame(text))
+        if text:
+            await self._worker.queue_frame(TTSSpeakFrame(text))
         await self._worker.stop_when_done()
         return False
 

@@ -231,6 +231,11 @@ class EspeakTTSService(TTSService):
             **kwargs,
         )
 
+    @property
+    def espeak(self) -> Espeak:
+        """The synthesiser that speaks at present."""
+        return self._espeak
+
     async def start(self, frame: StartFrame) -> None:
         """A call begins; called by Pipecat."""
         await super().start(frame)

@@ -72,14 +72,15 @@ def manner_of(record: BotRecord) -> Manner:
     )
 
 
-def voice_of(record: BotRecord) -> VoiceWish:
+def voice_of(record: BotRecord, *, any_language: bool = False) -> VoiceWish:
     """The voice that a record wants: by name, or by its language if that is a kind of English.
 
     The cards are written in English, and so is the recogniser's model: nothing else is spoken.
+    Others say whatever they like: `any_language`.
     """
     wish = VoiceWish()
     language = (record.language or "").lower()
-    if language.startswith("en-"):
+    if language.startswith("en-") or (any_language and language not in ("", "en")):
         wish = replace(wish, name=language)
     elif language not in ("", "en"):
         log.warning("record.language_not_spoken", language=language)

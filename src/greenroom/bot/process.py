@@ -32,7 +32,8 @@ def preload(bot: str) -> None:
     The module's optional ``prewarm()`` is called last; it must leave no event loop, no open
     socket and no thread. Side effects: this process logs warnings only, remembers ONNX
     sessions, and greets each session's first page only. Where children are forked from it, it
-    also holds one call with itself (0.15 s), and leaves no loop, socket or thread of it.
+    also holds one call with itself (0.15 s), asks a model of nobody's if its bot may ask one, and
+    leaves no loop, socket or thread of it.
 
     Args:
         bot: See `greenroom.bot.load.load`.
@@ -50,6 +51,7 @@ def preload(bot: str) -> None:
         attached,
         hooks,
         rehearsal,
+        rehearsed_model,
         rejoin,
         serve,
         sparing,
@@ -69,6 +71,8 @@ def preload(bot: str) -> None:
     if sys.platform == "linux":  # elsewhere every bot is a fresh interpreter
         with asyncio.Runner(loop_factory=_new_event_loop) as runner:
             runner.run(call())
+            if rehearsed_model.is_needed():
+                runner.run(rehearsed_model.ask())
     _preloaded.add(bot)
 
 

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,14 +119,14 @@ class Recogniser:
         Returns:
             The sentence understood with its confidence, or an empty text.
         """
-        speech = _find_speech(bytes(self._pcm))
+        speech = find_speech(bytes(self._pcm))
         self._pcm.clear()
         if speech is None:
             return Heard("", 0.0)
         # New features forget the noise of the utterance before: the same sound is heard the same.
         self._decoder.reinit_feat()
         self._decoder.start_utt()
-        self._decoder.process_raw(_condition(speech), False, True)
+        self._decoder.process_raw(condition(speech), False, True)
         self._decoder.end_utt()
         return self._judge(speech)
 
@@ -189,6 +189,22 @@ class SphinxSTTSettings(STTSettings):
     """Settings of `SphinxSTTService`: none but the grammar, which `set_grammar` changes."""
 
 
+class Ears(Protocol):
+    """What understands an utterance; see `Recogniser`."""
+
+    def start(self, grammar: str) -> None:
+        """See `Recogniser.start`."""
+        ...
+
+    def feed(self, pcm: bytes) -> None:
+        """See `Recogniser.feed`."""
+        ...
+
+    def finish(self) -> Heard:
+        """See `Recogniser.finish`."""
+        ...
+
+
 class SphinxSTTService(SegmentedSTTService):
     """Understands each utterance between the VAD's start and stop.
 
@@ -202,9 +218,7 @@ class SphinxSTTService(SegmentedSTTService):
         **kwargs: As of Pipecat's `SegmentedSTTService`.
     """
 
-    def __init__(
-        self, *, grammar: str, recogniser: Recogniser | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, grammar: str, recogniser: Ears | None = None, **kwargs: Any) -> None:
         super().__init__(
             sample_rate=RATE_HZ,
             trailing_silence_secs=0.0,
@@ -212,7 +226,7 @@ class SphinxSTTService(SegmentedSTTService):
             ttfs_p99_latency=0.3,
             **kwargs,
         )
-        self._recogniser = recogniser or Recogniser(meaning)
+        self._recogniser: Ears = recogniser or Recogniser(meaning)
         self._grammar = grammar
 
     @property
@@ -262,7 +276,7 @@ class SphinxSTTService(SegmentedSTTService):
             yield NotUnderstoodFrame()
 
 
-def _find_speech(pcm: bytes) -> _Speech | None:
+def find_speech(pcm: bytes, longest_s: float = LONGEST_SPEECH_S) -> _Speech | None:
     """Cut the silence around speech; None for silence and for speech of absurd length."""
     whole = np.frombuffer(pcm[: len(pcm) // (2 * _FRAME) * 2 * _FRAME], dtype="<i2")
     frames = whole.astype(np.float32).reshape(-1, _FRAME)
@@ -274,7 +288,7 @@ def _find_speech(pcm: bytes) -> _Speech | None:
         return None
     floor = float(np.percentile(level, 5))
     loud = level > max(0.08 * peak, min(2.0 * floor, 0.5 * peak))
-    if not loud.any() or loud.sum() * 0.01 > LONGEST_SPEECH_S:
+    if not loud.any() or loud.sum() * 0.01 > longest_s:
         return None
     margin = int(_MARGIN_S * 100)
     first = max(0, int(loud.argmax()) - margin)
@@ -282,7 +296,7 @@ def _find_speech(pcm: bytes) -> _Speech | None:
     return _Speech(samples=frames[first:last].reshape(-1), loud=loud[first:last])
 
 
-def _condition(speech: _Speech) -> bytes:
+def condition(speech: _Speech) -> bytes:
     """Bring speech to one loudness and add a little noise, always the same."""
     samples = speech.samples
     loud = samples.reshape(-1, _FRAME)[speech.loud]

@@ -33,6 +33,7 @@ from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring, digest_of
 from greenroom.service.policies import Outside, outside
 from greenroom.service.purse import Purse
+from greenroom.service.readiness import Readiness
 from greenroom.service.redaction import Redaction
 from greenroom.service.starting import Started, Starting, Wish, limits_for, whole_body
 from greenroom.service.tool_gate import ToolGate
@@ -94,6 +95,7 @@ class Sessions:
         admission: Decides who comes in.
         purse: Prices and budgets.
         redaction: What is taken out of people's words before they are kept.
+        readiness: Whether an assistant could work; all could, unless said.
         flags: Asks which of an assistant's tools are there for whom.
         records: Whether what is said may be recorded.
     """
@@ -110,6 +112,7 @@ class Sessions:
         admission: Admission,
         purse: Purse,
         redaction: Redaction | None = None,
+        readiness: Readiness | None = None,
         flags: Flags | None = None,
         *,
         records: bool = False,
@@ -122,8 +125,9 @@ class Sessions:
         self._catalogue = catalogue
         self._metrics = metrics
         self._writer = Writer(store, hub, clock, metrics, purse, redaction)
+        readiness = readiness or Readiness(catalogue, clock, None, set())
         self._starting = Starting(
-            *(store, clock, keyring, metrics, admission, purse, self._writer),
+            *(store, clock, keyring, metrics, admission, purse, self._writer, readiness),
             ToolGate(flags or Flags()),
             records=records,
         )
@@ -173,6 +177,7 @@ class Sessions:
             BudgetUsedUp: The money for today is spent.
             NotFound: No such assistant.
             AssistantDisabled: It takes no new sessions.
+            AssistantNotReady: What it speaks with cannot be made here.
             OverrideNotAllowed: The assistant's record does not allow what is overridden.
             ConsentNeeded: What is said may be recorded, and the user has not agreed.
             BadRequest: The body is no JSON that can be stored, or too large; or a wish is above

@@ -13,6 +13,7 @@ import structlog
 
 from greenroom.errors import (
     AssistantDisabled,
+    AssistantNotReady,
     BadRequest,
     BudgetUsedUp,
     Conflict,
@@ -30,6 +31,7 @@ from greenroom.service.assistants import Assistant
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring, new_id
 from greenroom.service.purse import Purse
+from greenroom.service.readiness import Readiness
 from greenroom.service.tool_gate import ToolGate
 from greenroom.service.writer import MOST_ROUNDS, Writer, as_new
 from greenroom.session.facts import Change
@@ -45,7 +47,15 @@ from greenroom.wire.vapi.messages import BODY_KEY
 log = structlog.get_logger("greenroom.sessions")
 
 # Nothing is wrong with the request, nor with the house: it is simply not to be now.
-_REFUSALS = (LimitReached, BudgetUsedUp, Halted, Draining, AssistantDisabled, ConsentNeeded)
+_REFUSALS = (
+    LimitReached,
+    BudgetUsedUp,
+    Halted,
+    Draining,
+    AssistantDisabled,
+    AssistantNotReady,
+    ConsentNeeded,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,7 @@ class Starting:
         admission: Admission,
         purse: Purse,
         writer: Writer,
+        readiness: Readiness,
         gate: ToolGate,
         *,
         records: bool = False,
@@ -106,6 +117,7 @@ class Starting:
         self._admission = admission
         self._purse = purse
         self._writer = writer
+        self._readiness = readiness
         self._gate = gate
         self._records = records
         self.takes_new = True
@@ -142,6 +154,7 @@ class Starting:
             if not self.takes_new:
                 raise Draining("The server is being restarted. Try again in a moment.")
             assistant.require_enabled()
+            await self._readiness.require(assistant)
             if self._records and not wish.consented:
                 raise consent_needed()
             await self._purse.admit(wish.user_id, wish.tenant)

@@ -19,7 +19,8 @@ from pydantic import ConfigDict, Field
 
 from greenroom.wire.base import WireModel
 
-MAX_ARGUMENTS_BYTES = 16 * 1024
+# A page of HTML is an argument, too.
+MAX_ARGUMENTS_BYTES = 32 * 1024
 MAX_RESULT_BYTES = 32 * 1024
 MAX_HTML_CHARS = 24_000
 MAX_NOTE_TITLE_CHARS = 200

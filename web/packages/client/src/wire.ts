@@ -1247,3 +1247,5 @@ export const WS_BAD_TICKET = 4401;
 export const WS_BAD_ORIGIN = 4403;
 export const WS_TOO_SLOW = 4408;
 export const WS_TOO_MANY = 4429;
+export const MAX_RESULT_BYTES = 32768;
+export const MAX_TOOL_TIMEOUT_S = 60;
