@@ -80,6 +80,7 @@ def flagged(name: str, flag: str, **more: Any) -> dict[str, Any]:
 
 
 async def test_a_tool_of_some_users_is_there_for_them_alone(house: House) -> None:
+    """FAILURES 27: an empty list is nobody, and not everybody."""
     tools = ["html", {"name": "notes", "users": ["ada", "eve"]}]
     assert await got(house, *tools) == ["html", "notes"]
     assert await got(house, *tools, user="bob") == ["html"]
