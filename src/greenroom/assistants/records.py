@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from greenroom.assistants import scripts
 from greenroom.assistants.paths import Path, dotted, is_field
 from greenroom.assistants.secrets import is_secret_name, is_secret_value
 from greenroom.errors import BadRecord
@@ -172,6 +173,7 @@ def _contradictions(record: AssistantRecord) -> Iterator[Problem]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield Problem(f"tools[{index}].name", "there is a tool of this name already")
+    yield from (Problem(dotted(path), problem) for path, problem in scripts.contradictions(record))
     for index, allowed in enumerate(record.overrides):
         if not is_field(AssistantRecord, allowed):
             yield Problem(f"overrides[{index}]", "names no field of a record")
