@@ -33,14 +33,16 @@ from greenroom.service.emergency import Emergency
 from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
 from greenroom.service.group_calls import GroupCalls
+from greenroom.service.http_tools import HttpTools, ToolServers
 from greenroom.service.issuer import Issuer
 from greenroom.service.keys import Keys
 from greenroom.service.letters import SignedEvents, Writer
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
-from greenroom.service.notes import NoteTools
+from greenroom.service.notes import Notes, NoteTools
 from greenroom.service.own_rooms import OwnRooms
+from greenroom.service.page_tools import PageTools
 from greenroom.service.people import People
 from greenroom.service.purse import Money, Purse
 from greenroom.service.queue import WaitingRoom
@@ -53,6 +55,7 @@ from greenroom.service.retention import Keeping, Retention
 from greenroom.service.rollout import RollingOut
 from greenroom.service.sessions import Assistant, Sessions
 from greenroom.service.telling import Telling
+from greenroom.service.tool_calls import Runner
 from greenroom.service.tools import Tools
 from greenroom.service.versions import Versions
 from greenroom.session.policy import Quotas
@@ -63,10 +66,11 @@ from greenroom.wire.webhooks import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class Adapters:
-    """What the house needs from outside. Without ``capacity`` the machine is not looked at.
+    """What the house needs from outside.
 
-    Without a ``workbench`` no assistant's services are tried before it speaks. ``jitter`` spreads
-    out those who are to come back later: a number from 0 to 1 each time.
+    Without ``capacity`` the machine is not looked at; without a ``workbench`` no assistant's
+    services are tried before it speaks; without ``tool_sender`` HTTP tools are not called.
+    ``jitter`` spreads out those who are to come back later: a number from 0 to 1 each time.
     """
 
     store: Store
@@ -78,6 +82,7 @@ class Adapters:
     capacity: Capacity | None = None
     jitter: Jitter = random.random
     workbench: Workbench | None = None
+    tool_sender: Sender | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,7 @@ class Plan:
         daily_webhook_secret: What Daily signs its webhooks with; None: none are taken.
         call_servers: Where VAPI calls are told of.
         call_door: Who gets into the rooms of VAPI calls.
+        tool_servers: Which addresses HTTP tools may call, and what signs it; none, unless said.
         redaction: What is taken out of people's words before they are kept.
         keeping: How long is kept what.
     """
@@ -129,6 +135,7 @@ class Plan:
     bots: Sequence[str] = field(default_factory=list)
     makers: Collection[str] = ()
     flags: FeatureProvider | None = None
+    tool_servers: ToolServers = field(default_factory=ToolServers)
     redaction: Redaction = field(default_factory=Redaction)
     keeping: Keeping = field(default_factory=Keeping)
 
@@ -147,6 +154,7 @@ class House:
     emergency: Emergency
     readiness: Readiness
     retention: Retention
+    tool_sender: Sender | None
 
     @property
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
@@ -174,7 +182,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     """Put the house together. Nothing runs yet."""
     store, hub, clock = adapters.store, adapters.hub, adapters.clock
     keyring, links, metrics = Keyring(plan.secret), Links(), Metrics()
-    bounds = Bounds(plan.assistants, plan.bots)
+    bounds = Bounds(plan.assistants, plan.bots, plan.tool_servers)
     catalogue = Catalogue(bounds, store.assistants)
     purse = Purse(store, clock, metrics, plan.money)
     readiness = Readiness(catalogue, clock, adapters.workbench, set(plan.makers))
@@ -202,7 +210,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         links,
         keyring,
         sessions,
-        Tools(sessions, clock, {"notes": NoteTools(store.notes, clock)}),
+        _tools(adapters, plan, sessions),
         metrics,
         link_url=plan.link_url,
         memory_limit_bytes=plan.memory_limit_bytes,
@@ -231,6 +239,8 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         links=links,
         sessions=sessions,
         telling=Telling(sessions, store.assistants),
+        page_tools=PageTools(sessions),
+        notes=Notes(store.notes),
         catalogue=catalogue,
         versions=Versions(store.assistants, audit, bounds),
         rolling_out=RollingOut(catalogue, store, store.rollout, clock, metrics, plan.flags),
@@ -269,7 +279,17 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         emergency,
         readiness,
         Retention(store.records, clock, plan.keeping),
+        adapters.tool_sender,
     )
+
+
+def _tools(adapters: Adapters, plan: Plan, sessions: Sessions) -> Tools:
+    """What carries out the tools that are the server's."""
+    clock, runners = adapters.clock, dict[str, Runner]()
+    runners["notes"] = NoteTools(adapters.store.notes, clock)
+    if adapters.tool_sender is not None:
+        runners["http"] = HttpTools(adapters.tool_sender, plan.tool_servers, clock)
+    return Tools(sessions, clock, runners)
 
 
 def _deliverer(adapters: Adapters, plan: Plan, links: Links, metrics: Metrics) -> Deliverer:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from greenroom.assistants import scripts
 from greenroom.assistants.paths import Path, dotted, is_field
 from greenroom.assistants.secrets import is_secret_name, is_secret_value
+from greenroom.assistants.tools import problems_of
 from greenroom.errors import BadRecord
 from greenroom.wire.assistants import MAX_RECORD_BYTES, AssistantRecord, as_data
 
@@ -36,7 +37,7 @@ _WHERE_IT_IS = re.compile(
     r"url|uri|host|endpoint|address|server|proxy|header|extra|client|session|region|path",
     re.IGNORECASE,
 )
-# Who speaks, for whom, at whose cost, by what means: that is the record's alone.
+# Who speaks, for whom, at whose cost, with which tools: that is the record's alone.
 NEVER_OVERRIDDEN = (
     *("name", "bot", "overrides", "pageMay", "rollout", "budget", "tools"),
     "voiceSessionConfig.enabled",
@@ -54,12 +55,14 @@ class Problem:
         return f"{self.field}: {self.problem}" if self.field else self.problem
 
 
-def parse(data: Any, *, name: str | None = None) -> AssistantRecord:
+def parse(data: Any, *, name: str | None = None, stored: bool = False) -> AssistantRecord:
     """The record that data describes.
 
     Args:
         data: As it came from JSON or YAML.
         name: What the assistant is called, if the data need not say so or must not say otherwise.
+        stored: It was taken once. Rules for tools that are newer keep nobody from talking: a tool
+            that cannot be used is refused when it is called.
 
     Raises:
         BadRecord: Something is wrong with it; every field that is, with its path.
@@ -81,6 +84,8 @@ def parse(data: Any, *, name: str | None = None) -> AssistantRecord:
         found = [Problem(dotted(e["loc"]), _words(e)) for e in error.errors()]
         raise refusal(found) from None
     problems = list(_contradictions(record))
+    if not stored:
+        problems += [Problem(*found) for found in problems_of(record.tools)]
     if problems:
         raise refusal(problems)
     size = len(json.dumps(as_data(record), ensure_ascii=False).encode())
@@ -169,10 +174,6 @@ def _contradictions(record: AssistantRecord) -> Iterator[Problem]:
         for name in filter(_WHERE_IT_IS.search, record.voice.parameters):
             # Starts are often let change these, and pages with them.
             yield Problem(f"voice.parameters.{name}", "belongs into the settings of tts")
-    names = [tool.name for tool in record.tools]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            yield Problem(f"tools[{index}].name", "there is a tool of this name already")
     yield from (Problem(dotted(path), problem) for path, problem in scripts.contradictions(record))
     for index, allowed in enumerate(record.overrides):
         if not is_field(AssistantRecord, allowed):

@@ -54,8 +54,8 @@ export interface Api {
   /** Any command, as all of these are sent. */
   request: Request;
   config(assistant: string | undefined): Promise<ConfigAnswer>;
-  /** The session that this visitor already has, or null. */
-  current(signal?: AbortSignal): Promise<SessionBody | null>;
+  /** The session that this visitor already has with the assistant, or null. */
+  current(assistant: string | undefined, signal?: AbortSignal): Promise<SessionBody | null>;
   start(body: StartBody): Promise<StartAnswer>;
   session(id: string): Promise<SessionBody>;
   end(id: string): Promise<SessionBody>;
@@ -122,7 +122,7 @@ export function createApi(baseUrl: string, fetch: typeof globalThis.fetch): Api 
       startTimeoutMs = Math.max(START_TIMEOUT_MS, config.joinS * 1000 + ANSWER_MARGIN_MS);
       return config;
     },
-    current: (signal) => call('GET', `${sessions}/current`, { signal }),
+    current: (assistant, signal) => call('GET', `${sessions}/current${ofAssistant(assistant)}`, { signal }),
     start: (body) =>
       call('POST', sessions, { body, timeoutMs: startTimeoutMs, headers: { traceparent: traceparent() } }),
     session: (id) => call('GET', one(id)),

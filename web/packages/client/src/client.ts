@@ -130,7 +130,7 @@ export interface VoiceClient {
   /** Ends the session. Never rejects; calling it twice ends it once. */
   stop(): Promise<void>;
   /** Starts when there is no session, ends it when there is one. */
-  toggle(options?: StartOptions): Promise<void>;
+  toggle(): Promise<void>;
   /** Switches the microphone. The server learns of it, and so does the bot. */
   mute(muted: boolean): Promise<void>;
   /**
@@ -291,7 +291,7 @@ class Client implements VoiceClient {
     return this.#call?.stop() ?? Promise.resolve();
   };
 
-  toggle = (options?: StartOptions): Promise<void> => (this.#state.intent === 'none' ? this.start(options) : this.stop());
+  toggle = (): Promise<void> => (this.#state.intent === 'none' ? this.start() : this.stop());
 
   mute = async (muted: boolean): Promise<void> => {
     // Two switches within one millisecond must not look simultaneous.
@@ -326,7 +326,7 @@ class Client implements VoiceClient {
     this.#restoring = restoring;
     try {
       const [session, allowed] = await Promise.all([
-        this.#api.current(restoring.signal),
+        this.#api.current(this.#options.assistant, restoring.signal),
         this.#ports.microphoneAllowed(),
       ]);
       if (restoring.signal.aborted || this.#live() || !session) return;
@@ -375,7 +375,8 @@ class Client implements VoiceClient {
     const { assistant, wait, limits, overrides, body = {} } = this.#options;
     // What is undefined is not sent.
     const request: { [Name in keyof StartBody]: StartBody[Name] | undefined } = {
-      ...{ body, wait, limits },
+      ...{ body, limits },
+      wait: wait || undefined,
       assistant: assistant || undefined,
       overrides: options.overrides ?? overrides,
       recordingConsent: options.recordingConsent,

@@ -855,6 +855,20 @@ export interface ToolCallData {
   };
 }
 /**
+ * What is posted to an HTTP tool: the call, and for whom. Standard Webhooks sign it.
+ */
+export interface ToolRequest {
+  toolCallId: string;
+  name: string;
+  arguments: {
+    [k: string]: unknown;
+  };
+  sessionId: string;
+  userId: string;
+  tenant: string;
+  assistant: string;
+}
+/**
  * ``POST /api/voice/session/{id}/tools/{toolCallId}``: what a page's tool has come to.
  */
 export interface ToolResultBody {

@@ -36,7 +36,7 @@ const PROBLEMS: Record<string, Words> = {
     'Plug one in or switch it on, then press Talk.',
   ],
   microphone_busy: [
-    'The microphone is there, but it cannot be opened.',
+    'The microphone cannot be opened.',
     'Close the other program that uses it, then press Talk.',
   ],
   microphone_lost: [
@@ -71,7 +71,7 @@ const PROBLEMS: Record<string, Words> = {
   consent_needed: ['This conversation is recorded.', 'Agree to that, and it begins.'],
   halted: ['All conversations were stopped by the people in charge.', LATER],
   draining: ['The server is restarting.', LATER],
-  unavailable: ['Something that the conversation needs is not there right now.', TRY_AGAIN],
+  unavailable: ['Something that is needed is not there right now.', TRY_AGAIN],
   unauthorized: ['The server does not know who you are.', 'Sign in again, then reload this page.'],
   forbidden: ['The server does not let you talk here.', 'Open this page by its usual address.'],
   no_session: ['There is no conversation in which this could be said.', 'Press Talk first.'],

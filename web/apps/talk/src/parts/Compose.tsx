@@ -42,7 +42,7 @@ export function Compose() {
         onChange={({ currentTarget }) => setText(currentTarget.value)}
       />
       <button type="submit" className="plain" aria-disabled={!text.trim() || isSending}>
-        Send
+        Say it
       </button>
       {problem ? <p role="alert">{problem}</p> : null}
     </form>

@@ -1,0 +1,105 @@
+"""The tools of a record: what each kind needs, and what is wrong with it, by the field's path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from greenroom.assistants.paths import dotted
+from greenroom.wire.assistants import ToolRecord
+from greenroom.wire.tools import TOOLBOX
+from greenroom.wire.webhooks import MAX_URL_CHARS
+
+# Whose arguments only the record can say.
+_WITH_PARAMETERS = ("function", "http", "page")
+_OF_HTTP = ("url", "method")
+
+
+def problems_of(tools: Sequence[ToolRecord]) -> Iterator[tuple[str, str]]:
+    """What is wrong with a record's tools: paths of fields, and what is wrong with them."""
+    names = [tool.name for tool in tools]
+    for index, tool in enumerate(tools):
+        at = f"tools[{index}]"
+        if tool.name in names[:index]:
+            yield f"{at}.name", "there is a tool of this name already"
+        if tool.kind == "builtin" and tool.name not in TOOLBOX:
+            yield f"{at}.name", f"is no built-in tool; those are {', '.join(TOOLBOX)}"
+        if tool.kind in _WITH_PARAMETERS and tool.parameters is not None:
+            yield from _of_schema(tool.parameters, f"{at}.parameters")
+        if tool.kind == "http":
+            yield from _of_http(tool.settings, f"{at}.settings")
+        elif tool.kind == "mcp":
+            yield from _named(tool.settings, f"{at}.settings", ("server", "allow"))
+        elif tool.kind == "builtin" and tool.name == "browser":
+            yield from _named(tool.settings, f"{at}.settings", ("allow",))
+
+
+def _of_schema(schema: Mapping[str, Any], at: str) -> Iterator[tuple[str, str]]:
+    """Arguments have names, so their schema is an object's."""
+    if schema.get("type") != "object":
+        yield f"{at}.type", "must be “object”: arguments have names"
+    properties = schema.get("properties", {})
+    if not isinstance(properties, Mapping):
+        yield f"{at}.properties", "must be an object: a schema by the name of each argument"
+        return
+    for name, inner in properties.items():
+        if not isinstance(inner, Mapping | bool):
+            yield f"{at}.properties.{name}", "must be a schema"
+    required = schema.get("required", [])
+    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+        yield f"{at}.required", "must be a list of names"
+        return
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        yield dotted((at, *error.absolute_path)), "is no JSON Schema here"
+
+
+def _named(
+    settings: Mapping[str, Any], at: str, fields: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Settings that only name what the operator, or everybody, has: a server, tools, hosts."""
+    for name, value in settings.items():
+        if name not in fields:
+            yield f"{at}.{name}", "there is no such field"
+        elif name == "server" and not isinstance(value, str):
+            yield f"{at}.{name}", "must be a text"
+        elif name == "allow" and not (
+            isinstance(value, list) and all(isinstance(one, str) and one for one in value)
+        ):
+            yield f"{at}.{name}", "must be a list of texts"
+
+
+def _of_http(settings: Mapping[str, Any], at: str) -> Iterator[tuple[str, str]]:
+    for name in settings:
+        if name not in _OF_HTTP:
+            yield f"{at}.{name}", "there is no such field"
+    if settings.get("method", "POST") != "POST":
+        yield f"{at}.method", "must be POST"
+    url = settings.get("url")
+    if url is None:
+        yield f"{at}.url", "is missing"
+    elif not isinstance(url, str):
+        yield f"{at}.url", "must be a text"
+    elif (problem := _of_url(url)) is not None:
+        yield f"{at}.url", problem
+
+
+def _of_url(url: str) -> str | None:
+    """What no server can call. Whether this one may, its own settings say."""
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port != 0
+    except ValueError:
+        return "is no address"
+    if parts.scheme not in ("https", "http") or not parts.hostname or not url.isascii():
+        return "must begin with https:// (or http://) and be in ASCII"
+    if parts.username or parts.password or parts.fragment:
+        return "must have no user name, password or fragment"
+    if not has_port or len(url) > MAX_URL_CHARS or not url.isprintable() or " " in url:
+        return "is no address"
+    return None
