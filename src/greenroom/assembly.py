@@ -40,8 +40,9 @@ from greenroom.service.letters import SignedEvents, Writer
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
-from greenroom.service.notes import NoteTools
+from greenroom.service.notes import Notes, NoteTools
 from greenroom.service.own_rooms import OwnRooms
+from greenroom.service.page_tools import PageTools
 from greenroom.service.people import People
 from greenroom.service.purse import Money, Purse
 from greenroom.service.queue import WaitingRoom
@@ -238,6 +239,8 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         links=links,
         sessions=sessions,
         telling=Telling(sessions, store.assistants),
+        page_tools=PageTools(sessions),
+        notes=Notes(store.notes),
         catalogue=catalogue,
         versions=Versions(store.assistants, audit, bounds),
         rolling_out=RollingOut(catalogue, store, store.rollout, clock, metrics, plan.flags),

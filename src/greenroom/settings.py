@@ -264,7 +264,8 @@ class Settings(BaseSettings):
         default=PER_MIN[Rate.OFFERS], description="Offers of media, per user."
     )
     controls_per_min: Quota = Field(
-        default=PER_MIN[Rate.CONTROLS], description="Mutes and pauses, per user."
+        default=PER_MIN[Rate.CONTROLS],
+        description="Mutes, pauses and answers of page tools, per user.",
     )
     messages_per_min: Quota = Field(
         default=PER_MIN[Rate.MESSAGES],

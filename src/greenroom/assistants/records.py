@@ -54,12 +54,14 @@ class Problem:
         return f"{self.field}: {self.problem}" if self.field else self.problem
 
 
-def parse(data: Any, *, name: str | None = None) -> AssistantRecord:
+def parse(data: Any, *, name: str | None = None, stored: bool = False) -> AssistantRecord:
     """The record that data describes.
 
     Args:
         data: As it came from JSON or YAML.
         name: What the assistant is called, if the data need not say so or must not say otherwise.
+        stored: It was taken once. Rules for tools that are newer keep nobody from talking: a tool
+            that cannot be used is refused when it is called.
 
     Raises:
         BadRecord: Something is wrong with it; every field that is, with its path.
@@ -81,6 +83,8 @@ def parse(data: Any, *, name: str | None = None) -> AssistantRecord:
         found = [Problem(dotted(e["loc"]), _words(e)) for e in error.errors()]
         raise refusal(found) from None
     problems = list(_contradictions(record))
+    if not stored:
+        problems += [Problem(*found) for found in problems_of(record.tools)]
     if problems:
         raise refusal(problems)
     size = len(json.dumps(as_data(record), ensure_ascii=False).encode())
@@ -169,7 +173,6 @@ def _contradictions(record: AssistantRecord) -> Iterator[Problem]:
         for name in filter(_WHERE_IT_IS.search, record.voice.parameters):
             # Starts are often let change these, and pages with them.
             yield Problem(f"voice.parameters.{name}", "belongs into the settings of tts")
-    yield from (Problem(*found) for found in problems_of(record.tools))
     for index, allowed in enumerate(record.overrides):
         if not is_field(AssistantRecord, allowed):
             yield Problem(f"overrides[{index}]", "names no field of a record")

@@ -136,7 +136,7 @@ class Bounds:
                 continue
             if not self._tool_servers.secrets:
                 yield Problem(f"tools[{index}].kind", "needs GREENROOM_TOOLS_SECRET on this server")
-            elif problem := self._tool_servers.problem_of(str(tool.settings["url"])):
+            elif problem := self._tool_servers.problem_of(str(tool.settings.get("url"))):
                 yield Problem(f"tools[{index}].settings.url", problem)
 
 
@@ -190,7 +190,7 @@ class Catalogue:
     def _by_record(self, standing: Standing, version: Version) -> Assistant:
         base = self.bounds.base_of(standing.name)
         try:
-            record = parse(version.record, name=standing.name)
+            record = parse(version.record, name=standing.name, stored=True)
         except BadRecord as error:  # an older or newer version's, with other rules
             log.error("assistant.unreadable", assistant=standing.name, error=error.message)
             reason = "The record of this assistant cannot be read by this server."

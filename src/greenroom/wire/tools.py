@@ -170,6 +170,9 @@ TOOLBOX: Mapping[str, Mapping[str, Builtin]] = {
 # ---- what the bot reports; also the data of the events
 
 
+CALL_ID_PATTERN = r"^[A-Za-z0-9_-]+$"
+
+
 class ToolCallData(WireModel):
     """``voice.tool.call``: the assistant uses a tool. The page carries it out if ``where`` says so.
 
@@ -181,7 +184,7 @@ class ToolCallData(WireModel):
         arguments: As the function takes them.
     """
 
-    tool_call_id: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
+    tool_call_id: str = Field(min_length=1, max_length=64, pattern=CALL_ID_PATTERN)
     tool: str = Field(min_length=1, max_length=64)
     name: str = Field(min_length=1, max_length=64)
     where: Where
@@ -191,7 +194,7 @@ class ToolCallData(WireModel):
 class ToolResultData(WireModel):
     """``voice.tool.result``: what came of it. ``message``: of what did not succeed, for people."""
 
-    tool_call_id: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
+    tool_call_id: str = Field(min_length=1, max_length=64, pattern=CALL_ID_PATTERN)
     tool: str = Field(min_length=1, max_length=64)
     name: str = Field(min_length=1, max_length=64)
     outcome: ToolOutcome
