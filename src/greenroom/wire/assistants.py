@@ -6,6 +6,7 @@ without what is none of its business). Here is the shape; `greenroom.assistants`
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -202,6 +203,10 @@ class PageMay(StrEnum):
     """Have it say something: words that its user chooses, in the assistant's mouth."""
 
 
+# Who gets a tool is decided before there is a bot.
+_OF_THE_GATE = ("flag", "users")
+
+
 class AssistantRecord(BotRecord):
     """A whole record.
 
@@ -222,9 +227,19 @@ class AssistantRecord(BotRecord):
         default_factory=lambda: [PageMay.CONTEXT], max_length=len(PageMay)
     )
 
-    def for_bot(self) -> BotRecord:
-        """What the bot is told: no other users' ids, no money, nothing about who may do what."""
+    def for_bot(self, granted: Collection[str] | None = None) -> BotRecord:
+        """What the bot is told: no other users' ids, no money, nothing about who may do what.
+
+        Args:
+            granted: The names of the tools that it has; all of them if None.
+        """
         told = self.model_dump(include=set(BotRecord.model_fields), exclude_unset=True)
+        if "tools" in told:
+            told["tools"] = [
+                {name: value for name, value in tool.items() if name not in _OF_THE_GATE}
+                for tool in told["tools"]
+                if granted is None or tool["name"] in granted
+            ]
         return BotRecord.model_validate(told)
 
 
