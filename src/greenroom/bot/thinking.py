@@ -26,7 +26,7 @@ FIRST_WORD_WITHIN_S = 10.0
 # A model that fails so often in a row will fail again.
 MOST_FAILURES = 3
 SORRY = "I cannot think just now. Please say that again in a moment."
-GIVING_UP = "I am sorry, I cannot think at the moment. Please try again later. Goodbye!"
+GIVING_UP = "I am sorry, I cannot think any more. Goodbye!"
 
 
 class Thinking(FrameProcessor):
