@@ -32,6 +32,7 @@ from greenroom.service.dispatch import Dispatcher
 from greenroom.service.emergency import Emergency
 from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
+from greenroom.service.flags import Flags
 from greenroom.service.group_calls import GroupCalls
 from greenroom.service.http_tools import HttpTools, ToolServers
 from greenroom.service.issuer import Issuer
@@ -155,6 +156,7 @@ class House:
     readiness: Readiness
     retention: Retention
     tool_sender: Sender | None
+    flags: Flags
 
     @property
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
@@ -182,6 +184,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     """Put the house together. Nothing runs yet."""
     store, hub, clock = adapters.store, adapters.hub, adapters.clock
     keyring, links, metrics = Keyring(plan.secret), Links(), Metrics()
+    flags = Flags(plan.flags)
     bounds = Bounds(plan.assistants, plan.bots, plan.tool_servers)
     catalogue = Catalogue(bounds, store.assistants)
     purse = Purse(store, clock, metrics, plan.money)
@@ -199,6 +202,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         purse,
         plan.redaction,
         readiness,
+        flags,
         records=adapters.rooms.records,
     )
     dispatcher = Dispatcher(
@@ -243,7 +247,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         notes=Notes(store.notes),
         catalogue=catalogue,
         versions=Versions(store.assistants, audit, bounds),
-        rolling_out=RollingOut(catalogue, store, store.rollout, clock, metrics, plan.flags),
+        rolling_out=RollingOut(catalogue, store, store.rollout, clock, metrics, flags),
         reports=reports,
         purse=purse,
         emergency=emergency,
@@ -280,6 +284,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         readiness,
         Retention(store.records, clock, plan.keeping),
         adapters.tool_sender,
+        flags,
     )
 
 

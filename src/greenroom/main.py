@@ -39,12 +39,12 @@ from greenroom.rooms.local import LocalRooms
 from greenroom.running import LOCK_FILE, announced
 from greenroom.service.assistants import Bounds
 from greenroom.service.call_servers import CallServers
+from greenroom.service.flags import flags_by
 from greenroom.service.http_tools import ToolServers
 from greenroom.service.issuer import Issuer
 from greenroom.service.purse import Money
 from greenroom.service.redaction import Redaction, redaction_by
 from greenroom.service.retention import keeping_of
-from greenroom.service.rollout import flags_by
 from greenroom.service.sessions import Assistant
 from greenroom.session.policy import MachineQuotas, Quotas
 from greenroom.settings import Settings
@@ -401,7 +401,7 @@ async def _serve(
         await house.deliverer.close()
         if house.tool_sender is not None:
             await house.tool_sender.close()
-        house.parts.rolling_out.close()
+        house.flags.close()
 
 
 async def _run_until_stopped(

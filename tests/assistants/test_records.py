@@ -53,6 +53,12 @@ def an_http_tool(**settings: Any) -> list[dict[str, Any]]:
     return [{"name": "a", "kind": "http", "settings": {"url": "https://a.example/", **settings}}]
 
 
+def a_page_tool(**arguments: Any) -> list[dict[str, Any]]:
+    """The tools of a record that has one, whose arguments are these."""
+    schema = {"type": "object", "properties": arguments}
+    return [{"name": "a", "kind": "page", "parameters": schema}]
+
+
 def _with(path: str, value: Any) -> dict[str, Any]:
     """The whole record with another value at a path."""
     made = dict(WHOLE)
@@ -108,6 +114,8 @@ def test_tools_may_be_named_shortly() -> None:
             [{"name": "a", "kind": "page", "parameters": {"type": "object", "properties": []}}],
             "tools[0].parameters.properties",
         ),
+        ("tools", a_page_tool(at={"type": "strnig"}), "tools[0].parameters.properties.at.type"),
+        ("tools", a_page_tool(at={"enum": 4}), "tools[0].parameters.properties.at.enum"),
         ("tools", [{"name": "a", "kind": "http"}], "tools[0].settings.url"),
         ("tools", an_http_tool(url=7), "tools[0].settings.url"),
         ("tools", an_http_tool(url="ftp://a.example/"), "tools[0].settings.url"),

@@ -173,6 +173,31 @@ async def test_what_is_no_result_is_told_as_an_error(
     assert len(far.calls) == 1
 
 
+@pytest.mark.parametrize(
+    ("properties", "arguments", "wrong"),
+    [
+        ({"n": {"type": "integer"}}, {"n": "seven"}, "n: 'seven' is not of type 'integer'"),
+        ({"n": {"items": {"maximum": 3}}}, {"n": [1, 9]}, "n[1]: 9 is greater than the maximum"),
+        ({}, {"m": 1}, "Additional properties are not allowed"),
+        ({"n": {"$ref": "#/nowhere"}}, {"n": 1}, "the tool's schema refers to what is not in it"),
+        (
+            {"n": {"$ref": "http://127.0.0.1:1/schema"}},
+            {"n": 1},
+            "the tool's schema refers to what is not in it",
+        ),
+    ],
+)
+async def test_arguments_that_do_not_match_are_refused_and_nothing_is_called(
+    house: House, far: Far, properties: dict[str, Any], arguments: dict[str, Any], wrong: str
+) -> None:
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    session_id = await talk(house, {**far.tool, "parameters": schema})
+    answer = await told(house, session_id, "c1", "find", "find", **arguments)
+    assert answer["refused"]
+    assert wrong in answer["error"]
+    assert far.calls == []
+
+
 async def test_who_is_away_for_a_moment_is_asked_again_under_the_same_id(
     house: House, far: Far
 ) -> None:

@@ -6,12 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from greenroom.assistants.paths import dotted
 from greenroom.wire.assistants import ToolRecord
 from greenroom.wire.tools import TOOLBOX
 from greenroom.wire.webhooks import MAX_URL_CHARS
 
 # Whose arguments only the record can say.
 _WITH_PARAMETERS = ("function", "http", "page")
+MOST_MISMATCHES = 5
 _OF_HTTP = ("url", "method")
 
 
@@ -28,22 +35,54 @@ def problems_of(tools: Sequence[ToolRecord]) -> Iterator[tuple[str, str]]:
             yield from _of_schema(tool.parameters, f"{at}.parameters")
         if tool.kind == "http":
             yield from _of_http(tool.settings, f"{at}.settings")
+        elif tool.kind == "mcp":
+            yield from _named(tool.settings, f"{at}.settings", ("server", "allow"))
+        elif tool.kind == "builtin" and tool.name == "browser":
+            yield from _named(tool.settings, f"{at}.settings", ("allow",))
+
+
+def mismatches(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:
+    """What of a call's arguments a tool's schema does not allow, by path; at most five.
+
+    An address that the schema mentions is not reached for.
+    """
+    found: list[str] = []
+    try:
+        for error in Draft202012Validator(schema, registry=Registry()).iter_errors(arguments):
+            path = dotted(error.absolute_path)
+            found.append(f"{path}: {error.message[:200]}" if path else error.message[:200])
+            if len(found) == MOST_MISMATCHES:
+                break
+    except Unresolvable:
+        found.append("the tool's schema refers to what is not in it")
+    return found
 
 
 def _of_schema(schema: Mapping[str, Any], at: str) -> Iterator[tuple[str, str]]:
     """Arguments have names, so their schema is an object's."""
     if schema.get("type") != "object":
         yield f"{at}.type", "must be “object”: arguments have names"
-    properties = schema.get("properties", {})
-    if not isinstance(properties, Mapping):
-        yield f"{at}.properties", "must be an object: a schema by the name of each argument"
         return
-    for name, inner in properties.items():
-        if not isinstance(inner, Mapping | bool):
-            yield f"{at}.properties.{name}", "must be a schema"
-    required = schema.get("required", [])
-    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
-        yield f"{at}.required", "must be a list of names"
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        path = dotted(error.absolute_path)
+        yield f"{at}.{path}" if path else at, f"is no JSON Schema: {error.message[:200]}"
+
+
+def _named(
+    settings: Mapping[str, Any], at: str, fields: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Settings that only name what the operator, or everybody, has: a server, tools, hosts."""
+    for name, value in settings.items():
+        if name not in fields:
+            yield f"{at}.{name}", "there is no such field"
+        elif name == "server" and not isinstance(value, str):
+            yield f"{at}.{name}", "must be a text"
+        elif name == "allow" and not (
+            isinstance(value, list) and all(isinstance(one, str) and one for one in value)
+        ):
+            yield f"{at}.{name}", "must be a list of texts"
 
 
 def _of_http(settings: Mapping[str, Any], at: str) -> Iterator[tuple[str, str]]:

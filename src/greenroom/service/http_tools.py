@@ -15,6 +15,7 @@ import structlog
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
+from greenroom.assistants.tools import mismatches
 from greenroom.errors import Unavailable
 from greenroom.ports.clock import Clock
 from greenroom.ports.deliveries import Answer, Sender, Undelivered
@@ -34,6 +35,7 @@ _PASSING = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
+_ANY_ARGUMENTS = {"type": "object"}
 # Room for what stands around a result.
 MOST_ANSWER_BYTES = MAX_RESULT_BYTES + 1024
 
@@ -83,6 +85,9 @@ class HttpTools:
         """See `Runner`. Cancelled, nobody knows whether the far side has taken it."""
         if not self._servers.secrets:
             raise ToolRefused("This server calls no HTTP tools.")
+        wrong = mismatches(call.tool.parameters or _ANY_ARGUMENTS, call.arguments)
+        if wrong:
+            raise ToolRefused(f"The arguments do not match. {'; '.join(wrong)}")
         place = _place(call)
         body = _body(call)
         try:

@@ -27,6 +27,7 @@ from greenroom.ports.store import Store
 from greenroom.service.admission import Admission
 from greenroom.service.assistants import Assistant, Catalogue
 from greenroom.service.exits import describe_exit
+from greenroom.service.flags import Flags
 from greenroom.service.links import Link, Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring, digest_of
@@ -35,6 +36,7 @@ from greenroom.service.purse import Purse
 from greenroom.service.readiness import Readiness
 from greenroom.service.redaction import Redaction
 from greenroom.service.starting import Started, Starting, Wish, limits_for, whole_body
+from greenroom.service.tool_gate import ToolGate
 from greenroom.service.tracing import ids_of
 from greenroom.service.writer import (
     DEADLINES_TOPIC,
@@ -94,6 +96,7 @@ class Sessions:
         purse: Prices and budgets.
         redaction: What is taken out of people's words before they are kept.
         readiness: Whether an assistant could work; all could, unless said.
+        flags: Asks which of an assistant's tools are there for whom.
         records: Whether what is said may be recorded.
     """
 
@@ -110,6 +113,7 @@ class Sessions:
         purse: Purse,
         redaction: Redaction | None = None,
         readiness: Readiness | None = None,
+        flags: Flags | None = None,
         *,
         records: bool = False,
     ) -> None:
@@ -124,6 +128,7 @@ class Sessions:
         readiness = readiness or Readiness(catalogue, clock, None, set())
         self._starting = Starting(
             *(store, clock, keyring, metrics, admission, purse, self._writer, readiness),
+            ToolGate(flags or Flags()),
             records=records,
         )
 

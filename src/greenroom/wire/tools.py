@@ -257,6 +257,9 @@ class NotesAnswer(WireModel):
     notes: list[NoteBody]
 
 
+UI_NOTE = "ui.note"
+
+
 class NoteData(WireModel):
     """``ui.note``: one of the user's notes was created, changed, deleted, or is to be shown."""
 
