@@ -22,6 +22,7 @@ from greenroom.api.app import Parts, build_app
 from greenroom.api.server import server_config
 from greenroom.hub.memory import MemoryHub
 from greenroom.outbound.sender import HttpSender
+from greenroom.ports.deliveries import Sender
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.rooms.local import LocalRooms
@@ -239,12 +240,15 @@ async def a_house(
     *,
     clock: FakeClock | None = None,
     rooms: Rooms | None = None,
+    tool_sender: Sender | None = None,
 ) -> AsyncIterator[House]:
     """A house on a store, whose background parts run; its rooms are local unless given."""
     clock, launcher, capacity = clock or FakeClock(), FakeLauncher(), FakeCapacity()
     rooms = rooms or LocalRooms([], allow_loopback=True)
     adapters = assembly.Adapters(
-        store, MemoryHub(), clock, launcher, rooms, HttpSender([]), capacity, lambda: 0.5
+        *(store, MemoryHub(), clock, launcher, rooms, HttpSender([]), capacity),
+        jitter=lambda: 0.5,
+        tool_sender=tool_sender,
     )
     house = House(assembly.assemble(adapters, plan), clock, launcher, capacity)
     whole = house.whole

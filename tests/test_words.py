@@ -19,10 +19,15 @@ REFUSALS: list[type[e.GreenroomError]] = [
     e.Draining,
     e.LaunchFailed,
     e.BotSilent,
+    e.ConsentNeeded,
 ]
 
 
 @pytest.mark.parametrize("words", [CLIENT, PAGE], ids=["client", "page"])
 def test_every_refusal_of_a_start_has_words(words: Path) -> None:
-    known = set(re.findall(r"^  ([a-z_]+): ", words.read_text(), re.MULTILINE))
-    assert {error.code for error in REFUSALS} - known == set()
+    text = words.read_text()
+    known = set(re.findall(r"^  ([a-z_]+): ", text, re.MULTILINE))
+    # Of limits the client tells only the kinds apart, by their codes' form.
+    forms = re.findall(r"/(\S+)/\.test\(code\)", text)
+    wordless = {error.code for error in REFUSALS} - known
+    assert [code for code in wordless if not any(re.search(form, code) for form in forms)] == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from greenroom.ports.deliveries import Sender
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import Launcher
 from greenroom.ports.open_rooms import Door
+from greenroom.ports.readiness import Workbench
 from greenroom.ports.rooms import Rooms
 from greenroom.ports.store import Store
 from greenroom.service.admission import Admission, Jitter
@@ -31,19 +32,23 @@ from greenroom.service.dispatch import Dispatcher
 from greenroom.service.emergency import Emergency
 from greenroom.service.entrance import Entrance
 from greenroom.service.feeds import Feeds
+from greenroom.service.flags import Flags
 from greenroom.service.group_calls import GroupCalls
+from greenroom.service.http_tools import HttpTools, ToolServers
 from greenroom.service.issuer import Issuer
 from greenroom.service.keys import Keys
 from greenroom.service.letters import SignedEvents, Writer
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
-from greenroom.service.notes import NoteTools
+from greenroom.service.notes import Notes, NoteTools
 from greenroom.service.own_rooms import OwnRooms
+from greenroom.service.page_tools import PageTools
 from greenroom.service.people import People
 from greenroom.service.purse import Money, Purse
 from greenroom.service.queue import WaitingRoom
 from greenroom.service.rates import Rates
+from greenroom.service.readiness import Readiness
 from greenroom.service.reconcile import Reconciler
 from greenroom.service.redaction import Redaction
 from greenroom.service.reports import Reports
@@ -51,6 +56,7 @@ from greenroom.service.retention import Keeping, Retention
 from greenroom.service.rollout import RollingOut
 from greenroom.service.sessions import Assistant, Sessions
 from greenroom.service.telling import Telling
+from greenroom.service.tool_calls import Runner
 from greenroom.service.tools import Tools
 from greenroom.service.versions import Versions
 from greenroom.session.policy import Quotas
@@ -61,8 +67,10 @@ from greenroom.wire.webhooks import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class Adapters:
-    """What the house needs from outside. Without ``capacity`` the machine is not looked at.
+    """What the house needs from outside.
 
+    Without ``capacity`` the machine is not looked at; without a ``workbench`` no assistant's
+    services are tried before it speaks; without ``tool_sender`` HTTP tools are not called.
     ``jitter`` spreads out those who are to come back later: a number from 0 to 1 each time.
     """
 
@@ -74,6 +82,8 @@ class Adapters:
     sender: Sender
     capacity: Capacity | None = None
     jitter: Jitter = random.random
+    workbench: Workbench | None = None
+    tool_sender: Sender | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,7 @@ class Plan:
         anonymous: Whether visitors without a token are let in.
         assistants: What may be started, the first one by default.
         bots: Further bots that assistants' records may name.
+        makers: Those of the bots whose services are made of their assistants' records.
         flags: The flag system that decides in a roll-out; None: the records do.
         link_url: Where bots dial; None: no server listens, and nothing is launched.
         memory_limit_bytes: Private memory of a bot.
@@ -100,6 +111,7 @@ class Plan:
         daily_webhook_secret: What Daily signs its webhooks with; None: none are taken.
         call_servers: Where VAPI calls are told of.
         call_door: Who gets into the rooms of VAPI calls.
+        tool_servers: Which addresses HTTP tools may call, and what signs it; none, unless said.
         redaction: What is taken out of people's words before they are kept.
         keeping: How long is kept what.
     """
@@ -122,7 +134,9 @@ class Plan:
     call_servers: CallServers = field(default_factory=CallServers)
     call_door: Door = Door.PRIVATE
     bots: Sequence[str] = field(default_factory=list)
+    makers: Collection[str] = ()
     flags: FeatureProvider | None = None
+    tool_servers: ToolServers = field(default_factory=ToolServers)
     redaction: Redaction = field(default_factory=Redaction)
     keeping: Keeping = field(default_factory=Keeping)
 
@@ -139,7 +153,10 @@ class House:
     waiting_room: WaitingRoom
     capacity: Capacity | None
     emergency: Emergency
+    readiness: Readiness
     retention: Retention
+    tool_sender: Sender | None
+    flags: Flags
 
     @property
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
@@ -156,6 +173,7 @@ class House:
             look,
             self.deliverer.run,
             self.retention.run,
+            self.readiness.run,
             *watch,
             *attend,
             *measure,
@@ -166,9 +184,11 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
     """Put the house together. Nothing runs yet."""
     store, hub, clock = adapters.store, adapters.hub, adapters.clock
     keyring, links, metrics = Keyring(plan.secret), Links(), Metrics()
-    bounds = Bounds(plan.assistants, plan.bots)
+    flags = Flags(plan.flags)
+    bounds = Bounds(plan.assistants, plan.bots, plan.tool_servers)
     catalogue = Catalogue(bounds, store.assistants)
     purse = Purse(store, clock, metrics, plan.money)
+    readiness = Readiness(catalogue, clock, adapters.workbench, set(plan.makers))
     admission = Admission(plan.quotas, adapters.capacity, adapters.jitter)
     sessions = Sessions(
         store,
@@ -181,6 +201,8 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         admission,
         purse,
         plan.redaction,
+        readiness,
+        flags,
         records=adapters.rooms.records,
     )
     dispatcher = Dispatcher(
@@ -192,7 +214,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         links,
         keyring,
         sessions,
-        Tools(sessions, clock, {"notes": NoteTools(store.notes, clock)}),
+        _tools(adapters, plan, sessions),
         metrics,
         link_url=plan.link_url,
         memory_limit_bytes=plan.memory_limit_bytes,
@@ -221,9 +243,11 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         links=links,
         sessions=sessions,
         telling=Telling(sessions, store.assistants),
+        page_tools=PageTools(sessions),
+        notes=Notes(store.notes),
         catalogue=catalogue,
         versions=Versions(store.assistants, audit, bounds),
-        rolling_out=RollingOut(catalogue, store, store.rollout, clock, metrics, plan.flags),
+        rolling_out=RollingOut(catalogue, store, store.rollout, clock, metrics, flags),
         reports=reports,
         purse=purse,
         emergency=emergency,
@@ -257,8 +281,20 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         waiting_room,
         adapters.capacity,
         emergency,
+        readiness,
         Retention(store.records, clock, plan.keeping),
+        adapters.tool_sender,
+        flags,
     )
+
+
+def _tools(adapters: Adapters, plan: Plan, sessions: Sessions) -> Tools:
+    """What carries out the tools that are the server's."""
+    clock, runners = adapters.clock, dict[str, Runner]()
+    runners["notes"] = NoteTools(adapters.store.notes, clock)
+    if adapters.tool_sender is not None:
+        runners["http"] = HttpTools(adapters.tool_sender, plan.tool_servers, clock)
+    return Tools(sessions, clock, runners)
 
 
 def _deliverer(adapters: Adapters, plan: Plan, links: Links, metrics: Metrics) -> Deliverer:

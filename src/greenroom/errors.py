@@ -207,6 +207,13 @@ class Unavailable(GreenroomError):
     retryable = True
 
 
+class AssistantNotReady(Unavailable):
+    """What the assistant speaks with cannot be made here. ``facts``: all ``problems``."""
+
+    code = "assistant_not_ready"
+    retryable = False
+
+
 class IssuerUnavailable(Unavailable):
     """Who signs the users cannot be asked for the keys, so nobody knows who is asking."""
 

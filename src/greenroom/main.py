@@ -27,6 +27,7 @@ from greenroom.hub.memory import MemoryHub
 from greenroom.launch.local import LocalLauncher
 from greenroom.launch.machine import MachineCapacity
 from greenroom.launch.state import lock_or_none
+from greenroom.launch.workbench import LocalWorkbench
 from greenroom.outbound.keyset import key_set_at
 from greenroom.outbound.sender import HttpSender
 from greenroom.ports.capacity import Capacity
@@ -38,23 +39,25 @@ from greenroom.rooms.local import LocalRooms
 from greenroom.running import LOCK_FILE, announced
 from greenroom.service.assistants import Bounds
 from greenroom.service.call_servers import CallServers
+from greenroom.service.flags import flags_by
+from greenroom.service.http_tools import ToolServers
 from greenroom.service.issuer import Issuer
 from greenroom.service.purse import Money
 from greenroom.service.redaction import Redaction, redaction_by
 from greenroom.service.retention import keeping_of
-from greenroom.service.rollout import flags_by
 from greenroom.service.sessions import Assistant
 from greenroom.session.policy import MachineQuotas, Quotas
 from greenroom.settings import Settings
 from greenroom.stopping import Stopping
 from greenroom.store import database_at
+from greenroom.wire.tools import MAX_TIMEOUT_S
 from greenroom.wire.webhooks import Endpoint
 
 log = structlog.get_logger("greenroom.main")
 
 _Runs = Sequence[Callable[[], Coroutine[Any, Any, None]]]
 
-BUILT_IN_BOT = "greenroom.bot.cards"
+BUILT_IN_BOT = "greenroom.bot.assistant"
 _MIB = 1024 * 1024
 # A command that looks whether a server lives holds the lock for a moment.
 LOCK_AGAIN_S = 0.2
@@ -111,6 +114,7 @@ async def build(
         BadSetting: A setting or the database does not allow it.
     """
     sender = HttpSender(settings.webhook_allow)
+    tool_sender = _tool_sender(settings)
     endpoints = _endpoints(settings, sender, serving=address is not None)
     # What an agent elsewhere is called is all that is known of it here.
     cloud = settings.pipecat_cloud()
@@ -145,12 +149,25 @@ async def build(
         call_door=settings.vapi_rooms,
         call_servers=_call_servers(settings, sender, serving=address is not None),
         bots=settings.bots,
+        makers=(BUILT_IN_BOT,),
         flags=flags_by(settings.flags) if address else None,
+        tool_servers=_tool_servers(settings, tool_sender) if address else ToolServers(),
         redaction=redaction_by(settings.redact) if address else Redaction(),
         keeping=keeping_of(settings.keep_words_days, settings.keep_sessions_days),
     )
     rooms = _rooms(settings, account, clock)
-    adapters = Adapters(store, MemoryHub(), clock, launcher, rooms, sender, capacity)
+    workbench = LocalWorkbench() if cloud is None else None
+    adapters = Adapters(
+        store,
+        MemoryHub(),
+        clock,
+        launcher,
+        rooms,
+        sender,
+        capacity,
+        workbench=workbench,
+        tool_sender=tool_sender,
+    )
     return assemble(adapters, plan)
 
 
@@ -233,6 +250,24 @@ def _call_servers(settings: Settings, sender: HttpSender, *, serving: bool) -> C
     return servers
 
 
+def _tool_sender(settings: Settings) -> HttpSender:
+    setting = "GREENROOM_TOOLS_ALLOW"
+    return HttpSender(settings.tools_allow, within_s=MAX_TIMEOUT_S, setting=setting)
+
+
+def _tool_servers(settings: Settings, sender: HttpSender) -> ToolServers:
+    """Which addresses HTTP tools may call, and what signs that."""
+
+    def problem_of(url: str) -> str | None:
+        try:
+            sender.check_url(url, "the address")
+        except BadSetting as error:
+            return error.message
+        return None
+
+    return ToolServers(settings.tool_secrets(), problem_of)
+
+
 def _issuer(settings: Settings) -> Issuer | None:
     """Who else signs users, if the settings name somebody."""
     signs = settings.signs_users()
@@ -273,7 +308,11 @@ def _assistants(settings: Settings, bot: str | None) -> list[Assistant]:
 def bounds_of(settings: Settings) -> Bounds:
     """What a server with these settings, and no bot named on its command line, gives to records."""
     cloud = settings.pipecat_cloud()
-    return Bounds(_assistants(settings, cloud.agent if cloud else None), settings.bots)
+    return Bounds(
+        _assistants(settings, cloud.agent if cloud else None),
+        settings.bots,
+        _tool_servers(settings, _tool_sender(settings)),
+    )
 
 
 def _money(settings: Settings, assistants: Sequence[Assistant]) -> Money:
@@ -360,7 +399,9 @@ async def _serve(
         await house.parts.rooms.aclose()
         await house.parts.store.close()
         await house.deliverer.close()
-        house.parts.rolling_out.close()
+        if house.tool_sender is not None:
+            await house.tool_sender.close()
+        house.flags.close()
 
 
 async def _run_until_stopped(

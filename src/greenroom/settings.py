@@ -45,7 +45,7 @@ from greenroom.spelling import (
 )
 from greenroom.wire.link import RoomKind
 from greenroom.wire.webhooks import MAKE_SECRET as MAKE_WEBHOOK_SECRET
-from greenroom.wire.webhooks import MAX_ENDPOINTS, Endpoint
+from greenroom.wire.webhooks import MAX_ENDPOINTS, Endpoint, check_secret
 
 MIN_SECRET_CHARS = 32
 MAKE_SECRET = "python3 -c 'import secrets; print(secrets.token_hex(32))'"  # noqa: S105
@@ -172,6 +172,14 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Hosts of them that may be private, or http:// (`localhost`, say).",
     )
+    tools_secret: SecretStr | None = Field(
+        default=None,
+        description="Signs calls of HTTP tools: `whsec_…`; several, by comma, while you change it.",
+    )
+    tools_allow: Names = Field(
+        default_factory=list,
+        description="Hosts that HTTP tools may call though private, or http:// (`localhost`, say).",
+    )
     vapi_server_url: str | None = Field(
         default=None, description="Where VAPI calls are told of whose page names no `serverUrl`."
     )
@@ -187,6 +195,15 @@ class Settings(BaseSettings):
     )
     bots: Names = Field(
         default_factory=list, description="Further bot modules and files that records may name."
+    )
+    secrets_dir: OptionalPath = Field(
+        default=None, description="Folder of files with the keys of assistants' services, one each."
+    )
+    tools_dir: OptionalPath = Field(
+        default=None, description="Folder of functions that records may name (`@tool`)."
+    )
+    mcp_servers: OptionalPath = Field(
+        default=None, description="MCP servers that records may name: YAML or JSON."
     )
     flags: str | None = Field(
         default=None, description="Makes your OpenFeature provider: `package.module:function`."
@@ -247,7 +264,8 @@ class Settings(BaseSettings):
         default=PER_MIN[Rate.OFFERS], description="Offers of media, per user."
     )
     controls_per_min: Quota = Field(
-        default=PER_MIN[Rate.CONTROLS], description="Mutes and pauses, per user."
+        default=PER_MIN[Rate.CONTROLS],
+        description="Mutes, pauses and answers of page tools, per user.",
     )
     messages_per_min: Quota = Field(
         default=PER_MIN[Rate.MESSAGES],
@@ -364,6 +382,21 @@ class Settings(BaseSettings):
                 "own (by default it is made of the address)."
             )
         return found
+
+    def tool_secrets(self) -> tuple[SecretStr, ...]:
+        """What signs the calls of HTTP tools; without any, there are none.
+
+        Raises:
+            BadSetting: One cannot sign.
+        """
+        given = self.tools_secret.get_secret_value() if self.tools_secret else ""
+        secrets = [part.strip() for part in given.split(",") if part.strip()]
+        try:
+            for secret in secrets:
+                check_secret(secret)
+        except ValueError as error:
+            raise BadSetting(f"GREENROOM_TOOLS_SECRET: {error}.") from None
+        return tuple(SecretStr(secret) for secret in secrets)
 
     def _one_endpoint(self) -> list[Endpoint]:
         url = self.webhook_url.get_secret_value().strip() if self.webhook_url else ""

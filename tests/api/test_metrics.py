@@ -16,7 +16,7 @@ from greenroom.ports.launcher import ExitCause
 from greenroom.rooms.local import LocalRooms
 from greenroom.session.model import Stage
 from greenroom.session.policy import Quotas
-from greenroom.wire.link import ReportKind
+from greenroom.wire.link import Report, ReportKind
 from tests.api.test_voice import a_call
 from tests.conftest import SECRET, House
 
@@ -34,7 +34,9 @@ PLAN = {
     "bot spawn time": "greenroom_bot_spawn_seconds_count",
     "bot pool": "greenroom_bots{progress=joined}",
     "voice-only against multi-user": "greenroom_pauses_total{cause=group_call}",
-    "tools": "greenroom_app_events_total{type=app.tool}",
+    "tools": "greenroom_tool_calls_total{outcome=ok,tool=notes}",
+    "tools' time": "greenroom_tool_seconds_sum{tool=notes}",
+    "what applications tell": "greenroom_app_events_total{type=app.tool}",
     "room creation failures": "greenroom_effects_failed_total{kind=ensure_room}",
     "bot join failures": "greenroom_sessions_ended_total{reason=launch_failed}",
     "bot failures": "greenroom_bot_exits_total{cause=signalled}",
@@ -79,6 +81,8 @@ async def test_every_figure_of_the_plan_moves(
         session = started["session"]["sessionId"]
         await client.post("/api/voice/session", json={})
         await bot.report(ReportKind.APP, type="app.tool", data={})
+        call = {"toolCallId": "c1", "tool": "notes", "name": "create_note"}
+        await bot.report(ReportKind.TOOL_RESULT, **call, outcome="ok", durationMs=120)
         await client.post(
             "/api/voice/pause", json={"sessionId": session, "cause": "group_call", "paused": True}
         )
@@ -126,9 +130,17 @@ async def test_the_pools_size_is_told(house: House) -> None:
 
 async def test_bots_cannot_fill_the_metrics_with_names(house: House) -> None:
     known = house.parts.metrics
-    names = {known._app_type(f"app.{number}") for number in range(200)}
+    for number in range(200):
+        told = {"type": f"app.{number}"}
+        known.note_report(Report(seq=1, at_ms=0, kind=ReportKind.APP, data=told))
+        call = {"toolCallId": "c1", "tool": f"t{number}", "name": "x", "outcome": "ok"}
+        came = {**call, "durationMs": 1}
+        known.note_report(Report(seq=1, at_ms=0, kind=ReportKind.TOOL_RESULT, data=came))
+    tools = {labels[0] for labels in known.tool_seconds._metrics}
+    assert (len(tools), "other" in tools) == (51, True)
+    names = {labels[0] for labels in known.app_events._metrics}
     assert len(names) == 51
-    assert known._app_type("app.0") == "app.0"
+    assert ("app.0",) in known.app_events._metrics
 
 
 @pytest.mark.parametrize("opened", [False, True])

@@ -19,9 +19,9 @@ from greenroom.assistants.flags import DOMAIN, FLAG, RolloutProvider
 from greenroom.errors import BadSetting
 from greenroom.ports.launcher import ExitCause
 from greenroom.ports.store import Store
+from greenroom.service.flags import flags_by
 from greenroom.service.policies import POLICIES, Outside
 from greenroom.service.reports import Way
-from greenroom.service.rollout import flags_by
 from greenroom.session.model import Stage
 from greenroom.wire.keys import Scope
 from greenroom.wire.link import Report, ReportKind
@@ -181,7 +181,7 @@ async def of_theirs(
         client = api.get_client(DOMAIN)  # it is made ready beside us
         await house.until_true(lambda: client.get_provider_status() is ProviderStatus.READY)
         yield house
-        house.parts.rolling_out.close()
+        house.whole.flags.close()
 
 
 async def which(house: House, user: str, tenant: str = "default") -> tuple[str, str]:

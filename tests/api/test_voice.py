@@ -44,6 +44,10 @@ async def test_one_round_trip_from_offer_to_answer(server: House) -> None:
         assert body["session"]["room"]["name"].startswith("voice-guest-")
         got = await client.get(f"/api/voice/session/{body['session']['sessionId']}")
         assert got.json()["status"] == "active"
+        current = await client.get("/api/voice/session/current", params={"assistant": "cards"})
+        assert current.json() == got.json()
+        other = await client.get("/api/voice/session/current", params={"assistant": "mary"})
+        assert other.status_code == 204
         await bot.close()
 
 

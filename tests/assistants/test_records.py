@@ -48,6 +48,17 @@ WHOLE: dict[str, Any] = {
 }
 
 
+def an_http_tool(**settings: Any) -> list[dict[str, Any]]:
+    """The tools of a record that has one, whose settings are good but for these."""
+    return [{"name": "a", "kind": "http", "settings": {"url": "https://a.example/", **settings}}]
+
+
+def a_page_tool(**arguments: Any) -> list[dict[str, Any]]:
+    """The tools of a record that has one, whose arguments are these."""
+    schema = {"type": "object", "properties": arguments}
+    return [{"name": "a", "kind": "page", "parameters": schema}]
+
+
 def _with(path: str, value: Any) -> dict[str, Any]:
     """The whole record with another value at a path."""
     made = dict(WHOLE)
@@ -94,6 +105,25 @@ def test_tools_may_be_named_shortly() -> None:
         ("voice.parameters", {"speed": -1}, "voice.parameters.speed"),
         ("tools", [{"name": "notes"}, {"name": "notes"}], "tools[1].name"),
         ("tools", [{"name": "a b"}], "tools[0].name"),
+        ("tools", ["note"], "tools[0].name"),
+        ("tools", [{"name": "a", "kind": "magic"}], "tools[0].kind"),
+        ("tools", [{"name": "notes", "timeoutS": 61}], "tools[0].timeoutS"),
+        ("tools", [{"name": "a", "kind": "page", "parameters": {}}], "tools[0].parameters.type"),
+        (
+            "tools",
+            [{"name": "a", "kind": "page", "parameters": {"type": "object", "properties": []}}],
+            "tools[0].parameters.properties",
+        ),
+        ("tools", a_page_tool(at={"type": "strnig"}), "tools[0].parameters.properties.at.type"),
+        ("tools", a_page_tool(at={"enum": 4}), "tools[0].parameters.properties.at.enum"),
+        ("tools", [{"name": "a", "kind": "http"}], "tools[0].settings.url"),
+        ("tools", an_http_tool(url=7), "tools[0].settings.url"),
+        ("tools", an_http_tool(url="ftp://a.example/"), "tools[0].settings.url"),
+        ("tools", an_http_tool(url="https://me:pw@a.example/"), "tools[0].settings.url"),
+        ("tools", an_http_tool(url="https://a.example:99999/"), "tools[0].settings.url"),
+        ("tools", an_http_tool(url="https://[::1"), "tools[0].settings.url"),
+        ("tools", an_http_tool(method="GET"), "tools[0].settings.method"),
+        ("tools", an_http_tool(headers={}), "tools[0].settings.headers"),
         ("tools", "notes", "tools"),
         ("endPhrases", ["goodbye", 4], "endPhrases[1]"),
         ("idlePrompts", {"messages": []}, "idlePrompts.messages"),
@@ -112,6 +142,15 @@ def test_tools_may_be_named_shortly() -> None:
         ("overrides", ["voice", "rollout.percentage"], "overrides[1]"),
         ("overrides", ["voiceSessionConfig"], "overrides[0]"),
         ("overrides", ["bot"], "overrides[0]"),
+        # Whoever starts could have a service's key sent to an address of their own.
+        ("overrides", ["llm"], "overrides[0]"),
+        ("overrides", ["tts.service"], "overrides[0]"),
+        ("overrides", ["llm.settings"], "overrides[0]"),
+        ("overrides", ["llm.settings.baseUrl"], "overrides[0]"),
+        ("overrides", ["stt.fallbacks"], "overrides[0]"),
+        ("overrides", ["speechToSpeech.settings.default_headers"], "overrides[0]"),
+        ("voice", {"parameters": {"baseUrl": "https://x.example"}}, "voice.parameters.baseUrl"),
+        ("overrides", ["tools"], "overrides[0]"),
         ("metadata", {"at": object()}, "metadata.at"),
         ("metadata", {1: 2}, "metadata[1]"),
         ("metadata", {"half": "\ud800"}, "metadata.half"),
@@ -123,6 +162,13 @@ def test_what_is_wrong_is_told_by_its_path(path: str, value: Any, field: str) ->
     assert caught.value.detail["field"] == field
     assert caught.value.message.startswith(f"{field}: ")
     assert caught.value.code == "bad_record"
+
+
+def test_what_was_taken_once_is_read_by_whatever_rules_there_are_for_tools_now() -> None:
+    old = {"name": "mary", "tools": ["since-gone", *an_http_tool(timeoutS=12)]}
+    assert [tool.name for tool in parse(old, stored=True).tools] == ["since-gone", "a"]
+    with pytest.raises(BadRecord, match="and 1 more"):
+        parse(old)
 
 
 def test_everything_that_is_wrong_is_told_at_once() -> None:

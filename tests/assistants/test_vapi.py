@@ -116,7 +116,8 @@ def test_tools_limits_and_ends() -> None:
         ("find_parcel", "http"),
         ("end_call", "builtin"),
     ]
-    assert record.tools[0].settings == {"url": "https://parcels.example/find", "timeoutS": 12}
+    find = record.tools[0]
+    assert (find.settings, find.timeout_s) == ({"url": "https://parcels.example/find"}, 12)
     assert (record.voice_session_config.max_duration, record.limits.idle_s) == (480, 45)
     assert record.end_phrases == ["goodbye", "that was all"]
     dropped = {one.field: one.why for one in imported.dropped}

@@ -8,8 +8,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from pipecat.frames.frames import ErrorFrame, LLMContextFrame
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineWorker
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.services.openai.llm import OpenAILLMService
 
 from greenroom.bot.persona import greeting_of, name_of
+from greenroom.bot.thinking import Thinking
 from greenroom.testing.openai import Fault, OpenAI, Rule, served
 from greenroom.wire.assistants import BotRecord
 from greenroom.wire.link import CommandKind, Report, ReportKind
@@ -18,6 +24,10 @@ from tests.bot.conftest import OpenPage, StartBot
 from tests.bot.greenroom_server import FakeGreenroom
 from tests.bot.page import Page
 from tests.bot.speech import spoken
+from tests.bot.test_attached import running
+from tests.bot.test_observe import session, told
+
+__all__ = ["session", "told"]
 
 ASSISTANT = "greenroom.bot.assistant"
 # The ears listen for these: what is tried is the conversation, and not how well they hear.
@@ -121,8 +131,8 @@ async def test_a_whole_call(talk: Any) -> None:
     asked = call.openai.asked[0]
     assert asked.messages[-1] == {"role": "user", "content": "what is the weather"}
     assert {"role": "assistant", "content": "Hello Ada, this is Mary."} in asked.messages
-    for told in ("You are Mary, a librarian.", "Cheerful.", "en-GB", '"Ada"'):
-        assert told in asked.system
+    for words in ("You are Mary, a librarian.", "Cheerful.", "en-GB", '"Ada"'):
+        assert words in asked.system
     usage = await call.greenroom.report(
         ReportKind.USAGE, lambda data: data["unit"] == "completion_tokens"
     )
@@ -164,28 +174,25 @@ async def test_it_is_told_things_and_becomes_another(talk: Any) -> None:
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("fault", [Fault(429), Fault(500), Fault(500, after_tokens=0)])
-async def test_a_model_that_fails_is_told_of_in_words_and_the_call_goes_on(
-    talk: Any, fault: Fault
+async def test_a_model_that_fails_is_told_of_in_words_and_in_the_end_ends_the_call(
+    talk: Any,
 ) -> None:
     call = await talk()
     await call.hears("Hello, this is Mary.")
-    call.openai.order(Fault(fault.status, times=3, after_tokens=fault.after_tokens))
+    call.openai.order(Fault(500, after_tokens=0))
     await call.types("hello")
-    # The client tries twice more before it gives up (a refusal only).
     sorry = await call.hears("I cannot think just now.")
-    call.openai.clear()
+    # The client itself tries twice more before it gives up on a refusal.
+    call.openai.order(Fault(429, times=3))
+    await call.types("hello")
+    sorry = await call.hears("I cannot think just now.", after=sorry.seq)
     await call.types("hello again")
     await call.hears("It is sunny today.", after=sorry.seq)
-
-
-async def test_a_key_that_is_refused_ends_the_call_with_a_clear_error(talk: Any) -> None:
-    call = await talk()
-    await call.hears("Hello, this is Mary.")
+    # A key that is refused is no good next time either.
     call.openai.keys = set()
     await call.types("hello")
     await call.error("model_failed")
-    await call.hears("I cannot think at the moment.")
+    await call.hears("I cannot think any more.")
     await call.greenroom.report(ReportKind.FAREWELL, within_s=30.0)
 
 
@@ -220,9 +227,74 @@ async def test_what_fails_is_taken_over_and_what_was_lost_is_done_again(
         assert "secret" not in str([report.data for report in call.greenroom.reports])
 
 
+NOTES = {"tools": [{"name": "notes"}, {"name": "end_call"}]}
+
+
+async def _answer_tools(call: Call, result: Any, calls: int = 1) -> None:
+    """Be the server that carries tools out."""
+    seq = 0
+    for _ in range(calls):
+        asked = await call.greenroom.report(ReportKind.TOOL_CALL, after=seq, within_s=20.0)
+        seq = asked.seq
+        answer = {"toolCallId": asked.data["toolCallId"], "by": "server", "result": result}
+        await call.greenroom.command(CommandKind.TOOL_RESULTS, {"results": [answer]})
+
+
+async def test_a_tool_goes_round_and_the_call_ends_by_one(talk: Any) -> None:
+    call = await talk(**NOTES)
+    await call.hears("Hello, this is Mary.")
+    call.openai.call("create_note", {"title": "milk"})
+    call.openai.say("I have noted it.")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_answer_tools(call, {"id": "n1", "title": "milk"}))
+        await call.types("make a note of milk")
+        noted = await call.hears("I have noted it.")
+    told = call.openai.asked[1].messages
+    assert told[-1]["role"] == "tool"
+    assert "n1" in told[-1]["content"]
+    assert set(call.openai.asked[0].functions) == {
+        *("create_note", "read_note", "edit_note", "delete_note", "search_notes", "end_call")
+    }
+    await call.quiet(noted.seq)
+
+    call.openai.call("end_call", {"farewell": "See you soon!"})
+    await call.types("that will do")
+    await call.hears("See you soon!")
+    farewell = await call.greenroom.report(ReportKind.FAREWELL, within_s=20.0)
+    assert farewell.data == {"heard": True}
+    assert len(call.openai.asked) == 3
+
+
+async def test_wrong_calls_come_back_as_errors_and_a_loop_is_stopped(talk: Any) -> None:
+    call = await talk(**NOTES)
+    await call.hears("Hello, this is Mary.")
+    call.openai.call("create_note", {"heading": "milk"})  # not its argument
+    call.openai.call("launch_rocket", {})  # not its function
+    call.openai.call("create_note", "{not json")
+    call.openai.say("That did not work.")
+    await call.types("make a note")
+    await call.hears("That did not work.")
+    refused, unknown, unreadable = (one.messages[-1] for one in call.openai.asked[1:])
+    assert "error" in refused["content"]
+    assert unknown["role"] == "tool"
+    assert "no JSON" in unreadable["content"]
+
+    # Whatever it is told, it calls again.
+    before = len(call.openai.asked)
+    call.openai.rules.insert(0, Rule("No more tools", say="I give up.", role="tool"))
+    call.openai.rules.insert(1, Rule("", call="end_nothing"))
+    call.openai.rules.insert(1, Rule("", call="search_notes"))
+    async with asyncio.TaskGroup() as group:
+        answering = group.create_task(_answer_tools(call, [], calls=100))
+        await call.types("find my notes")
+        await call.hears("I give up.")
+        answering.cancel()
+    assert len(call.openai.asked) - before < 20
+
+
 async def test_silence_is_broken_and_ends_by_the_assistants_own_words(talk: Any) -> None:
     call = await talk(
-        idlePrompts={"afterS": 1, "messages": ["Are you still there?"], "most": 1},
+        idlePrompts={"afterS": 0.3, "messages": ["Are you still there?"], "most": 1},
         endPhrases=["sunny"],
     )
     await call.hears("Are you still there?")
@@ -282,3 +354,34 @@ def test_a_name_is_said_once_and_never_made_up(
 )
 def test_a_name_is_what_the_start_says(body: dict[str, Any], name: str | None) -> None:
     assert name_of(body) == name
+
+
+async def test_a_model_that_hangs_is_given_up(session: Any, told: Any) -> None:
+    """In process, with a shorter patience."""
+    failures: list[bool] = []
+    asked = asyncio.Event()
+
+    async def failed(hopeless: bool) -> None:
+        failures.append(hopeless)
+        asked.set()
+
+    async def empty() -> None:
+        """It is not asked again."""
+
+    playing = OpenAI(keys=None)
+    playing.order(Fault(None))
+    async with served(playing) as address:
+        settings = OpenAILLMService.Settings(model="small")
+        model = OpenAILLMService(api_key="x", base_url=address, settings=settings)
+        thinking = Thinking(lambda: model, failed, empty, first_word_within_s=0.2)
+        worker = PipelineWorker(Pipeline([model, thinking]), enable_rtvi=False)
+
+        @worker.event_handler("on_pipeline_error")
+        async def on_pipeline_error(worker: PipelineWorker, frame: ErrorFrame) -> None:
+            await thinking.reached_the_end(frame)
+
+        async with running(worker), asyncio.timeout(10):
+            context = LLMContext([{"role": "user", "content": "hello"}])
+            await worker.queue_frame(LLMContextFrame(context))
+            await asked.wait()
+    assert failures == [False]

@@ -16,6 +16,7 @@ from greenroom.ports.records import Records
 from greenroom.service.redaction import WITHHELD, Redact, Redaction, redaction_by
 from greenroom.service.reports import Way
 from greenroom.service.retention import Keeping, Retention, Swept, keeping_of
+from greenroom.session.inputs import ToolAnswered
 from greenroom.wire.link import Report, ReportKind
 from tests.api.test_operators import operator
 from tests.conftest import House
@@ -92,6 +93,28 @@ async def test_what_is_taken_out_is_neither_stored_nor_told(house: House) -> Non
     assert texts == ["It is [card].", "Or [card]?"]
     kept_of_it = {"number": 4111, "all": [{"text": "<[card]>"}], "role": "[card]", "kind": "[card]"}
     assert kept_of_it in found
+
+
+async def test_what_tools_are_called_with_is_words_and_what_they_are_called_is_not(
+    house: House,
+) -> None:
+    session_id = await a_call(house)
+    call = {"toolCallId": CARD.replace(" ", ""), "tool": "notes", "name": "create_note"}
+    arguments = {"title": f"My card {CARD}", "name": CARD}
+    await hear(house, session_id, ReportKind.TOOL_CALL, **call, where="bot", arguments=arguments)
+    came = {"outcome": "failed", "durationMs": 1, "message": f"{CARD} is no card."}
+    await hear(house, session_id, ReportKind.TOOL_RESULT, **call, **came)
+    note = {"id": "not_1", "title": CARD, "text": f"<{CARD}>", "createdAt": "2026", "updatedAt": ""}
+    shown = ("ui.note", {"action": "created", "note": note})
+    await house.sessions.apply(session_id, ToolAnswered({"toolCallId": "c1"}, (shown,)))
+    called, ended, noted = (await kept(house, session_id))[-3:]
+    assert called == {
+        **call,
+        "where": "bot",
+        "arguments": {"title": "My card [card]", "name": "[card]"},
+    }
+    assert ended == {**call, **came, "message": "[card] is no card."}
+    assert noted["note"] == {**note, "title": "[card]", "text": "<[card]>"}
 
 
 @pytest.mark.parametrize("redact", [lambda text: 1 / 0, forgets_to_return])

@@ -101,6 +101,7 @@ async def events(house: House, session_id: str, kind: str) -> list[StoredEvent]:
 async def test_what_the_record_does_not_name_is_refused(
     house: House, tool: str, name: str, sentence: str
 ) -> None:
+    """FAILURES 27."""
     session_id = await talk(house, "notes", "flashcards", {"name": "map", "kind": "page"})
     assert await told(house, session_id, "c1", name, tool) == {
         "toolCallId": "c1",
@@ -112,6 +113,7 @@ async def test_what_the_record_does_not_name_is_refused(
 
 
 async def test_without_a_record_there_are_no_tools(house: House) -> None:
+    """FAILURES 27."""
     session = (await house.sessions.start("ada", "cards")).session
     answer = await told(house, session.id, "c1", "create_note", title="Milk")
     assert answer["refused"]

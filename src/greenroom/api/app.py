@@ -29,6 +29,7 @@ from greenroom.api import (
     rollout,
     rooms,
     telling,
+    tools,
     vapi,
     voice,
     webhook,
@@ -58,7 +59,9 @@ from greenroom.service.keys import Keys
 from greenroom.service.links import Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring
+from greenroom.service.notes import Notes
 from greenroom.service.own_rooms import OwnRooms
+from greenroom.service.page_tools import PageTools
 from greenroom.service.people import People
 from greenroom.service.purse import Purse
 from greenroom.service.rates import Rates
@@ -87,6 +90,8 @@ class Parts:
     links: Links
     sessions: Sessions
     telling: Telling
+    page_tools: PageTools
+    notes: Notes
     catalogue: Catalogue
     versions: Versions
     rolling_out: RollingOut
@@ -122,7 +127,7 @@ def build_app(parts: Parts) -> FastAPI:
         setattr(app.state, name, getattr(parts, name))
     app.state.began_at = parts.clock.now()
     install_errors(app, parts.metrics)
-    for resource in (voice, choosing, telling, rooms, botserver, cost, pipecat, cloud, vapi):
+    for resource in (voice, choosing, telling, tools, rooms, botserver, cost, pipecat, cloud, vapi):
         app.include_router(resource.router)
     for resource in (events, link, webhook, daily, health):
         app.include_router(resource.router)

@@ -63,6 +63,8 @@ MESSAGE = Door(Scope.CONTROL, Act.MESSAGE, Rate.MESSAGES)
 SAY = Door(Scope.DIRECT, Act.SAY, Rate.MESSAGES)
 CONTEXT = Door(Scope.DIRECT, Act.CONTEXT, Rate.MESSAGES)
 ADJUST = Door(Scope.DIRECT, Act.ADJUST, Rate.MESSAGES)
+ANSWER_TOOL = Door(Scope.CONTROL, Act.ANSWER_TOOL, Rate.CONTROLS)
+DELETE_NOTE = Door(Scope.CONTROL, Act.DELETE_NOTE, Rate.CONTROLS)
 # Nobody is kept from ending what runs; a server by nothing but the sum of all its calls.
 END = Door(Scope.END, Act.END)
 
@@ -173,9 +175,14 @@ async def passing(request: Request, asking: Asking, door: Door) -> AsyncIterator
 
 def note_session(request: Request, session_id: str) -> None:
     """Say which session an act is about, where the address does not."""
+    note_target(request, session_id)
+
+
+def note_target(request: Request, target: str) -> None:
+    """Say what an act is about, if it is no session."""
     doing = getattr(request.state, "doing", None)
     if doing is not None:
-        doing.target = session_id
+        doing.target = target
 
 
 def note_facts(request: Request, **facts: object) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Request, Response
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
 from greenroom.api import doors
 from greenroom.api.description import BY_A_DOOR, Refusals, refusals
@@ -15,6 +15,7 @@ from greenroom.api.trace import Trace
 from greenroom.errors import (
     AgentsFull,
     AssistantDisabled,
+    AssistantNotReady,
     BadOffer,
     BadOverride,
     BotSilent,
@@ -74,7 +75,7 @@ OF_AN_OFFER: Refusals = (
 OF_A_LIMIT: Refusals = (BudgetUsedUp, *LimitReached.__subclasses__())
 OF_A_START: Refusals = (
     *(*OF_A_COMMAND, *OF_A_LIMIT, *OF_A_ROOM, TooLarge, Halted, Draining),
-    *(AssistantDisabled, OverrideNotAllowed, BadOverride),
+    *(AssistantDisabled, AssistantNotReady, OverrideNotAllowed, BadOverride),
 )
 
 
@@ -186,10 +187,14 @@ async def start(
     responses={204: {"description": "none is running"}, **refusals(*BY_A_DOOR)},
 )
 async def current(
-    who: Reads, sessions: SessionsDep, rooms: RoomsDep, response: Response
+    who: Reads,
+    sessions: SessionsDep,
+    rooms: RoomsDep,
+    response: Response,
+    assistant: Annotated[str | None, Query(max_length=128)] = None,
 ) -> w.SessionBody | None:
-    """The user's running session, for a page that was reloaded."""
-    session = await sessions.current(who.user_id, None, tenant=who.tenant)
+    """The user's running session with an assistant, or the default one, for a reloaded page."""
+    session = await sessions.current(who.user_id, assistant, tenant=who.tenant)
     if session is None:
         response.status_code = 204
         return None

@@ -75,7 +75,8 @@ def _check(changes: Mapping[str, Any], allowed: Sequence[str] | None, within: st
 
 def _read(data: dict[str, Any], name: str | None, within: str) -> AssistantRecord:
     try:
-        return parse(data, name=name)
+        # Its tools were taken with the record, and nothing here changes them.
+        return parse(data, name=name, stored=True)
     except BadRecord as error:
         raise BadOverride(f"{within}{error.message}", **_below(error, within)) from None
 

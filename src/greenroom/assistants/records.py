@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
+from greenroom.assistants import scripts
 from greenroom.assistants.paths import Path, dotted, is_field
 from greenroom.assistants.secrets import is_secret_name, is_secret_value
+from greenroom.assistants.tools import problems_of
 from greenroom.errors import BadRecord
 from greenroom.wire.assistants import MAX_RECORD_BYTES, AssistantRecord, as_data
 
@@ -28,9 +31,15 @@ _NUMBERS: dict[str, tuple[float, float]] = {
 }
 _ESPEAK_NUMBERS: dict[str, tuple[float, float]] = {"wordsPerMinute": (80, 450), "pitch": (0, 99)}
 ESPEAK = ("espeak", "espeak-ng")
-# Who speaks, for whom, at whose cost: that is the record's alone.
+_SERVICES = ("stt", "llm", "tts", "speechToSpeech")
+# Settings that say where a service is asked, or what goes with the question.
+_WHERE_IT_IS = re.compile(
+    r"url|uri|host|endpoint|address|server|proxy|header|extra|client|session|region|path",
+    re.IGNORECASE,
+)
+# Who speaks, for whom, at whose cost, with which tools: that is the record's alone.
 NEVER_OVERRIDDEN = (
-    *("name", "bot", "overrides", "pageMay", "rollout", "budget"),
+    *("name", "bot", "overrides", "pageMay", "rollout", "budget", "tools"),
     "voiceSessionConfig.enabled",
 )
 
@@ -46,12 +55,14 @@ class Problem:
         return f"{self.field}: {self.problem}" if self.field else self.problem
 
 
-def parse(data: Any, *, name: str | None = None) -> AssistantRecord:
+def parse(data: Any, *, name: str | None = None, stored: bool = False) -> AssistantRecord:
     """The record that data describes.
 
     Args:
         data: As it came from JSON or YAML.
         name: What the assistant is called, if the data need not say so or must not say otherwise.
+        stored: It was taken once. Rules for tools that are newer keep nobody from talking: a tool
+            that cannot be used is refused when it is called.
 
     Raises:
         BadRecord: Something is wrong with it; every field that is, with its path.
@@ -73,6 +84,8 @@ def parse(data: Any, *, name: str | None = None) -> AssistantRecord:
         found = [Problem(dotted(e["loc"]), _words(e)) for e in error.errors()]
         raise refusal(found) from None
     problems = list(_contradictions(record))
+    if not stored:
+        problems += [Problem(*found) for found in problems_of(record.tools)]
     if problems:
         raise refusal(problems)
     size = len(json.dumps(as_data(record), ensure_ascii=False).encode())
@@ -158,15 +171,30 @@ def _contradictions(record: AssistantRecord) -> Iterator[Problem]:
         if record.tts is None or record.tts.service in ESPEAK:
             numbers = numbers | _ESPEAK_NUMBERS
         yield from _numbers(record.voice.parameters, ("voice", "parameters"), numbers)
-    names = [tool.name for tool in record.tools]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            yield Problem(f"tools[{index}].name", "there is a tool of this name already")
+        for name in filter(_WHERE_IT_IS.search, record.voice.parameters):
+            # Starts are often let change these, and pages with them.
+            yield Problem(f"voice.parameters.{name}", "belongs into the settings of tts")
+    yield from (Problem(dotted(path), problem) for path, problem in scripts.contradictions(record))
     for index, allowed in enumerate(record.overrides):
         if not is_field(AssistantRecord, allowed):
             yield Problem(f"overrides[{index}]", "names no field of a record")
         elif any(covers(allowed, fixed) or covers(fixed, allowed) for fixed in NEVER_OVERRIDDEN):
             yield Problem(f"overrides[{index}]", "names what no start may change")
+        elif _leads_a_key_elsewhere(allowed):
+            yield Problem(
+                f"overrides[{index}]",
+                "lets a start choose who is sent a service's key. Allow single settings, such as "
+                "llm.settings.model",
+            )
+
+
+def _leads_a_key_elsewhere(allowed: str) -> bool:
+    """Whether a start could have a service's key sent to an address of its own."""
+    part, _, rest = allowed.partition(".")
+    within, _, setting = rest.partition(".")
+    if part not in _SERVICES:
+        return False
+    return within != "settings" or not setting or bool(_WHERE_IT_IS.search(setting))
 
 
 def _numbers(

@@ -252,13 +252,13 @@ def _function(
     url = taking.text(*path, "server", "url") or taking.text(*path, "serverUrl")
     for secret in (("server", "secret"), ("serverUrlSecret",), ("server", "headers")):
         taking.drop(*path, *secret, why=_A_SECRET)
-    settings = {"url": url, "timeoutS": taking.take(*path, "server", "timeoutSeconds")}
     return {
         "name": slug(taking.text(*of, "name") or "", "").replace(".", "_"),
         "kind": "http" if url else "function",
         "description": taking.text(*of, "description"),
         "parameters": taking.take(*of, "parameters"),
-        "settings": settings,
+        "settings": {"url": url},
+        "timeoutS": taking.take(*path, "server", "timeoutSeconds"),
     }
 
 

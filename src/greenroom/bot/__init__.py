@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from greenroom.bot.context import BotSession, current
+from greenroom.bot.declare import ToolContext, tool
 
 if TYPE_CHECKING:
     from pipecat.pipeline.worker import PipelineWorker
 
     from greenroom.bot.attached import Attached
 
-__all__ = ["BotSession", "attach", "current", "hosted"]
+__all__ = ["BotSession", "ToolContext", "attach", "current", "hosted", "tool"]
 
 
 def attach(worker: PipelineWorker) -> Attached:

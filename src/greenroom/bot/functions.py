@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipecat.adapters.schemas.function_schema import FunctionSchema
-from pipecat.adapters.schemas.tools_schema import ToolsSchema
+from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
+from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import FunctionCallResultProperties
 from pipecat.services.llm_service import FunctionCallParams, LLMService
 
@@ -56,6 +56,9 @@ def _handler(toolbox: Toolbox, name: str, parting: Callable[[], bool]) -> Handle
             result: Any = await toolbox.call(name, dict(params.arguments))
         except ToolError as error:
             result = {"error": str(error)}
+        if not result:
+            # Pipecat takes it for none, and would not ask the model what to say to it.
+            result = {"result": result}
         properties = FunctionCallResultProperties(run_llm=False) if parting() else None
         await params.result_callback(result, properties=properties)
 

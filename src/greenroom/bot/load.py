@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
 from greenroom.bot import attach
+from greenroom.bot.files import load_file
 from greenroom.errors import GreenroomError
 from greenroom.wire.link import BotLevel
 
@@ -65,20 +63,6 @@ def level(module: ModuleType) -> BotLevel:
 
 
 def _load_file(path: Path) -> ModuleType:
-    path = path.resolve()
-    name = f"greenroom_bot_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
+    if not path.is_file():
         raise NoBot("There is no such bot file.", bot=path.name)
-    if str(path.parent) not in sys.path:
-        sys.path.insert(0, str(path.parent))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+    return load_file(path)

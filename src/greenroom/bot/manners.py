@@ -39,6 +39,10 @@ CANNOT_HEAR = "I cannot hear you just now. You may type to me."
 # A page that comes and goes is welcomed once.
 WELCOME_AGAIN_AFTER_S = 30.0
 _GREET = "The user is here now. Greet them in one short sentence, and let them speak."
+_EMPTY = (
+    "Your last answer was empty, or the arguments of the tool that it called were no JSON. Answer "
+    "the user in words."
+)
 _WRAP_UP = (
     "The conversation ends in {seconds} seconds, whatever is said. Tell the user so in a few "
     "words, and bring it to an end."
@@ -101,6 +105,12 @@ class Manners:
         attached.on_adjust(self._adjust)
         for voice in self._services.tts:
             voice.add_event_handler("on_tts_request", self._speaks)
+
+        async def erred(llm: LLMService[Any], frame: ErrorFrame) -> None:
+            thinking.erred()
+
+        for model in self.models:
+            model.add_event_handler("on_error", erred)
 
         @worker.event_handler("on_pipeline_error")
         async def on_pipeline_error(worker: PipelineWorker, frame: ErrorFrame) -> None:
@@ -229,6 +239,11 @@ class Manners:
             self.goodbye(GIVING_UP)
         else:
             await self._queue(TTSSpeakFrame(SORRY, append_to_context=False))
+
+    async def answered_nothing(self) -> None:
+        """The model's answer was empty: ask once more."""
+        if not self.parting:
+            await self._prompt(_EMPTY)
 
     async def _failed(self, frame: ErrorFrame, thinking: Thinking) -> None:
         """An error that nothing has taken care of."""

@@ -106,7 +106,7 @@ async def _talk(
         user_params=_listening(record.turns) if services.stt else None,
         assistant_params=_remembering(record.context),
     )
-    thinking = Thinking(manners.active_llm, manners.cannot_think)
+    thinking = Thinking(manners.active_llm, manners.cannot_think, manners.answered_nothing)
     nudging = _nudging(session, record, manners, thinking)
     worker = PipelineWorker(
         Pipeline(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from pipecat.frames.frames import (
     CancelFrame,
@@ -25,7 +26,7 @@ FIRST_WORD_WITHIN_S = 10.0
 # A model that fails so often in a row will fail again.
 MOST_FAILURES = 3
 SORRY = "I cannot think just now. Please say that again in a moment."
-GIVING_UP = "I am sorry, I cannot think at the moment. Please try again later. Goodbye!"
+GIVING_UP = "I am sorry, I cannot think any more. Goodbye!"
 
 
 class Thinking(FrameProcessor):
@@ -35,18 +36,23 @@ class Thinking(FrameProcessor):
         active: The model that is asked at present.
         failed: Awaited when an answer failed and nothing took its place; with whether there is
             no use in going on.
+        empty: Awaited when an answer came to its end with nothing in it: no words, and no call
+            of a tool that could be read.
         first_word_within_s: How long an answer may take to begin.
     """
 
     def __init__(
         self,
-        active: Callable[[], LLMService],
+        active: Callable[[], LLMService[Any]],
         failed: Callable[[bool], Awaitable[None]],
+        empty: Callable[[], Awaitable[None]],
         first_word_within_s: float = FIRST_WORD_WITHIN_S,
     ) -> None:
         super().__init__()
         self._active = active
         self._failed = failed
+        self._empty = empty
+        self._is_empty = False
         self._within_s = first_word_within_s
         self._failures = 0
         self._waiting: asyncio.Task[None] | None = None
@@ -62,11 +68,20 @@ class Thinking(FrameProcessor):
         match frame:
             case LLMFullResponseStartFrame():
                 self._stop_waiting()
+                self._is_empty = True
                 self._waiting = asyncio.create_task(self._wait())
             case LLMTextFrame() | FunctionCallsStartedFrame():
                 self._failures = 0
+                self._is_empty = False
                 self._stop_waiting()
-            case LLMFullResponseEndFrame() | InterruptionFrame() | EndFrame() | CancelFrame():
+            case LLMFullResponseEndFrame() if self._is_empty:
+                self._stop_waiting()
+                self._is_empty = False
+                await self._came_to_nothing()
+            case InterruptionFrame():
+                self._stop_waiting()
+                self._is_empty = False
+            case LLMFullResponseEndFrame() | EndFrame() | CancelFrame():
                 self._stop_waiting()
         await self.push_frame(frame, direction)
 
@@ -74,6 +89,17 @@ class Thinking(FrameProcessor):
         """The pipeline is over."""
         await super().cleanup()
         self._stop_waiting()
+
+    def erred(self) -> None:
+        """A model says that it failed: its answer is no empty one."""
+        self._is_empty = False
+
+    async def _came_to_nothing(self) -> None:
+        self._failures += 1
+        if self._failures == 1:
+            await self._empty()
+        else:
+            await self._failed(self._failures >= MOST_FAILURES)
 
     async def reached_the_end(self, error: ErrorFrame) -> None:
         """An error of the model's has come through to the pipeline's beginning."""
@@ -90,6 +116,7 @@ class Thinking(FrameProcessor):
     async def _wait(self) -> None:
         await asyncio.sleep(self._within_s)
         self._waiting = None
+        self._is_empty = False  # it is late, which is told once
         llm = self._active()
         # The interruption has it give up what it waits for.
         await llm.queue_frame(InterruptionFrame())

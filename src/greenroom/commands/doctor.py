@@ -19,6 +19,10 @@ def doctor(
     host: Annotated[str | None, typer.Option(help="Address that the server will use.")] = None,
     port: Annotated[int | None, typer.Option(help="Port that the server will use.")] = None,
     state_dir: Annotated[Path | None, typer.Option(help="The server's state folder.")] = None,
+    assistant: Annotated[
+        str | None,
+        typer.Option(help="Try this assistant's services only: one small call to its model."),
+    ] = None,
 ) -> None:
     """Look at this machine and the settings, call the built-in bot, and say what to mend.
 
@@ -32,6 +36,8 @@ def doctor(
       [bold]greenroom doctor --json | jq .findings[/bold]     for machines
 
       [bold]greenroom doctor --host 0.0.0.0[/bold]            before opening it to other machines
+
+      [bold]greenroom doctor --assistant mary[/bold]          whether she has all that she needs
     """
     from greenroom.doctor.checkup import Wanted, check_up
     from greenroom.doctor.report import as_json as json_of
@@ -42,7 +48,7 @@ def doctor(
     with err.status("Looking …") as status:
         findings = asyncio.run(
             check_up(
-                Wanted(host=host, port=port, state_dir=state_dir, call=call),
+                Wanted(host, port, state_dir, call, assistant),
                 step=lambda what: status.update(f"Looking at {what} …"),
             )
         )

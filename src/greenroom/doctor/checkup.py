@@ -17,6 +17,7 @@ from aioice.ice import get_host_addresses
 
 import greenroom
 from greenroom.doctor import access, configuration, leaks, machine, network, providers, storage
+from greenroom.doctor.assistant import assistant
 from greenroom.doctor.call import call_itself
 from greenroom.doctor.finding import Finding
 from greenroom.errors import BadSetting
@@ -37,12 +38,14 @@ class Wanted:
 
     Attributes:
         call: Whether to make the call to itself.
+        assistant: Try this assistant's services, and look at nothing else.
     """
 
     host: str | None = None
     port: int | None = None
     state_dir: Path | None = None
     call: bool = True
+    assistant: str | None = None
 
 
 async def check_up(wanted: Wanted, step: Step) -> list[Finding]:
@@ -52,6 +55,8 @@ async def check_up(wanted: Wanted, step: Step) -> list[Finding]:
         wanted: What the command line asks for.
         step: Told what is looked at next, for people who wait.
     """
+    if wanted.assistant is not None:
+        return await _assistant(wanted, wanted.assistant, step)
     step("the machine")
     addresses = get_host_addresses(use_ipv4=True, use_ipv6=True)
     found = [*_machine(), *configuration.names(os.environ, configuration.KNOWN)]
@@ -78,6 +83,15 @@ async def check_up(wanted: Wanted, step: Step) -> list[Finding]:
         step("a call to itself (some seconds)")
         found += await call_itself(os.environ, over_loopback=not addresses)
     return found
+
+
+async def _assistant(wanted: Wanted, name: str, step: Step) -> list[Finding]:
+    step("the assistant (some seconds)")
+    try:
+        settings = read_settings(host=wanted.host, port=wanted.port, state_dir=wanted.state_dir)
+    except BadSetting as error:
+        return [configuration.unreadable(error)]
+    return await assistant(settings, name)
 
 
 def _machine() -> Iterator[Finding]:

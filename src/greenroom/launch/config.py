@@ -17,6 +17,7 @@ import structlog
 
 import greenroom
 from greenroom.launch.state import StateDir
+from greenroom.wire.process import FOR_BOTS
 
 Method = Literal["fork", "spawn"]
 
@@ -107,8 +108,15 @@ def _newest_change_ns() -> int:
 
 
 def supervisor_environment() -> dict[str, str]:
-    """The server's environment without its own settings: their secrets are not for bots."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("GREENROOM_")}
+    """The server's environment without its own settings: their secrets are not for bots.
+
+    But what `greenroom.wire.process.FOR_BOTS` names is for them: paths.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in FOR_BOTS or not name.startswith("GREENROOM_")
+    }
 
 
 def supervisor_log(state: StateDir) -> structlog.stdlib.BoundLogger:

@@ -19,6 +19,7 @@ from greenroom.outbound.addresses import is_public
 
 # Name servers that do not answer hold a thread each; nobody else's look-ups wait for these.
 LOOKUPS_AT_ONCE = 2
+WEBHOOK_ALLOW = "GREENROOM_WEBHOOK_ALLOW"
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
@@ -62,11 +63,15 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
     Args:
         allowed: Hosts that may have any address, in lower case.
         resolve: Looks a name up.
+        setting: Where whoever means it allows a host.
     """
 
-    def __init__(self, allowed: Collection[str], resolve: Resolve) -> None:
+    def __init__(
+        self, allowed: Collection[str], resolve: Resolve, setting: str = WEBHOOK_ALLOW
+    ) -> None:
         self._allowed = allowed
         self._resolve = resolve
+        self._setting = setting
         self._network = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -85,7 +90,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         """
         addresses = await self._resolve(host, port)
         if host.lower() not in self._allowed:
-            refuse_unless_public(host, addresses)
+            refuse_unless_public(host, addresses, self._setting)
         last = httpcore.ConnectError("no such host")
         for address in addresses:
             try:
@@ -110,7 +115,9 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         await self._network.sleep(seconds)
 
 
-def refuse_unless_public(host: str, addresses: Collection[str]) -> None:
+def refuse_unless_public(
+    host: str, addresses: Collection[str], setting: str = WEBHOOK_ALLOW
+) -> None:
     """Refuse a host one of whose addresses is not public.
 
     Raises:
@@ -120,5 +127,5 @@ def refuse_unless_public(host: str, addresses: Collection[str]) -> None:
         if not is_public(address):
             raise AddressRefused(
                 f"{host} is at {address}, which is not a public address. If that is meant, "
-                f"name the host in GREENROOM_WEBHOOK_ALLOW"
+                f"name the host in {setting}"
             )

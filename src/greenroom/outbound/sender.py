@@ -1,4 +1,4 @@
-"""Posting to webhook endpoints: to checked addresses, without redirects, for a bounded time."""
+"""Posting to webhook endpoints and tools: to checked addresses, no redirects, bounded in time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import httpcore
 
 from greenroom.errors import BadSetting
 from greenroom.outbound.network import (
+    WEBHOOK_ALLOW,
     AddressRefused,
     CheckedNetwork,
     Resolve,
@@ -46,6 +47,7 @@ class HttpSender:
         within_s: How long one try may take, from the look-up to the answer.
         resolve: Looks a name up; the system's resolver if None.
         tls: What certificates must be signed by; the usual authorities if None.
+        setting: Where whoever means it allows a host.
     """
 
     def __init__(
@@ -55,11 +57,13 @@ class HttpSender:
         within_s: float = TRY_WITHIN_S,
         resolve: Resolve | None = None,
         tls: ssl.SSLContext | None = None,
+        setting: str = WEBHOOK_ALLOW,
     ) -> None:
         self._allowed = frozenset(host.lower() for host in allowed)
         self._within_s = within_s
         self._resolve = resolve
         self._tls = tls
+        self._setting = setting
         self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
         self._closers: list[Callable[[], None]] = []
 
@@ -78,11 +82,11 @@ class HttpSender:
         host = urlsplit(url).hostname or ""
         if host in self._allowed:
             return
-        allow = f"If that is meant, name it: GREENROOM_WEBHOOK_ALLOW={host}"
+        allow = f"If that is meant, name it: {self._setting}={host}"
         if urlsplit(url).scheme != "https":
             raise BadSetting(f"{name} is not https://, so anybody on the way can read it. {allow}")
         try:
-            refuse_unless_public(host, [str(ipaddress.ip_address(host))])
+            refuse_unless_public(host, [str(ipaddress.ip_address(host))], self._setting)
         except ValueError:
             if host == "localhost" or host.endswith(".localhost"):
                 raise BadSetting(f"{name} is this machine. {allow}") from None
@@ -117,7 +121,9 @@ class HttpSender:
                 ssl_context=self._tls,
                 max_connections=CONNECTIONS,
                 keepalive_expiry=IDLE_CONNECTION_S,
-                network_backend=CheckedNetwork(self._allowed, self._resolve or self._resolver()),
+                network_backend=CheckedNetwork(
+                    self._allowed, self._resolve or self._resolver(), self._setting
+                ),
             )
         return self._pools[name]
 

@@ -39,7 +39,7 @@ class Act(StrEnum):
     REVIVE_ASSISTANT = "assistant.revive"
     EXPORT = "user.export"
     ERASE = "user.erase"
-    # What a server's key does in the name of a user; the last three but one operators do as well.
+    # What a server's key does in the name of a user. Operators say, tell and adjust as well.
     USER_TOKEN = "token.user"  # noqa: S105 - a name
     START = "session.start"
     CONNECT = "session.connect"
@@ -50,7 +50,9 @@ class Act(StrEnum):
     SAY = "session.say"
     CONTEXT = "session.context"
     ADJUST = "session.adjust"
+    ANSWER_TOOL = "session.tool"
     END = "session.end"
+    DELETE_NOTE = "note.delete"
 
 
 @dataclass(frozen=True, slots=True)

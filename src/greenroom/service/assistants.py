@@ -19,6 +19,7 @@ from greenroom.errors import (
     OverrideNotAllowed,
 )
 from greenroom.ports.assistants import AssistantStore, Standing, Version
+from greenroom.service.http_tools import ToolServers
 from greenroom.session.model import Limits
 from greenroom.session.prices import micro_usd
 from greenroom.wire.assistants import AssistantRecord
@@ -83,13 +84,20 @@ class Bounds:
         assistants: What the server was started with, the first one by default. Records speak
             with its limits where they say nothing else, and never beyond its ceilings.
         bots: Further modules and files that records may name.
+        tool_servers: Which addresses their HTTP tools may call, if any.
 
     Attributes:
         given: The assistants, by name.
         bots: Every module and file that may have to be launched.
     """
 
-    def __init__(self, assistants: Sequence[Assistant], bots: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        assistants: Sequence[Assistant],
+        bots: Collection[str] = (),
+        tool_servers: ToolServers | None = None,
+    ) -> None:
+        self._tool_servers = tool_servers or ToolServers()
         self.given = {assistant.name: assistant for assistant in assistants}
         self.bots = list(dict.fromkeys([*(one.bot for one in assistants), *bots]))
 
@@ -106,7 +114,8 @@ class Bounds:
         """Whether this server can keep what a record asks for.
 
         Raises:
-            BadRecord: Its bot is none of this server's, or a limit is above its ceiling.
+            BadRecord: Its bot is none of this server's, a limit is above its ceiling, or a tool
+                cannot be called from here.
         """
         problems = list(self.beyond(record))
         if problems:
@@ -122,6 +131,13 @@ class Bounds:
             if wanted_s > most_s:
                 setting = f"GREENROOM_{name.removesuffix('_s').upper()}_CEILING_S"
                 yield Problem(_LIMITS[name], f"may be at most {most_s:g} here; see {setting}")
+        for index, tool in enumerate(record.tools):
+            if tool.kind != "http":
+                continue
+            if not self._tool_servers.secrets:
+                yield Problem(f"tools[{index}].kind", "needs GREENROOM_TOOLS_SECRET on this server")
+            elif problem := self._tool_servers.problem_of(str(tool.settings.get("url"))):
+                yield Problem(f"tools[{index}].settings.url", problem)
 
 
 class Catalogue:
@@ -174,7 +190,7 @@ class Catalogue:
     def _by_record(self, standing: Standing, version: Version) -> Assistant:
         base = self.bounds.base_of(standing.name)
         try:
-            record = parse(version.record, name=standing.name)
+            record = parse(version.record, name=standing.name, stored=True)
         except BadRecord as error:  # an older or newer version's, with other rules
             log.error("assistant.unreadable", assistant=standing.name, error=error.message)
             reason = "The record of this assistant cannot be read by this server."

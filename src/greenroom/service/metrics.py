@@ -9,13 +9,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from greenroom.ports.launcher import BotProcess
 from greenroom.session.model import Presence, Session, Stage
 from greenroom.wire.link import Report, ReportKind
+from greenroom.wire.tools import ToolResultData
 
 _SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 12, 30)
 _SHARES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _JITTER_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
 # How a page can go, as `greenroom.wire.link.ReportKind` says.
 _LEAVING = ("silent", "left", "closed", "failed", "moved", "replaced")
-_MOST_APP_TYPES = 50
+_MOST_NAMES = 50
 _LONG_SECONDS = (5, 15, 30, 60, 120, 300, 600, 1200, 3600)
 
 
@@ -25,6 +26,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._app_types: set[str] = set()
+        self._tools: set[str] = set()
         self.sessions_started = Counter(
             "greenroom_sessions_started", "Sessions begun.", registry=self.registry
         )
@@ -208,6 +210,19 @@ class Metrics:
             ["type"],
             registry=registry,
         )
+        self.tool_calls = Counter(
+            "greenroom_tool_calls",
+            "Tool calls of assistants, by tool and by what came of them.",
+            ["tool", "outcome"],
+            registry=registry,
+        )
+        self.tool_seconds = Histogram(
+            "greenroom_tool_seconds",
+            "From a tool call to what came of it.",
+            ["tool"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self.users_left = Counter(
             "greenroom_users_left",
             "Pages that went, by how; silent and failed are trouble with the audio's way.",
@@ -256,7 +271,13 @@ class Metrics:
         """Count what a bot's report tells beside its session's story."""
         match report.kind:
             case ReportKind.APP:
-                self.app_events.labels(type=self._app_type(report.data.get("type"))).inc()
+                kind = _one_of_few(self._app_types, report.data.get("type"))
+                self.app_events.labels(type=kind).inc()
+            case ReportKind.TOOL_RESULT:
+                came = ToolResultData.model_validate(report.data)
+                tool = _one_of_few(self._tools, came.tool)
+                self.tool_calls.labels(tool=tool, outcome=came.outcome.value).inc()
+                self.tool_seconds.labels(tool=tool).observe(came.duration_ms / 1000)
             case ReportKind.USER_LEFT:
                 why = report.data.get("why")
                 self.users_left.labels(why=why if why in _LEAVING else "other").inc()
@@ -266,14 +287,6 @@ class Metrics:
                 self.audio_jitter_seconds.observe(float(report.data["jitter_ms"]) / 1000)
             case _:
                 pass
-
-    def _app_type(self, kind: object) -> str:
-        """Bots choose these names: the first fifty have a line of their own."""
-        name = str(kind)[:64]
-        if name in self._app_types or len(self._app_types) < _MOST_APP_TYPES:
-            self._app_types.add(name)
-            return name
-        return "other"
 
     def look(self, sessions: Sequence[Session], bots: Sequence[BotProcess]) -> None:
         """What is so at this moment: all gauges anew."""
@@ -289,3 +302,12 @@ class Metrics:
         for bot in bots:
             self.bots.labels(progress=bot.progress).inc()
         self.bot_private_bytes.set(sum(bot.private_bytes for bot in bots))
+
+
+def _one_of_few(known: set[str], told: object) -> str:
+    """Bots and records choose these names: the first fifty have a line of their own."""
+    name = str(told)[:64]
+    if name in known or len(known) < _MOST_NAMES:
+        known.add(name)
+        return name
+    return "other"

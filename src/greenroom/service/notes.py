@@ -16,7 +16,6 @@ from greenroom.wire import tools as w
 from greenroom.wire.base import WireModel
 from greenroom.wire.translate import rfc3339
 
-UI_NOTE = "ui.note"
 # So many notes a user may have; whoever wants more keeps them elsewhere, by a tool of their own.
 MOST_NOTES = 500
 # A model is told of so many, with so much of each; it reads the one that it wants.
@@ -151,7 +150,7 @@ def _told(note: Note) -> dict[str, Any]:
 
 def _shown(action: Action, note: Note) -> Shown:
     data = w.NoteData(action=action, note=body_of(note))
-    return UI_NOTE, data.model_dump(mode="json", by_alias=True)
+    return w.UI_NOTE, data.model_dump(mode="json", by_alias=True)
 
 
 def _found(note: Note | None) -> Note:

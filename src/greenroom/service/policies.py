@@ -52,6 +52,7 @@ class Outside(StrEnum):
     END_BOT = "launcher.end"
     TELL_BOT = "link.tell"
     RUN_TOOL = "tools.run"
+    ASK_TOOL = "tools.ask"
     EXCLUDE = "sessions.exclude"  # within the store; its tries are counted like any effect's
     TRICKLE = "link.trickle"
     LIVING = "launcher.living"
@@ -149,6 +150,8 @@ POLICIES: dict[Outside, Policy] = {
     Outside.TELL_BOT: _durable(3.0),
     # Each tool has a time limit of its own, which ends earlier, and is told to the bot.
     Outside.RUN_TOOL: _durable(MAX_TIMEOUT_S + 10.0),
+    # Within that limit: a far side that comes back at once is worth a second try.
+    Outside.ASK_TOOL: Policy(MAX_TIMEOUT_S, attempts=3, most_wait_s=5.0),
     Outside.EXCLUDE: _durable(10.0),
     Outside.TRICKLE: Policy(3.0),
     Outside.LIVING: Policy(10.0),

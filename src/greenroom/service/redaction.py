@@ -11,6 +11,7 @@ import structlog
 from greenroom.errors import BadSetting
 from greenroom.ports.store import NewEvent
 from greenroom.wire.events import EventType
+from greenroom.wire.tools import UI_NOTE
 from greenroom.wire.translate import APP_PREFIXES
 
 log = structlog.get_logger("greenroom.redaction")
@@ -20,13 +21,22 @@ Redact = Callable[[str], str]
 # Instead of words that the hook has failed on: they might be the very ones.
 WITHHELD = "[withheld]"
 # What of our own events' data is no words. In an application's every text may be somebody's.
-_NO_WORDS = {EventType.TRANSCRIPT.value: "role", EventType.BOT_UNKNOWN.value: "kind"}
+_NO_WORDS: dict[str, frozenset[str]] = {
+    EventType.TRANSCRIPT.value: frozenset({"role"}),
+    EventType.BOT_UNKNOWN.value: frozenset({"kind"}),
+    EventType.TOOL_CALL.value: frozenset({"toolCallId", "tool", "name", "where"}),
+    EventType.TOOL_RESULT.value: frozenset({"toolCallId", "tool", "name", "outcome"}),
+    UI_NOTE: frozenset({"action"}),
+}
+# The same of a note, which stands within its event.
+_NO_WORDS_OF_A_NOTE = frozenset({"id", "createdAt", "updatedAt"})
 
 
 class Redaction:
     """Passes every word that somebody may have said through the application's hook.
 
-    Transcripts (typed words among them) and what a bot tells for the application: every text in it.
+    Transcripts (typed words among them), what tools are called with and say went wrong, and what a
+    bot tells for the application: every text in it.
     The hook runs between decision and commit, so that what it takes out is neither stored nor told
     to a page or an application. The bot has heard it all the same.
 
@@ -47,10 +57,16 @@ class Redaction:
         ]
 
     def _data(self, event: NewEvent) -> dict[str, Any]:
-        no_words = _NO_WORDS.get(event.type)
+        data = self._but(_NO_WORDS.get(event.type, frozenset()), event.data)
+        note = event.data.get("note")
+        if event.type == UI_NOTE and isinstance(note, dict):
+            data["note"] = self._but(_NO_WORDS_OF_A_NOTE, note)
+        return data
+
+    def _but(self, no_words: frozenset[str], data: dict[str, Any]) -> dict[str, Any]:
+        """The data, with every text redacted but those of these names."""
         return {
-            name: value if name == no_words else self._value(value)
-            for name, value in event.data.items()
+            name: value if name in no_words else self._value(value) for name, value in data.items()
         }
 
     def _value(self, value: Any) -> Any:

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import pkgutil
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from statistics import fmean, quantiles
 
 import structlog
-from openfeature import api
-from openfeature.client import OpenFeatureClient
 from openfeature.flag_evaluation import FlagEvaluationDetails
-from openfeature.provider import FeatureProvider
 
-from greenroom.assistants.flags import DOMAIN, FLAG, OUR_PROVIDER, context_of
+from greenroom.assistants.flags import FLAG, context_of
 from greenroom.assistants.rollout import Decision, Reason, Side, decide
-from greenroom.errors import BadSetting, Unavailable
+from greenroom.errors import Unavailable
 from greenroom.ports.clock import Clock
 from greenroom.ports.rollout import Decided, Outcome, RolloutStore
 from greenroom.ports.store import Store
 from greenroom.service.assistants import Assistant, Catalogue
+from greenroom.service.flags import Flags
 from greenroom.service.metrics import Metrics
-from greenroom.service.policies import Outside, outside
 from greenroom.session.cost import cost_of
 from greenroom.session.model import EndReason, Session
 from greenroom.session.prices import usd
@@ -43,9 +37,6 @@ FAILURES = frozenset(
 )
 # A report looks at so many conversations of each side, the newest; a percentile needs no more.
 MOST_COUNTED = 20_000
-# A flag system may block whoever asks it; so many may wait for it, and whoever comes then goes by
-# the record.
-_ASKING_AT_ONCE = 8
 DAY_S = 86_400.0
 
 
@@ -61,7 +52,7 @@ class RollingOut:
         kept: Where decisions and outcomes are kept.
         clock: The time.
         metrics: Counters.
-        flags: The flag system of the house; None: the records decide.
+        flags: Asks the flag system of the house, if it has one; None: the records decide.
     """
 
     def __init__(
@@ -71,22 +62,14 @@ class RollingOut:
         kept: RolloutStore,
         clock: Clock,
         metrics: Metrics,
-        flags: FeatureProvider | None = None,
+        flags: Flags | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._store = store
         self._kept = kept
         self._clock = clock
         self._metrics = metrics
-        self._asks_others = flags is not None
-        self._threads = ThreadPoolExecutor(_ASKING_AT_ONCE, "flags") if flags else None
-        # Ours is ready at once; another may have to reach its server first, and until then the
-        # record's own word is what OpenFeature answers.
-        if flags is None:
-            api.set_provider_and_wait(OUR_PROVIDER, DOMAIN)
-        else:
-            api.set_provider(flags, DOMAIN)
-        self._client: OpenFeatureClient = api.get_client(DOMAIN)
+        self._flags = flags or Flags()
 
     async def decide(self, name: str | None, user_id: str, tenant: str) -> tuple[str, Decision]:
         """Which side the user's next conversation is on; the assistant's name comes with it.
@@ -126,25 +109,15 @@ class RollingOut:
             assistant.record.rollout, assistant.name, user_id, tenant, assistant.version
         )
 
-        def ask() -> FlagEvaluationDetails[str]:
-            return self._client.get_string_details(FLAG, own.side.value, context)
-
         try:
-            told = await self._asked(ask) if self._threads else ask()
+            told = await self._flags.text(FLAG, own.side.value, context)
         except Unavailable as error:
             log.warning("rollout.flags_unavailable", error=error.message)
             return Decision(own.side, Reason.FLAG_FAILED)
         return self._read(told, own)
 
-    async def _asked(self, ask: object) -> FlagEvaluationDetails[str]:
-        loop = asyncio.get_running_loop()
-        return await outside(
-            Outside.FLAGS,
-            lambda: loop.run_in_executor(self._threads, ask),  # type: ignore[arg-type]
-        )
-
     def _read(self, told: FlagEvaluationDetails[str], own: Decision) -> Decision:
-        if not self._asks_others:
+        if not self._flags.asks_others:
             return own
         if told.error_code is not None or told.value not in set(Side):
             # Its message may hold anything; the code is OpenFeature's.
@@ -175,33 +148,6 @@ class RollingOut:
         names |= {one.assistant for one in decided}
         reports = [_report(name, both, decided) for name in sorted(names)]
         return w.RolloutReport(since=rfc3339(since), assistants=reports, truncated=truncated)
-
-    def close(self) -> None:
-        """Let go of whoever waits for a flag system. Does not wait."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-def flags_by(name: str | None) -> FeatureProvider | None:
-    """The OpenFeature provider that ``package.module:name`` makes when it is called.
-
-    Raises:
-        BadSetting: There is none.
-    """
-    if not name:
-        return None
-    try:
-        made = pkgutil.resolve_name(name)()
-    except Exception as error:
-        raise BadSetting(
-            f"GREENROOM_FLAGS is {name}, which makes no OpenFeature provider "
-            f"({type(error).__name__}). It names what is called without arguments and returns one: "
-            "package.module:function"
-        ) from error
-    if not callable(getattr(made, "resolve_string_details", None)):
-        raise BadSetting(f"GREENROOM_FLAGS is {name}, which makes no OpenFeature provider.")
-    provider: FeatureProvider = made
-    return provider
 
 
 def _outcome_of(session: Session, first_word_at: float | None, now: float) -> Outcome:

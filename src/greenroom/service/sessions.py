@@ -27,13 +27,16 @@ from greenroom.ports.store import Store
 from greenroom.service.admission import Admission
 from greenroom.service.assistants import Assistant, Catalogue
 from greenroom.service.exits import describe_exit
+from greenroom.service.flags import Flags
 from greenroom.service.links import Link, Links
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring, digest_of
 from greenroom.service.policies import Outside, outside
 from greenroom.service.purse import Purse
+from greenroom.service.readiness import Readiness
 from greenroom.service.redaction import Redaction
 from greenroom.service.starting import Started, Starting, Wish, limits_for, whole_body
+from greenroom.service.tool_gate import ToolGate
 from greenroom.service.tracing import ids_of
 from greenroom.service.writer import (
     DEADLINES_TOPIC,
@@ -92,6 +95,8 @@ class Sessions:
         admission: Decides who comes in.
         purse: Prices and budgets.
         redaction: What is taken out of people's words before they are kept.
+        readiness: Whether an assistant could work; all could, unless said.
+        flags: Asks which of an assistant's tools are there for whom.
         records: Whether what is said may be recorded.
     """
 
@@ -107,6 +112,8 @@ class Sessions:
         admission: Admission,
         purse: Purse,
         redaction: Redaction | None = None,
+        readiness: Readiness | None = None,
+        flags: Flags | None = None,
         *,
         records: bool = False,
     ) -> None:
@@ -118,8 +125,11 @@ class Sessions:
         self._catalogue = catalogue
         self._metrics = metrics
         self._writer = Writer(store, hub, clock, metrics, purse, redaction)
+        readiness = readiness or Readiness(catalogue, clock, None, set())
         self._starting = Starting(
-            store, clock, keyring, metrics, admission, purse, self._writer, records=records
+            *(store, clock, keyring, metrics, admission, purse, self._writer, readiness),
+            ToolGate(flags or Flags()),
+            records=records,
         )
 
     # ---- commands
@@ -167,6 +177,7 @@ class Sessions:
             BudgetUsedUp: The money for today is spent.
             NotFound: No such assistant.
             AssistantDisabled: It takes no new sessions.
+            AssistantNotReady: What it speaks with cannot be made here.
             OverrideNotAllowed: The assistant's record does not allow what is overridden.
             ConsentNeeded: What is said may be recorded, and the user has not agreed.
             BadRequest: The body is no JSON that can be stored, or too large; or a wish is above

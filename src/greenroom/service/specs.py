@@ -16,6 +16,7 @@ def spec_of(session: Session, room: RoomSpec, *, offer_follows: bool = False) ->
         launch_id=session.launch_id,
         assistant=session.assistant,
         assistant_version=session.assistant_version,
+        user_id=session.user_id,
         record=session.record,
         room=room,
         persistence_s=session.limits.persistence_s,

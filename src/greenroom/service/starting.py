@@ -13,6 +13,7 @@ import structlog
 
 from greenroom.errors import (
     AssistantDisabled,
+    AssistantNotReady,
     BadRequest,
     BudgetUsedUp,
     Conflict,
@@ -30,6 +31,8 @@ from greenroom.service.assistants import Assistant
 from greenroom.service.metrics import Metrics
 from greenroom.service.names import Keyring, new_id
 from greenroom.service.purse import Purse
+from greenroom.service.readiness import Readiness
+from greenroom.service.tool_gate import ToolGate
 from greenroom.service.writer import MOST_ROUNDS, Writer, as_new
 from greenroom.session.facts import Change
 from greenroom.session.group import GroupCall
@@ -38,14 +41,21 @@ from greenroom.session.lifecycle import open_session
 from greenroom.session.model import Limits, Session, SessionKind
 from greenroom.session.policy import Occupancy, Place
 from greenroom.session.wishes import wished
-from greenroom.wire.assistants import as_data
 from greenroom.wire.link import MAX_SESSION_BODY_BYTES
 from greenroom.wire.vapi.messages import BODY_KEY
 
 log = structlog.get_logger("greenroom.sessions")
 
 # Nothing is wrong with the request, nor with the house: it is simply not to be now.
-_REFUSALS = (LimitReached, BudgetUsedUp, Halted, Draining, AssistantDisabled, ConsentNeeded)
+_REFUSALS = (
+    LimitReached,
+    BudgetUsedUp,
+    Halted,
+    Draining,
+    AssistantDisabled,
+    AssistantNotReady,
+    ConsentNeeded,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,8 @@ class Starting:
         admission: Admission,
         purse: Purse,
         writer: Writer,
+        readiness: Readiness,
+        gate: ToolGate,
         *,
         records: bool = False,
     ) -> None:
@@ -105,6 +117,8 @@ class Starting:
         self._admission = admission
         self._purse = purse
         self._writer = writer
+        self._readiness = readiness
+        self._gate = gate
         self._records = records
         self.takes_new = True
         self._pressed: WeakValueDictionary[tuple[str, str, str, str], Lock] = WeakValueDictionary()
@@ -140,6 +154,7 @@ class Starting:
             if not self.takes_new:
                 raise Draining("The server is being restarted. Try again in a moment.")
             assistant.require_enabled()
+            await self._readiness.require(assistant)
             if self._records and not wish.consented:
                 raise consent_needed()
             await self._purse.admit(wish.user_id, wish.tenant)
@@ -156,6 +171,7 @@ class Starting:
         return await self._writer.apply(session.id, Consented(wish.user_id), session)
 
     async def _open(self, wish: Wish, assistant: Assistant) -> Session:
+        record = await self._gate.record_for(assistant, wish.user_id, wish.tenant)
         now = self._clock.now()
         place = Place(wish.user_id, wish.tenant, assistant.name, wish.kind)
         quotas = self._admission.quotas_for(guest=wish.guest)
@@ -165,7 +181,7 @@ class Starting:
             position = self._admission.place_for(
                 place, occupancy, guest=wish.guest, may_wait=wish.wait
             )
-            change = self._opening(wish, assistant, position, now)
+            change = self._opening(wish, assistant, record, position, now)
             opened[:] = [change]
             return as_new(change)
 
@@ -174,11 +190,15 @@ class Starting:
         return session
 
     def _opening(
-        self, wish: Wish, assistant: Assistant, position: int | None, now: float
+        self,
+        wish: Wish,
+        assistant: Assistant,
+        record: dict[str, Any],
+        position: int | None,
+        now: float,
     ) -> Change:
         session_id = new_id("ses")
         tariff = self._purse.tariff(assistant.name)
-        record = assistant.record
         return open_session(
             session_id=session_id,
             user_id=wish.user_id,
@@ -192,7 +212,7 @@ class Starting:
             body=wish.body,
             tariff=replace(tariff, budget_micro_usd=assistant.budget_micro_usd),
             assistant_version=assistant.version,
-            record=as_data(record.for_bot()) if record else {},
+            record=record,
             now=now,
             position=position,
             group_call=wish.group_call,

@@ -1,7 +1,8 @@
-"""A tool call on the server: what is asked, what comes of it, and who carries out such calls."""
+"""A tool call on the server: what is asked, what comes of it, and who carries such calls out."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,7 +10,7 @@ from typing import Any, Protocol
 from greenroom.session.model import Session
 from greenroom.wire.assistants import ToolRecord
 from greenroom.wire.base import WireModel
-from greenroom.wire.tools import ToolOutcome
+from greenroom.wire.tools import ToolAnswer, ToolOutcome
 
 
 class ToolFailed(Exception):
@@ -54,8 +55,11 @@ class Call:
 
     @property
     def key(self) -> str:
-        """Names the call wherever it is to be carried out once: no other has the same."""
-        return f"{self.session.id}.{self.id}"
+        """Names the call wherever it is to be carried out once: no other has the same.
+
+        Standard Webhooks joins what it signs by full stops, so there is none in it.
+        """
+        return f"{self.session.id}_{self.id}"
 
 
 # Type and data of an event.
@@ -81,3 +85,19 @@ class Runner(Protocol):
             Unavailable: The store is away; it may be said again.
         """
         ...
+
+
+def answer_of(answer: ToolAnswer) -> dict[str, Any]:
+    """An answer as the bot is told it.
+
+    Raises:
+        ValueError: It holds what JSON does not carry, or is nested too deeply.
+    """
+    data = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
+    size_bytes(data)
+    return data
+
+
+def size_bytes(data: Any) -> int:
+    """How long it is as JSON; raises `ValueError` if it cannot be: infinity, half a character."""
+    return len(json.dumps(data, ensure_ascii=False, allow_nan=False).encode())

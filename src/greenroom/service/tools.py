@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +20,8 @@ from greenroom.service.tool_calls import (
     ToolFailed,
     ToolRefused,
     ToolTooLate,
+    answer_of,
+    size_bytes,
 )
 from greenroom.service.tracing import ids_of
 from greenroom.session.inputs import ToolAnswered
@@ -109,9 +110,7 @@ class Tools:
             raise ToolTooLate(TOO_LATE)
         checked = _checked(asked)
         call = Call(session, tool, asked.tool_call_id, asked.name, asked.arguments, checked, left_s)
-        done = await runner(call)
-        _require_small(done.result)
-        return done
+        return await runner(call)
 
 
 def _tool_of(session: Session, asked: ToolCallData) -> ToolRecord:
@@ -152,23 +151,17 @@ def _checked(asked: ToolCallData) -> WireModel | None:
         raise ToolRefused(f"The arguments do not match. {'; '.join(wrong)}") from None
 
 
-def _require_small(result: Any) -> None:
-    try:
-        size = len(json.dumps(result, ensure_ascii=False, allow_nan=False).encode())
-    except ValueError:  # not a number, or half a character
-        raise ToolFailed("The tool answered what JSON does not carry.") from None
-    if size > MAX_RESULT_BYTES:
-        raise ToolFailed(f"The tool answered more than {MAX_RESULT_BYTES} bytes.")
-
-
 def _answer(call_id: str, result: Any) -> dict[str, Any]:
-    return _as_json(ToolAnswer(tool_call_id=call_id, result=result))
+    """The answer to a call that went well, if its result can be told."""
+    try:
+        answer = answer_of(ToolAnswer(tool_call_id=call_id, result=result))
+    except ValueError:
+        raise ToolFailed("The tool answered what JSON does not carry.") from None
+    if size_bytes(answer.get("result")) > MAX_RESULT_BYTES:
+        raise ToolFailed(f"The tool answered more than {MAX_RESULT_BYTES} bytes.")
+    return answer
 
 
 def _error(call_id: str, failed: ToolFailed) -> dict[str, Any]:
     refused = isinstance(failed, ToolRefused)
-    return _as_json(ToolAnswer(tool_call_id=call_id, error=str(failed), refused=refused))
-
-
-def _as_json(answer: ToolAnswer) -> dict[str, Any]:
-    return answer.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return answer_of(ToolAnswer(tool_call_id=call_id, error=str(failed), refused=refused))

@@ -14,7 +14,7 @@ class Rate(StrEnum):
     OFFERS = "offers"
     """Offers of media, of a user."""
     CONTROLS = "controls"
-    """Mutes and pauses, of a user."""
+    """Mutes, pauses, answers of a page's tools, and deleted notes, of a user."""
     MESSAGES = "messages"
     """Typed messages, and what a running assistant is told, of a user."""
     TICKETS = "tickets"

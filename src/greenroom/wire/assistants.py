@@ -6,12 +6,14 @@ without what is none of its business). Here is the shape; `greenroom.assistants`
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
 from greenroom.wire.base import WireModel
+from greenroom.wire.script import ScriptRecord
 from greenroom.wire.tools import MAX_TIMEOUT_S
 
 # It travels to the bot in one `Welcome`, beside a body of up to 192 KiB: a message of the link
@@ -183,6 +185,7 @@ class BotRecord(_Part):
     turns: TurnRecord = Field(default_factory=TurnRecord)
     context: ContextRecord = Field(default_factory=ContextRecord)
     tools: list[ToolRecord] = Field(default_factory=list, max_length=64)
+    script: ScriptRecord | None = None
     end_phrases: list[Phrase] = Field(default_factory=list, max_length=64)
     end_message: str | None = Field(default=None, max_length=1_000)
     idle_prompts: IdlePrompts | None = None
@@ -200,6 +203,10 @@ class PageMay(StrEnum):
     """Let it know something, as its user's word."""
     SAY = "say"
     """Have it say something: words that its user chooses, in the assistant's mouth."""
+
+
+# Who gets a tool is decided before there is a bot.
+_OF_THE_GATE = ("flag", "users")
 
 
 class AssistantRecord(BotRecord):
@@ -222,9 +229,19 @@ class AssistantRecord(BotRecord):
         default_factory=lambda: [PageMay.CONTEXT], max_length=len(PageMay)
     )
 
-    def for_bot(self) -> BotRecord:
-        """What the bot is told: no other users' ids, no money, nothing about who may do what."""
+    def for_bot(self, granted: Collection[str] | None = None) -> BotRecord:
+        """What the bot is told: no other users' ids, no money, nothing about who may do what.
+
+        Args:
+            granted: The names of the tools that it has; all of them if None.
+        """
         told = self.model_dump(include=set(BotRecord.model_fields), exclude_unset=True)
+        if "tools" in told:
+            told["tools"] = [
+                {name: value for name, value in tool.items() if name not in _OF_THE_GATE}
+                for tool in told["tools"]
+                if granted is None or tool["name"] in granted
+            ]
         return BotRecord.model_validate(told)
 
 

@@ -125,6 +125,7 @@ class Present(WireModel):
 class SessionSpec(WireModel):
     """What a bot is told of its session.
 
+    ``user_id``: whose session it is.
     ``group``: it is a call of several people. ``present``: who is in the room; absent: the bot
     sees it itself.
     ``record``: what the assistant's record says to its bot (`greenroom.wire.assistants.BotRecord`)
@@ -137,6 +138,7 @@ class SessionSpec(WireModel):
     launch_id: str
     assistant: str
     assistant_version: int | None = None
+    user_id: str = ""
     record: dict[str, Any] = Field(default_factory=dict)
     room: RoomSpec
     persistence_s: float

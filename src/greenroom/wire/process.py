@@ -23,6 +23,13 @@ from enum import StrEnum
 
 from greenroom.wire.base import WireModel
 
+# The settings of the server's that its bots get too, in their environment, paths all: what an
+# assistant's record may name, and an operator alone may say where it is; and where keys are.
+TOOLS_DIR = "GREENROOM_TOOLS_DIR"
+MCP_SERVERS = "GREENROOM_MCP_SERVERS"
+SECRETS_DIR = "GREENROOM_SECRETS_DIR"
+FOR_BOTS = (TOOLS_DIR, MCP_SERVERS, SECRETS_DIR)
+
 
 class Progress(StrEnum):
     """How far a bot process has come; reported to its launcher as it happens."""

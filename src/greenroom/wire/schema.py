@@ -37,6 +37,8 @@ CONSTANTS: dict[str, int | float] = {
     "WS_BAD_ORIGIN": http.WS_BAD_ORIGIN,
     "WS_TOO_SLOW": http.WS_TOO_SLOW,
     "WS_TOO_MANY": http.WS_TOO_MANY,
+    "MAX_RESULT_BYTES": tools.MAX_RESULT_BYTES,
+    "MAX_TOOL_TIMEOUT_S": tools.MAX_TIMEOUT_S,
 }
 
 

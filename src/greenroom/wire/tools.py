@@ -19,11 +19,13 @@ from pydantic import ConfigDict, Field
 
 from greenroom.wire.base import WireModel
 
-MAX_ARGUMENTS_BYTES = 16 * 1024
+# A page of HTML is an argument, too.
+MAX_ARGUMENTS_BYTES = 32 * 1024
 MAX_RESULT_BYTES = 32 * 1024
 MAX_HTML_CHARS = 24_000
 MAX_NOTE_TITLE_CHARS = 200
 MAX_NOTE_TEXT_CHARS = 8_000
+MAX_ERROR_CHARS = 500
 DEFAULT_TIMEOUT_S = 15.0
 MAX_TIMEOUT_S = 60.0
 # A page asks its user before it opens an address, and people take their time.
@@ -168,6 +170,9 @@ TOOLBOX: Mapping[str, Mapping[str, Builtin]] = {
 # ---- what the bot reports; also the data of the events
 
 
+CALL_ID_PATTERN = r"^[A-Za-z0-9_-]+$"
+
+
 class ToolCallData(WireModel):
     """``voice.tool.call``: the assistant uses a tool. The page carries it out if ``where`` says so.
 
@@ -179,7 +184,7 @@ class ToolCallData(WireModel):
         arguments: As the function takes them.
     """
 
-    tool_call_id: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
+    tool_call_id: str = Field(min_length=1, max_length=64, pattern=CALL_ID_PATTERN)
     tool: str = Field(min_length=1, max_length=64)
     name: str = Field(min_length=1, max_length=64)
     where: Where
@@ -189,7 +194,7 @@ class ToolCallData(WireModel):
 class ToolResultData(WireModel):
     """``voice.tool.result``: what came of it. ``message``: of what did not succeed, for people."""
 
-    tool_call_id: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
+    tool_call_id: str = Field(min_length=1, max_length=64, pattern=CALL_ID_PATTERN)
     tool: str = Field(min_length=1, max_length=64)
     name: str = Field(min_length=1, max_length=64)
     outcome: ToolOutcome
@@ -218,7 +223,19 @@ class ToolResultBody(WireModel):
     """``POST /api/voice/session/{id}/tools/{toolCallId}``: what a page's tool has come to."""
 
     result: Any = None
-    error: str | None = Field(default=None, max_length=500)
+    error: str | None = Field(default=None, max_length=MAX_ERROR_CHARS)
+
+
+class ToolRequest(WireModel):
+    """What is posted to an HTTP tool: the call, and for whom. Standard Webhooks sign it."""
+
+    tool_call_id: str
+    name: str
+    arguments: dict[str, Any]
+    session_id: str
+    user_id: str
+    tenant: str
+    assistant: str
 
 
 # ---- what the page shows
@@ -238,6 +255,9 @@ class NotesAnswer(WireModel):
     """``GET /api/voice/notes``: the user's notes, the latest changed first."""
 
     notes: list[NoteBody]
+
+
+UI_NOTE = "ui.note"
 
 
 class NoteData(WireModel):

@@ -74,7 +74,7 @@ class Endpoint(BaseModel):
     @classmethod
     def _are_secrets(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         for secret in secrets:
-            _check_secret(secret.get_secret_value())
+            check_secret(secret.get_secret_value())
         return secrets
 
     @property
@@ -97,7 +97,8 @@ def _name_of(url: str) -> str:
     return f"{plain[:48]}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
 
 
-def _check_secret(value: str) -> None:
+def check_secret(value: str) -> None:
+    """Raise `ValueError` unless this can sign, by Standard Webhooks."""
     try:
         key = base64.b64decode(value.removeprefix(SECRET_PREFIX) + "==", validate=False)
     except (binascii.Error, ValueError):

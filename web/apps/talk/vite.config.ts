@@ -25,7 +25,7 @@ function docsAssets(): Plugin {
 /** The built client, for `import … from 'https://your.greenroom/client/index.js'`. React's part needs a build, tests are none. */
 function clientFiles(): Plugin {
   const built = new URL('../../packages/client/dist/', import.meta.url);
-  const isServed = (name: string) => name.endsWith('.js') && name !== 'react.js' && name !== 'testing.js';
+  const isServed = (name: string) => name.endsWith('.js') && !/^(react|session|testing)/.test(name);
   return {
     name: 'client-files',
     generateBundle() {

@@ -7,7 +7,9 @@ export default defineConfig({
     lib: {
       entry: {
         index: 'src/index.ts',
+        panels: 'src/panels/index.ts',
         react: 'src/react/index.ts',
+        'react-panels': 'src/react/panels.ts',
         testing: 'src/testing/index.ts',
         vapi: 'src/vapi/index.ts',
       },
@@ -15,8 +17,9 @@ export default defineConfig({
     },
     rollupOptions: {
       external: [/^react($|\/)/, '@daily-co/daily-js'],
+      // A library's whitespace is kept unless one insists; it is a tenth of what a page loads.
       // Hooks run in a browser: with this, a page that is rendered on a server may import them too.
-      output: { banner: ({ name }) => (name === 'react' ? "'use client';" : '') },
+      output: { minify: true, banner: ({ name }) => (name.startsWith('react') ? "'use client';" : '') },
     },
     minify: true,
     emptyOutDir: true,

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-SECRETS_DIR = "GREENROOM_SECRETS_DIR"
+from greenroom.wire.process import SECRETS_DIR
+
 _MAX_BYTES = 64 * 1024
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
 

@@ -6,17 +6,19 @@ import { FakeServer } from '@greenroom/client/testing';
 import { createRoot } from 'react-dom/client';
 import { App } from '../src/App.tsx';
 import '../src/style.css';
-import { STATES } from './states.ts';
+import { BEFORE, STATES } from './states.ts';
 
-const bringAbout = STATES[decodeURIComponent(location.hash.slice(1))] ?? STATES.inactive;
+const name = decodeURIComponent(location.hash.slice(1));
+const bringAbout = STATES[name] ?? STATES.inactive;
 const server = new FakeServer();
+BEFORE[name]?.(server);
 const client = createVoiceClient({ ports: server.ports });
 const root = document.getElementById('root');
 
 if (root && bringAbout) {
   createRoot(root).render(
     <VoiceSessionProvider client={client}>
-      <App />
+      <App onChoose={() => undefined} />
     </VoiceSessionProvider>,
   );
   // After the first paint, so that the page has subscribed to what will happen.

@@ -8,7 +8,7 @@ import { chromium } from 'playwright-core';
 const built = new URL('../dist/gallery/', import.meta.url);
 const shots = new URL('../dist/shots/', import.meta.url);
 const wanted = process.argv[2] ?? '';
-const SIZES = { desk: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
+const SIZES = { desk: { width: 1280, height: 800 }, phone: { width: 390, height: 844 }, small: { width: 360, height: 640 } };
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
 
 const server = createServer(async (request, response) => {

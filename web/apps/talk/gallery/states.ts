@@ -1,7 +1,7 @@
 /** Every state that the page can be in, and how it comes about. */
 
-import type { VoiceClient } from '@greenroom/client';
-import type { FakeServer } from '@greenroom/client/testing';
+import type { NoteBody, VoiceClient } from '@greenroom/client';
+import { FakeBeside, type FakeServer } from '@greenroom/client/testing';
 
 interface Scene {
   server: FakeServer;
@@ -62,6 +62,23 @@ function endedBy(reason: string, message: string): BringAbout {
     scene.server.end(reason, message);
   };
 }
+
+const NOTES = [FakeBeside.note('n1', 'Buy tea', 'Two packets, the green one.'), FakeBeside.note('n2', 'Call the dentist')];
+const WEEK =
+  '<h1 style="font:600 1.4rem Georgia">Your week</h1><table style="border-collapse:collapse;width:100%">' +
+  '<tr><th align="left">Day<th align="left">Cards<tr><td>Monday<td>12<tr><td>Tuesday<td>9<tr><td>Wednesday<td>15</table>';
+
+/** The assistant keeps notes for the visitor. */
+function keep({ server }: Scene, notes: NoteBody[]): void {
+  server.beside.notes = notes;
+  for (const note of notes.toReversed()) server.emit('ui.note', { action: 'created', note });
+}
+
+/** What a server has to know before the page appears. */
+export const BEFORE: Record<string, (server: FakeServer) => void> = {
+  'several-assistants': ({ beside }) => void beside.assistants.push({ name: 'coach', title: 'The coach', enabled: true }, { name: 'night', title: 'Night watch', enabled: false }),
+  recorded: (server) => void (server.records = true),
+};
 
 export const STATES: Record<string, BringAbout> = {
   inactive: () => undefined,
@@ -143,6 +160,51 @@ export const STATES: Record<string, BringAbout> = {
       scene.server.wake();
       await settle();
     }
+  },
+  notes: async (scene) => {
+    await talk(scene);
+    say(scene, 'user', 'Make a note: buy tea.');
+    keep(scene, NOTES);
+    say(scene, 'assistant', 'I wrote it down.');
+    await settle();
+  },
+  html: async (scene) => {
+    await talk(scene);
+    say(scene, 'user', 'What did I do this week?');
+    scene.server.emit('ui.html', { id: 'h1', title: 'Your week', html: WEEK });
+    say(scene, 'assistant', 'Here is your week.');
+  },
+  'html-and-notes': async (scene) => {
+    await talk(scene);
+    say(scene, 'assistant', 'Here is your week, and what you noted.');
+    scene.server.emit('ui.html', { id: 'h1', title: 'Your week', html: WEEK });
+    keep(scene, NOTES);
+    await settle();
+  },
+  'flash-card': async (scene) => {
+    await talk(scene);
+    say(scene, 'assistant', 'What is the capital of Norway?');
+    scene.server.emit('ui.card', { id: 'c1', front: 'The capital of Norway?' });
+  },
+  'flash-card-turned': async (scene) => {
+    await talk(scene);
+    say(scene, 'user', 'Oslo.');
+    scene.server.emit('ui.card', { id: 'c1', front: 'The capital of Norway?', back: 'Oslo' });
+  },
+  'flash-card-long': async (scene) => {
+    await talk(scene);
+    scene.server.emit('ui.card', { id: 'c1', front: 'Which of the planets has the shortest day, and how many of its days would fit into one of ours? '.repeat(3) });
+  },
+  'open-page': async (scene) => {
+    await talk(scene);
+    say(scene, 'assistant', 'Shall I show you the timetable?');
+    scene.server.callTool('open_page', { url: 'https://trains.example.org/timetable?from=here&to=there' }, 'browser');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  },
+  'several-assistants': () => undefined,
+  recorded: async () => {
+    document.querySelector<HTMLElement>('.talk')?.click();
+    await settle();
   },
   ending: async (scene) => {
     await played(scene, 2);

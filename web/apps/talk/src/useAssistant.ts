@@ -4,10 +4,15 @@ import type { ConfigAnswer } from '@greenroom/client';
 import { useVoiceClient } from '@greenroom/client/react';
 import { useEffect, useState } from 'react';
 
-export type Assistant = Pick<ConfigAnswer, 'assistant' | 'title'>;
+export type Assistant = Pick<ConfigAnswer, 'assistant' | 'title' | 'records'>;
 
-/** The server's assistant; null until it is known, which a click on Talk does not wait for. */
-export function useAssistant(): Assistant | null {
+/**
+ * The assistant; null until it is known, which a click on Talk does not wait for.
+ *
+ * Args:
+ *   chosen: Asked for anew when another one was chosen.
+ */
+export function useAssistant(chosen: string | null): Assistant | null {
   const client = useVoiceClient();
   const [assistant, setAssistant] = useState<Assistant | null>(null);
   useEffect(() => {
@@ -19,6 +24,6 @@ export function useAssistant(): Assistant | null {
     return () => {
       isShown = false;
     };
-  }, [client]);
+  }, [client, chosen]);
   return assistant;
 }

@@ -1,6 +1,6 @@
 /** What the page says: of its status, of an end, of a card. */
 
-import type { VoiceEnd, VoiceState } from '@greenroom/client';
+import type { NoteData, VoiceEnd, VoiceState } from '@greenroom/client';
 import type { Card } from './game.ts';
 import type { Assistant } from './useAssistant.ts';
 
@@ -104,6 +104,7 @@ const TROUBLES: Record<string, string> = {
   limit_day: 'Enough for today',
   budget_spent: 'Enough for today',
   halted: 'Everything was stopped',
+  consent_needed: 'May it be recorded?',
   draining: 'The server restarts',
 };
 
@@ -124,6 +125,18 @@ export function announcement(card: Card | null): string {
     return `Question ${card.number}: ${spoken(card.question)}?`;
   const result = `${spoken(card.question)} is ${card.answer.expected}`;
   return card.state === 'right' ? `Right. ${result}.` : `Not quite. ${result}.`;
+}
+
+const NOTE_NEWS: Record<NoteData['action'], string> = {
+  created: 'Note saved',
+  changed: 'Note changed',
+  deleted: 'Note deleted',
+  shown: 'Note',
+};
+
+/** What a screen reader is told of a note. */
+export function noteNews({ action, note }: NoteData): string {
+  return `${NOTE_NEWS[action]}: ${note.title}.`;
 }
 
 /** How many of how many, as a sentence. */

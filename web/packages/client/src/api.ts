@@ -1,5 +1,6 @@
 /** The HTTP commands of Greenroom, each with a time limit and its refusals in words. */
 
+import { randomHex } from './id.ts';
 import type {
   AnswerBody,
   CandidatesBody,
@@ -41,10 +42,20 @@ export class ApiError extends VoiceError {
 /** Why a session is paused. Each cause is lifted on its own. */
 export type PauseCause = NonNullable<PauseBody['cause']>;
 
+/** A command by method and path below the server's address, with a body and a signal that gives it up. */
+export type Request = <Answer>(method: string, path: string, options?: CommandOptions) => Promise<Answer>;
+
+export interface CommandOptions {
+  body?: object;
+  signal?: AbortSignal | undefined;
+}
+
 export interface Api {
-  config(): Promise<ConfigAnswer>;
-  /** The session that this visitor already has, or null. */
-  current(signal?: AbortSignal): Promise<SessionBody | null>;
+  /** Any command, as all of these are sent. */
+  request: Request;
+  config(assistant: string | undefined): Promise<ConfigAnswer>;
+  /** The session that this visitor already has with the assistant, or null. */
+  current(assistant: string | undefined, signal?: AbortSignal): Promise<SessionBody | null>;
   start(body: StartBody): Promise<StartAnswer>;
   session(id: string): Promise<SessionBody>;
   end(id: string): Promise<SessionBody>;
@@ -58,18 +69,14 @@ export interface Api {
   message(id: string, text: string): Promise<void>;
 }
 
-interface Call {
-  body?: object;
-  signal?: AbortSignal | undefined;
+interface Call extends CommandOptions {
   timeoutMs?: number;
   headers?: Record<string, string>;
 }
 
 /** A new trace that begins with this click (W3C Trace Context): its id is on the server's log lines too. */
 function traceparent(): string {
-  const hex = (bytes: number) =>
-    Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return `00-${hex(16)}-${hex(8)}-01`;
+  return `00-${randomHex(16)}-${randomHex(8)}-01`;
 }
 
 /**
@@ -109,12 +116,13 @@ export function createApi(baseUrl: string, fetch: typeof globalThis.fetch): Api 
   let startTimeoutMs = START_TIMEOUT_MS;
 
   return {
-    async config() {
-      const config: ConfigAnswer = await call('GET', '/api/voice/config');
+    request: call,
+    async config(assistant) {
+      const config: ConfigAnswer = await call('GET', `/api/voice/config${ofAssistant(assistant)}`);
       startTimeoutMs = Math.max(START_TIMEOUT_MS, config.joinS * 1000 + ANSWER_MARGIN_MS);
       return config;
     },
-    current: (signal) => call('GET', `${sessions}/current`, { signal }),
+    current: (assistant, signal) => call('GET', `${sessions}/current${ofAssistant(assistant)}`, { signal }),
     start: (body) =>
       call('POST', sessions, { body, timeoutMs: startTimeoutMs, headers: { traceparent: traceparent() } }),
     session: (id) => call('GET', one(id)),
@@ -129,6 +137,11 @@ export function createApi(baseUrl: string, fetch: typeof globalThis.fetch): Api 
       call('POST', '/api/voice/pause', { body: { sessionId, cause, paused } }),
     message: (id, text) => call('POST', `${one(id)}/message`, { body: { text } }),
   };
+}
+
+/** The end of an address that asks of one assistant, or of the server's own. */
+export function ofAssistant(name: string | undefined): string {
+  return name ? `?assistant=${encodeURIComponent(name)}` : '';
 }
 
 /** The server's own refusal, or what can be said of an answer that is not from Greenroom. */

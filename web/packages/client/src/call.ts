@@ -41,7 +41,8 @@ export interface CallOptions {
   request: Omit<StartBody, 'offer'>;
   getState: () => VoiceState;
   dispatch: (action: Action) => void;
-  onEvent: (event: Event) => void;
+  /** `isOld`: it happened before this page came (back) to the session. */
+  onEvent: (event: Event, isOld: boolean) => void;
   onEphemeral: (event: EphemeralEvent) => void;
   onLevel: (level: number) => void;
   onMessage: (data: unknown, fromId: string) => void;
@@ -239,6 +240,7 @@ export class Call {
     this.#sessionId = session.sessionId;
     this.#voice.use(session.room);
     this.#isQueued = session.status === 'queued';
+    const told = this.#isOurs ? 0 : session.lastSeq;
     dispatch({ type: 'session', session });
     let unused = ticket;
     this.#stream = new EventStream({
@@ -251,7 +253,7 @@ export class Call {
         unused = undefined;
         return first ?? (await api.ticket(session.sessionId)).ticket;
       },
-      onEvent: (event) => this.#takeEvent(event),
+      onEvent: (event) => this.#takeEvent(event, event.seq <= told),
       onEphemeral: (event) => {
         dispatch({ type: 'ephemeral', event });
         this.#options.onEphemeral(event);
@@ -261,11 +263,11 @@ export class Call {
     });
   }
 
-  #takeEvent(event: Event): void {
+  #takeEvent(event: Event, isOld: boolean): void {
     this.#options.dispatch({ type: 'event', event });
     if (event.type === 'voice.session.end') this.#finish(null);
     if (this.#isQueued && this.#options.getState().serverStatus !== 'queued') void this.#comeIn();
-    this.#options.onEvent(event);
+    this.#options.onEvent(event, isOld);
   }
 
   /** There is a place now: the voice, whose offer nobody could answer before. */

@@ -1,9 +1,10 @@
 /** The client: one voice session of one page, as a plain object for any framework or none. */
 
-import { createApi, type Api, type PauseCause } from './api.ts';
+import { createApi, ofAssistant, type Api, type PauseCause, type Request } from './api.ts';
 import { browserPorts, type ClientPorts } from './browser.ts';
 import { Call } from './call.ts';
 import { Devices } from './devices.ts';
+import { randomHex } from './id.ts';
 import type { RoomKind } from './media.ts';
 import { appMessage, checkSize, type AppMessage } from './messages.ts';
 import type { AudioProcessing } from './microphone.ts';
@@ -14,8 +15,9 @@ import { createReconnectWindow, RECONNECT_WINDOW_S } from './reconnect.ts';
 import { Sound } from './sound.ts';
 import { INITIAL_STATE, reduce, type Action, type VoiceState } from './state.ts';
 import { withToken, type TokenProvider } from './token.ts';
+import type { OnConsent, ToolHandler, Tools } from './tools.ts';
 import type { DailyOptions } from './transports/daily.ts';
-import { randomId } from './voice.ts';
+import type { Overrides } from './overrides.ts';
 import { VoiceError, problem } from './words.ts';
 import type {
   ConfigAnswer,
@@ -24,6 +26,8 @@ import type {
   Event,
   EventType,
   LimitsBody,
+  ProviderAnswer,
+  StartBody,
   TypedEphemeralEvent,
   TypedEvent,
 } from './wire.ts';
@@ -52,6 +56,12 @@ export interface VoiceClientOptions {
   limits?: LimitsBody;
   /** What the bot is given as its request's body. */
   body?: Record<string, unknown>;
+  /** What each session changes of its assistant's record, as far as that allows it. */
+  overrides?: Overrides;
+  /** Carried out in this page when the assistant calls them, by name: see `VoiceClient.tool`. */
+  tools?: Record<string, ToolHandler>;
+  /** Asks the user whether an address may be opened (the built-in tool `browser`). Left out: none is. */
+  onConsent?: OnConsent;
   /**
    * Says who the visitor is, where the server wants a token: asked when it is needed, again before
    * the last one expires, and once more when the server refuses it.
@@ -65,6 +75,14 @@ export interface VoiceClientOptions {
   daily?: DailyOptions;
   /** What is used of the browser; a test replaces it. */
   ports?: Partial<ClientPorts>;
+}
+
+/** What one start says beside the options. */
+export interface StartOptions {
+  /** In place of the options' own. */
+  overrides?: Overrides;
+  /** The user agrees to be recorded, as they have to where the configuration says `records`. */
+  recordingConsent?: boolean;
 }
 
 export interface VoiceClient {
@@ -92,11 +110,23 @@ export interface VoiceClient {
    * saves the click about 65 ms. Rejects with `ApiError`.
    */
   loadConfig(): Promise<ConfigAnswer>;
+  /** Which side the user's next conversation is on, in a roll-out. Rejects with `ApiError`. */
+  provider(): Promise<ProviderAnswer>;
+  /**
+   * Any other command of Greenroom's API, as this user: its answer's body. Rejects with `ApiError`.
+   */
+  request: Request;
+  /**
+   * Carries a tool out in this page when the assistant calls it: what the handler returns goes back
+   * to the assistant, or what it throws, as a sentence. Each call is carried out once; none that was
+   * made before this page came. Returns how to stop.
+   */
+  tool(name: string, handler: ToolHandler): () => void;
   /**
    * Starts a session; call it from a click. While one runs or is being started: the same promise.
    * While one is being ended: the next one afterwards. Never rejects: see `error` in the state.
    */
-  start(): Promise<void>;
+  start(options?: StartOptions): Promise<void>;
   /** Ends the session. Never rejects; calling it twice ends it once. */
   stop(): Promise<void>;
   /** Starts when there is no session, ends it when there is one. */
@@ -146,9 +176,10 @@ class Client implements VoiceClient {
   readonly #ports: ClientPorts;
   readonly #api: Api;
   readonly #prepared: Prepared;
-  readonly #participant = randomId();
+  readonly #participant = randomHex();
   readonly #listeners = new Set<() => void>();
   readonly #levelListeners = new Set<() => void>();
+  readonly #tools: Tools;
   readonly #handlers = new Map<string, Set<(event: AnyEvent) => void>>();
   readonly #sound: Sound;
   readonly #pauses: Pauses;
@@ -160,6 +191,8 @@ class Client implements VoiceClient {
   /** A start that waits for the end of the session before. */
   #queued: Promise<void> | null = null;
   #config: Promise<ConfigAnswer> | null = null;
+  #configOf: string | undefined;
+  readonly request: Request;
   #iceServers: ConfigAnswer['iceServers'] = [];
   /** Local until the server says otherwise: by its configuration, or by a session. */
   #roomKind: RoomKind = 'local';
@@ -174,6 +207,8 @@ class Client implements VoiceClient {
     // Who says who is asking is looked up each time: a component that renders anew may name another.
     const signed = withToken(fetch, () => options.token?.() ?? '');
     this.#api = createApi(baseUrlOf(options), (...args) => (options.token ? signed : fetch)(...args));
+    this.request = this.#api.request;
+    this.#tools = { client: this, handlers: new Map(), options };
     this.#sound = new Sound(this.#ports);
     this.#pauses = new Pauses({
       getState: this.getState,
@@ -208,7 +243,10 @@ class Client implements VoiceClient {
   };
 
   loadConfig = (): Promise<ConfigAnswer> => {
-    this.#config ??= this.#api.config().then(
+    const { assistant } = this.#options;
+    if (this.#configOf !== assistant) this.#config = null;
+    this.#configOf = assistant;
+    this.#config ??= this.#api.config(assistant).then(
       (config) => {
         this.#iceServers = config.iceServers;
         this.#roomKind = config.roomKind ?? 'local';
@@ -223,15 +261,26 @@ class Client implements VoiceClient {
     return this.#config;
   };
 
-  start = (): Promise<void> => {
+  provider = (): Promise<ProviderAnswer> =>
+    this.request('GET', `/api/voice/provider${ofAssistant(this.#options.assistant)}`);
+
+  tool = (name: string, handler: ToolHandler) => {
+    this.#tools.handlers.set(name, handler);
+    void import('./tools.ts').catch(ignore); // Here before it is called.
+    return () => {
+      if (this.#tools.handlers.get(name) === handler) this.#tools.handlers.delete(name);
+    };
+  };
+
+  start = (options?: StartOptions): Promise<void> => {
     if (this.#queued) return this.#queued;
     const live = this.#live();
-    if (!live) return this.#newCall().start();
+    if (!live) return this.#newCall(options).start();
     if (!live.isStopping) return live.begun;
     const queued = live.stop().then(() => {
       if (this.#queued !== queued) return undefined; // Stop was pressed again meanwhile.
       this.#queued = null;
-      return this.start();
+      return this.start(options);
     });
     this.#queued = queued;
     return queued;
@@ -277,7 +326,7 @@ class Client implements VoiceClient {
     this.#restoring = restoring;
     try {
       const [session, allowed] = await Promise.all([
-        this.#api.current(restoring.signal),
+        this.#api.current(this.#options.assistant, restoring.signal),
         this.#ports.microphoneAllowed(),
       ]);
       if (restoring.signal.aborted || this.#live() || !session) return;
@@ -321,9 +370,17 @@ class Client implements VoiceClient {
     return this.#call && !this.#call.isOver ? this.#call : null;
   }
 
-  #newCall(): Call {
+  #newCall(options: StartOptions = {}): Call {
     this.#forgetPage();
-    const { assistant, wait, limits, body = {} } = this.#options;
+    const { assistant, wait, limits, overrides, body = {} } = this.#options;
+    // What is undefined is not sent.
+    const request: { [Name in keyof StartBody]: StartBody[Name] | undefined } = {
+      ...{ body, limits },
+      wait: wait || undefined,
+      assistant: assistant || undefined,
+      overrides: options.overrides ?? overrides,
+      recordingConsent: options.recordingConsent,
+    };
     const call = new Call({
       ports: {
         ...this.#ports,
@@ -336,18 +393,13 @@ class Client implements VoiceClient {
       iceServers: this.#iceServers,
       roomKind: this.#roomKind,
       participant: this.#participant,
-      request: {
-        body,
-        ...(assistant ? { assistant } : {}),
-        ...(wait ? { wait } : {}),
-        ...(limits ? { limits } : {}),
-      },
+      request: request as StartBody,
       getState: this.getState,
       dispatch: (action) => {
         if (action.type === 'session') this.#roomKind = action.session.room.kind ?? 'local';
         if (this.#call === call) this.#dispatch(action);
       },
-      onEvent: (event) => this.#emit(event),
+      onEvent: (event, isOld) => this.#emit(event, isOld),
       onEphemeral: (event) => notify(this.#handlers.get(event.type), event),
       onMessage: (data, fromId) => {
         const message = appMessage(this.#state.sessionId, data, fromId);
@@ -370,7 +422,7 @@ class Client implements VoiceClient {
 
   /** Prebuilt asks for the microphone itself; for it the kind of the rooms must be known first. */
   #openMicrophone = async (): Promise<MediaStream | null> => {
-    if (this.#options.daily?.prebuilt) await this.loadConfig().catch(() => undefined);
+    if (this.#options.daily?.prebuilt) await this.loadConfig().catch(ignore);
     const isDailys = this.#options.daily?.prebuilt && this.#roomKind === 'daily';
     return isDailys ? null : this.devices.openMicrophone();
   };
@@ -401,11 +453,16 @@ class Client implements VoiceClient {
     else void this.#pauses.flush();
   }
 
-  #emit(event: Event): void {
+  #emit(event: Event, isOld: boolean): void {
     notify(this.#handlers.get(event.type), event);
     notify(this.#handlers.get('*'), event);
+    // Loaded when there are any; those that come meanwhile are taken in their order.
+    if (event.type.startsWith('voice.tool.'))
+      void import('./tools.ts').then((tools) => tools.take(this.#tools, event, isOld), ignore); // Its time limit tells the assistant.
   }
 }
+
+const ignore = (): void => undefined;
 
 function listen<Listener>(listeners: Set<Listener>, listener: Listener): () => void {
   listeners.add(listener);

@@ -1,12 +1,13 @@
 /** @greenroom/client: talk with a voice agent from a browser. */
 
-export { ApiError, type PauseCause } from './api.ts';
+export { ApiError, type CommandOptions, type PauseCause, type Request } from './api.ts';
 export { avatarLevel, avatarOf, type AvatarState } from './avatar.ts';
 export type { ClientPorts } from './browser.ts';
 export {
   createVoiceClient,
   type EventName,
   type EventOf,
+  type StartOptions,
   type VoiceClient,
   type VoiceClientOptions,
 } from './client.ts';
@@ -16,6 +17,7 @@ export { activityOf, createSmoother, levelOf, NOISE_FLOOR, SPEECH_THRESHOLD, typ
 export type { MediaHandlers, MediaLink, OpenMedia, RoomKind, WayIn } from './media.ts';
 export type { AppMessage } from './messages.ts';
 export type { AudioProcessing, MicrophoneState, MicrophoneWish } from './microphone.ts';
+export type { Overrides, ServiceOverride } from './overrides.ts';
 export type { Speaker } from './speaker.ts';
 export {
   INITIAL_STATE,
@@ -27,6 +29,7 @@ export {
 } from './state.ts';
 export type { SocketLike } from './stream.ts';
 export type { TokenProvider } from './token.ts';
+export type { OnConsent, ToolCall, ToolHandler } from './tools.ts';
 export type { DailyOptions } from './transports/daily.ts';
 export type { DailyCallLike, DailyFactoryLike } from './transports/daily-js.ts';
 export type * from './wire.ts';

@@ -1,6 +1,7 @@
 /** The voice of one call: connected as its room wants it, and again for as long as it is wanted. */
 
 import { ApiError, type Api } from './api.ts';
+import { randomHex } from './id.ts';
 import type { MediaHandlers, MediaLink, OpenMedia, RoomKind, WayIn } from './media.ts';
 import type { MediaState } from './state.ts';
 import { Aborted, backoffMs, pause, within } from './wait.ts';
@@ -94,7 +95,7 @@ export class Voice {
     await link.setMicrophone(track);
     link.setMuted(muted);
     const sdp = await link.makeOffer();
-    const offer = sdp === null ? null : { id: randomId(), participant, sdp };
+    const offer = sdp === null ? null : { id: randomHex(), participant, sdp };
     if (offer) offerIs(offer.id);
     const way = await exchange(offer);
     if (this.#link !== link || !isWanted()) return;
@@ -232,10 +233,4 @@ export function isGone(error: unknown): boolean {
 /** Whether this page cannot connect at all, as it is. */
 export function isHopeless(error: unknown): error is VoiceError {
   return error instanceof VoiceError && MOST_TRIES[error.problem.code] === 1;
-}
-
-/** 22 characters that nobody else will have; `randomUUID` exists on secure pages only. */
-export function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return btoa(String.fromCharCode(...bytes)).replace(/[+/=]/g, (c) => ({ '+': '-', '/': '_' })[c] ?? '');
 }

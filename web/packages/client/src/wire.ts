@@ -855,6 +855,20 @@ export interface ToolCallData {
   };
 }
 /**
+ * What is posted to an HTTP tool: the call, and for whom. Standard Webhooks sign it.
+ */
+export interface ToolRequest {
+  toolCallId: string;
+  name: string;
+  arguments: {
+    [k: string]: unknown;
+  };
+  sessionId: string;
+  userId: string;
+  tenant: string;
+  assistant: string;
+}
+/**
  * ``POST /api/voice/session/{id}/tools/{toolCallId}``: what a page's tool has come to.
  */
 export interface ToolResultBody {
@@ -1233,3 +1247,5 @@ export const WS_BAD_TICKET = 4401;
 export const WS_BAD_ORIGIN = 4403;
 export const WS_TOO_SLOW = 4408;
 export const WS_TOO_MANY = 4429;
+export const MAX_RESULT_BYTES = 32768;
+export const MAX_TOOL_TIMEOUT_S = 60;

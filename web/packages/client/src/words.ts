@@ -82,6 +82,7 @@ const PROBLEMS: Record<string, [message: string, whatToDo: string]> = {
   limit_tenant_day: ['Your organisation has had its conversations for today.', TOMORROW],
   limit_day: ['There have been enough conversations here for one day.', TOMORROW],
   budget_spent: ['The budget for today is spent.', TOMORROW],
+  consent_needed: ['This conversation is recorded.', 'Agree to that, and it begins.'],
   halted: [
     'All conversations were stopped by the people in charge.',
     'Wait until they let them begin again, then press Talk.',

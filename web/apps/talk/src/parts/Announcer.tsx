@@ -1,8 +1,9 @@
 /** Tells a screen reader what changed, politely and one thing at a time. */
 
-import type { VoiceSession } from '@greenroom/client/react';
+import { useVoiceEvent, type VoiceSession } from '@greenroom/client/react';
+import { useState } from 'react';
 import type { Card } from '../game.ts';
-import { announcement } from '../words.ts';
+import { announcement, noteNews } from '../words.ts';
 
 const STATUS: Record<VoiceSession['sessionStatus'], string> = {
   inactive: '',
@@ -15,10 +16,21 @@ const STATUS: Record<VoiceSession['sessionStatus'], string> = {
 };
 
 export function Announcer({ session, card }: { session: VoiceSession; card: Card | null }) {
+  const news = usePanelNews();
   return (
     <div className="unseen">
       <p aria-live="polite">{STATUS[session.sessionStatus]}</p>
       <p aria-live="polite">{session.intent === 'none' ? '' : announcement(card)}</p>
+      <p aria-live="polite">{news}</p>
     </div>
   );
+}
+
+/** What the assistant did to a panel last. */
+function usePanelNews(): string {
+  const [news, setNews] = useState('');
+  useVoiceEvent('ui.note', ({ data }) => setNews(noteNews(data)));
+  useVoiceEvent('ui.html', ({ data }) => setNews(`The assistant shows: ${data.title || 'a page'}.`));
+  useVoiceEvent('ui.card', ({ data }) => setNews(data.back ? `The card’s back: ${data.back}` : `A card: ${data.front}`));
+  return news;
 }

@@ -13,7 +13,7 @@ const LABELS: Record<VoiceSession['sessionStatus'], string> = {
   disconnecting: 'Ending…',
 };
 
-export function Controls({ session }: { session: VoiceSession }) {
+export function Controls({ session, onToggle }: { session: VoiceSession; onToggle: () => void }) {
   const isLive = session.intent !== 'none';
   const isEnding = session.sessionStatus === 'disconnecting';
   const label = isLive && !isEnding ? 'Stop' : LABELS[session.sessionStatus];
@@ -26,7 +26,7 @@ export function Controls({ session }: { session: VoiceSession }) {
         // Not `disabled`: that would take the focus away from whoever pressed it.
         aria-disabled={isEnding}
         onClick={() => {
-          if (!isEnding) void session.toggleSession();
+          if (!isEnding) onToggle();
         }}
       >
         <span className="talk-mark" aria-hidden="true" />

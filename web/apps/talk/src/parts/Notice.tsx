@@ -9,6 +9,8 @@ interface NoticeProps {
   game: Game;
   /** Beside a running conversation instead of in place of the card. */
   isSmall?: boolean;
+  /** Begins anew, with the user's consent to being recorded. */
+  onAgree?: () => void;
 }
 
 interface Content {
@@ -20,8 +22,8 @@ interface Content {
   action?: { label: string; run: () => void };
 }
 
-export function Notice({ session, game, isSmall = false }: NoticeProps) {
-  const content = contentOf(session);
+export function Notice({ session, game, isSmall = false, onAgree }: NoticeProps) {
+  const content = contentOf(session, onAgree);
   if (!content) return null;
   const showsScore = content.kind === 'end' && game.asked > 0;
   return (
@@ -46,7 +48,7 @@ export function Notice({ session, game, isSmall = false }: NoticeProps) {
 }
 
 /** The one thing to be said: a blocked sound, a problem, an end, or a way back. */
-function contentOf(session: VoiceSession): Content | null {
+function contentOf(session: VoiceSession, onAgree?: () => void): Content | null {
   const { error, end, rejoinable, soundBlocked } = session;
   if (soundBlocked)
     return {
@@ -58,7 +60,12 @@ function contentOf(session: VoiceSession): Content | null {
       action: { label: 'Let me hear', run: () => void session.unblockSound() },
     };
   if (error)
-    return { ...error, kind: 'trouble', heading: trouble(error.code) };
+    return {
+      ...error,
+      kind: 'trouble',
+      heading: trouble(error.code),
+      ...(error.code === 'consent_needed' && onAgree ? { action: { label: 'Agree and talk', run: onAgree } } : {}),
+    };
   if (end)
     return { code: end.reason, kind: 'end', message: end.message, ...farewell(end) };
   if (rejoinable)

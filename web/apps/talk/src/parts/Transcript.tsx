@@ -16,7 +16,7 @@ export function Transcript({ messages }: { messages: readonly VoiceMessage[] }) 
   }, [messages]);
 
   return (
-    <aside className="script" aria-label="Transcript">
+    <section className="transcript" aria-label="Transcript">
       <h2 className="script-title">Script</h2>
       <ol
         ref={lines}
@@ -42,6 +42,6 @@ export function Transcript({ messages }: { messages: readonly VoiceMessage[] }) 
           </li>
         ))}
       </ol>
-    </aside>
+    </section>
   );
 }

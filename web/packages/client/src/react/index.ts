@@ -2,6 +2,7 @@
 
 export { AssistantButton, type AssistantButtonProps, type ButtonLabels } from './AssistantButton.tsx';
 export { AssistantCanvas, type AssistantCanvasProps } from './AssistantCanvas.tsx';
+export { arrive } from './arrive.ts';
 export { useAvatar, useAvatarState, useDevices, useGroupCall, useUnifiedVoiceState } from './around.ts';
 export {
   SESSION_STATUS,

@@ -11,6 +11,7 @@ import {
   useSyncExternalStore,
   type ReactNode,
 } from 'react';
+import { arrive } from './arrive.ts';
 import { createVoiceClient, type EventName, type EventOf, type VoiceClient, type VoiceClientOptions } from '../client.ts';
 import { Exclusion } from '../exclusion.ts';
 import { createOnce } from '../once.ts';
@@ -55,7 +56,7 @@ export interface VoiceSessionProviderProps {
    * for, anew at each start; `token` always as it was given last. For another user give the provider another `key`.
    */
   options?: VoiceClientOptions;
-  /** Returns to a session that a reload interrupted, as soon as the page appears: see `VoiceClient.restore`. */
+  /** As soon as the page appears, returns to a session that a reload interrupted, or starts where the assistant does so without a click: see `arrive`. */
   restore?: boolean;
   /** Whom to talk with: `options.assistant`, by another name. */
   assistantName?: string;
@@ -94,7 +95,7 @@ export function VoiceSessionProvider({ client, options, restore = false, childre
   });
   useEffect(() => (isOwn ? () => used.close() : undefined), [used, isOwn]);
   useEffect(() => {
-    if (restore) void used.restore();
+    if (restore) void arrive(used);
   }, [used, restore]);
   useEffect(() => shared.exclusion.connect(), [shared]);
   return createElement(SharedContext.Provider, { value: shared }, children);

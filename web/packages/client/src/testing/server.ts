@@ -2,18 +2,11 @@
 
 import type { ClientPorts } from '../browser.ts';
 import type { RoomKind } from '../media.ts';
-import type {
-  ConfigAnswer,
-  ErrorAnswer,
-  Event,
-  IceServer,
-  RoomBody,
-  SessionBody,
-  SessionStatus,
-  Subscribe,
-} from '../wire.ts';
+import type { ConfigAnswer, ErrorAnswer, Event, IceServer, RoomBody, SessionBody, SessionStatus, Subscribe } from '../wire.ts';
+import { FakeBeside } from './beside.ts';
 import { FakeAudio, FakeMedia } from './media.ts';
 import { FakeMicrophone } from './microphone.ts';
+import { answerTo, CONFIG, gone, resultOf, type Reply } from './replies.ts';
 import { FakeSocket } from './socket.ts';
 import { FakeSpeaker } from './speaker.ts';
 
@@ -26,20 +19,6 @@ export interface FakeRequest {
   /** The bearer token that came with it, or null. */
   token: string | null;
 }
-
-type Reply = [status: number, body?: object];
-
-const CONFIG: ConfigAnswer = {
-  assistant: 'cards',
-  title: 'Multiplication cards',
-  iceServers: [],
-  anonymous: true,
-  joinS: 30,
-  roomKind: 'local',
-  enabled: true,
-  autoStart: false,
-  records: false,
-};
 
 /** One visitor's server. It works without a clock: what is asked is answered at once. */
 export class FakeServer {
@@ -75,6 +54,12 @@ export class FakeServer {
   roomKind: RoomKind = 'local';
   /** New voice connects as soon as it is answered. */
   voiceConnects = true;
+  /** What is said may be recorded: a start needs the user's consent. */
+  records = false;
+  /** The page is to begin without a click. */
+  autoStart = false;
+  /** Assistants, notes and the roll-out. */
+  readonly beside = new FakeBeside();
   readonly #refusals = new Map<string, ErrorAnswer & { status: number }>();
   readonly #held = new Map<string, Promise<void>>();
   readonly #tickets = new Set<string>();
@@ -174,6 +159,18 @@ export class FakeServer {
   /** Sends all events from number `from` on once more, as a server does that is not sure. */
   replay(from = 1): void {
     for (const event of this.events.slice(from - 1)) this.deliver(event);
+  }
+
+  /** The assistant calls a tool of the page's; returns the call's id. */
+  callTool(name: string, args: object = {}, tool = name): string {
+    const toolCallId = `call-${this.events.length + 1}`;
+    this.emit('voice.tool.call', { toolCallId, tool, name, where: 'page', arguments: args });
+    return toolCallId;
+  }
+
+  /** What the page answered to a call, or undefined. */
+  toolAnswer(toolCallId: string): Record<string, unknown> | undefined {
+    return this.requests.find(({ command }) => command.endsWith(`/tools/${toolCallId}`))?.body;
   }
 
   /** What people are shown changes. */
@@ -279,7 +276,7 @@ export class FakeServer {
   }
 
   async #fetch(url: string, init: RequestInit = {}): Promise<Response> {
-    const path = new URL(url, 'http://greenroom.test').pathname;
+    const { pathname: path, searchParams } = new URL(url, 'http://greenroom.test');
     const command = `${init.method ?? 'GET'} ${path.replace(/session\/session-\d+/, 'session/{id}')}`;
     const body = (init.body ? JSON.parse(String(init.body)) : {}) as Record<string, unknown>;
     const headers = Object.fromEntries(new Headers(init.headers));
@@ -293,21 +290,23 @@ export class FakeServer {
     const [status, answer] = refusal
       ? ([refusal.status, refusal] as Reply)
       : isKnown
-        ? this.#answer(command, body)
+        ? this.#answer(command, body, searchParams.get('assistant'))
         : gone(401, 'unauthorized', 'The user token is not valid (any more).');
     return new Response(answer ? JSON.stringify(answer) : null, { status });
   }
 
-  #answer(command: string, body: Record<string, unknown>): Reply {
+  #answer(command: string, body: Record<string, unknown>, assistant: string | null): Reply {
     const { session } = this;
     switch (command) {
       case 'GET /api/voice/config':
-        return [200, { ...CONFIG, iceServers: this.iceServers, joinS: this.joinS, roomKind: this.roomKind }];
+        return [200, this.#config(assistant)];
       case 'GET /api/voice/session/current':
-        return session && !session.endedAt ? [200, session] : [204];
+        return session && !session.endedAt ? [200, { ...session, lastSeq: this.events.length }] : [204];
       case 'POST /api/voice/session':
         return this.#start(body);
     }
+    const beside = this.beside.answer(command, assistant);
+    if (beside) return beside;
     if (!session) return gone(404, 'not_found');
     if (command === 'GET /api/voice/session/{id}') return [200, session];
     if (command === 'DELETE /api/voice/session/{id}') return this.#delete(session);
@@ -329,13 +328,27 @@ export class FakeServer {
       case 'POST /api/voice/session/{id}/message':
         return [204];
       default:
-        return gone(404, 'not_found');
+        return this.#toolDone(command, body) ?? gone(404, 'not_found');
     }
+  }
+
+  #config(assistant: string | null): ConfigAnswer {
+    const { iceServers, joinS, roomKind, records, autoStart } = this;
+    const chosen = this.beside.assistants.find(({ name }) => name === assistant);
+    const who = chosen ? { assistant: chosen.name, title: chosen.title, enabled: chosen.enabled } : {};
+    return { ...CONFIG, ...who, iceServers, joinS, roomKind, records, autoStart };
+  }
+
+  #toolDone(command: string, body: Record<string, unknown>): Reply | null {
+    const result = resultOf(command, body, this.events);
+    if (result) this.emit('voice.tool.result', result);
+    return result && [202];
   }
 
   #start(body: Record<string, unknown>): Reply {
     if (body.offer && this.roomKind !== 'local') return gone(400, 'unsupported_transport');
     const reused = this.session !== null && !this.session.endedAt;
+    if (this.records && !reused && body.recordingConsent !== true) return gone(403, 'consent_needed', 'This is recorded.');
     if (!reused) this.begin();
     if (this.botJoins && this.session?.status === 'connecting') this.say('active');
     const answer = { reused, session: this.session, ticket: this.#ticket() };
@@ -377,14 +390,6 @@ export class FakeServer {
     this.#tickets.add(ticket);
     return ticket;
   }
-}
-
-function answerTo(offer: Record<string, unknown>): object {
-  return { offerId: offer.id, sdp: `answer to ${String(offer.sdp)}`, pcId: 'pc-1' };
-}
-
-function gone(status: number, code: string, message = 'That conversation is over.'): Reply {
-  return [status, { code, message, detail: message, retryable: false }];
 }
 
 function keep(callbacks: Set<() => void>, callback: () => void): () => void {

@@ -1,0 +1,116 @@
+"""The tools of a record: what each kind needs, and what is wrong with it, by the field's path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from greenroom.assistants.paths import dotted
+from greenroom.wire.assistants import ToolRecord
+from greenroom.wire.tools import TOOLBOX
+from greenroom.wire.webhooks import MAX_URL_CHARS
+
+# Whose arguments only the record can say.
+_WITH_PARAMETERS = ("function", "http", "page")
+MOST_MISMATCHES = 5
+_OF_HTTP = ("url", "method")
+
+
+def problems_of(tools: Sequence[ToolRecord]) -> Iterator[tuple[str, str]]:
+    """What is wrong with a record's tools: paths of fields, and what is wrong with them."""
+    names = [tool.name for tool in tools]
+    for index, tool in enumerate(tools):
+        at = f"tools[{index}]"
+        if tool.name in names[:index]:
+            yield f"{at}.name", "there is a tool of this name already"
+        if tool.kind == "builtin" and tool.name not in TOOLBOX:
+            yield f"{at}.name", f"is no built-in tool; those are {', '.join(TOOLBOX)}"
+        if tool.kind in _WITH_PARAMETERS and tool.parameters is not None:
+            yield from _of_schema(tool.parameters, f"{at}.parameters")
+        if tool.kind == "http":
+            yield from _of_http(tool.settings, f"{at}.settings")
+        elif tool.kind == "mcp":
+            yield from _named(tool.settings, f"{at}.settings", ("server", "allow"))
+        elif tool.kind == "builtin" and tool.name == "browser":
+            yield from _named(tool.settings, f"{at}.settings", ("allow",))
+
+
+def mismatches(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:
+    """What of a call's arguments a tool's schema does not allow, by path; at most five.
+
+    An address that the schema mentions is not reached for.
+    """
+    found: list[str] = []
+    try:
+        for error in Draft202012Validator(schema, registry=Registry()).iter_errors(arguments):
+            path = dotted(error.absolute_path)
+            found.append(f"{path}: {error.message[:200]}" if path else error.message[:200])
+            if len(found) == MOST_MISMATCHES:
+                break
+    except Unresolvable:
+        found.append("the tool's schema refers to what is not in it")
+    return found
+
+
+def _of_schema(schema: Mapping[str, Any], at: str) -> Iterator[tuple[str, str]]:
+    """Arguments have names, so their schema is an object's."""
+    if schema.get("type") != "object":
+        yield f"{at}.type", "must be “object”: arguments have names"
+        return
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        path = dotted(error.absolute_path)
+        yield f"{at}.{path}" if path else at, f"is no JSON Schema: {error.message[:200]}"
+
+
+def _named(
+    settings: Mapping[str, Any], at: str, fields: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Settings that only name what the operator, or everybody, has: a server, tools, hosts."""
+    for name, value in settings.items():
+        if name not in fields:
+            yield f"{at}.{name}", "there is no such field"
+        elif name == "server" and not isinstance(value, str):
+            yield f"{at}.{name}", "must be a text"
+        elif name == "allow" and not (
+            isinstance(value, list) and all(isinstance(one, str) and one for one in value)
+        ):
+            yield f"{at}.{name}", "must be a list of texts"
+
+
+def _of_http(settings: Mapping[str, Any], at: str) -> Iterator[tuple[str, str]]:
+    for name in settings:
+        if name not in _OF_HTTP:
+            yield f"{at}.{name}", "there is no such field"
+    if settings.get("method", "POST") != "POST":
+        yield f"{at}.method", "must be POST"
+    url = settings.get("url")
+    if url is None:
+        yield f"{at}.url", "is missing"
+    elif not isinstance(url, str):
+        yield f"{at}.url", "must be a text"
+    elif (problem := _of_url(url)) is not None:
+        yield f"{at}.url", problem
+
+
+def _of_url(url: str) -> str | None:
+    """What no server can call. Whether this one may, its own settings say."""
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port != 0
+    except ValueError:
+        return "is no address"
+    if parts.scheme not in ("https", "http") or not parts.hostname or not url.isascii():
+        return "must begin with https:// (or http://) and be in ASCII"
+    if parts.username or parts.password or parts.fragment:
+        return "must have no user name, password or fragment"
+    if not has_port or len(url) > MAX_URL_CHARS or not url.isprintable() or " " in url:
+        return "is no address"
+    return None

@@ -1,0 +1,128 @@
+"""Which tools a session gets: by its user, and by flags of whatever flag system there is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from openfeature import api
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.flag_evaluation import FlagResolutionDetails
+from openfeature.provider import FeatureProvider, ProviderStatus
+from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvider
+
+from greenroom import assembly
+from greenroom.assistants.flags import DOMAIN
+from greenroom.ports.store import Store
+from greenroom.service.policies import POLICIES, Outside
+from tests.conftest import House, a_house
+from tests.service.test_tools import settled, talk, told
+
+ON_OFF = {"on": True, "off": False}
+
+
+def _for_ada(flag: InMemoryFlag[bool], context: EvaluationContext) -> FlagResolutionDetails[bool]:
+    told = (context.targeting_key, context.attributes["tenant"], context.attributes["assistant"])
+    variant = "on" if told == ("ada", "default", "mary") else "off"
+    return FlagResolutionDetails(value=flag.variants[variant], variant=variant)
+
+
+def flags() -> FeatureProvider:
+    """An application's own flags."""
+    return InMemoryProvider(
+        {
+            "html": InMemoryFlag("on", ON_OFF),
+            "beta": InMemoryFlag("off", ON_OFF),
+            "ada": InMemoryFlag("off", ON_OFF, context_evaluator=_for_ada),
+            "text": InMemoryFlag("on", {"on": "true"}),
+        }
+    )
+
+
+class Hanging(InMemoryProvider):
+    """A flag system whose server never answers."""
+
+    let_go = threading.Event()
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def resolve_boolean_details(self, *args: Any, **more: Any) -> FlagResolutionDetails[bool]:
+        self.let_go.wait(10)
+        return FlagResolutionDetails(value=True)
+
+
+@pytest.fixture
+async def of_theirs(
+    store: Store, plan: assembly.Plan, request: pytest.FixtureRequest
+) -> AsyncIterator[House]:
+    """A house with a flag system of its own."""
+    async with a_house(store, replace(plan, flags=request.param)) as house:
+        client = api.get_client(DOMAIN)  # it is made ready beside us
+        await house.until_true(lambda: client.get_provider_status() is ProviderStatus.READY)
+        yield house
+        house.whole.flags.close()
+
+
+async def got(house: House, *tools: Any, user: str = "ada") -> list[str]:
+    """The tools that a session of this user has of a record with these."""
+    session = await house.session(await talk(house, *tools, user=user))
+    assert "flag" not in str(session.record)
+    assert "users" not in str(session.record)
+    return [tool["name"] for tool in session.record["tools"]]
+
+
+def flagged(name: str, flag: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "flag": flag, **more}
+
+
+async def test_a_tool_of_some_users_is_there_for_them_alone(house: House) -> None:
+    """FAILURES 27: an empty list is nobody, and not everybody."""
+    tools = ["html", {"name": "notes", "users": ["ada", "eve"]}]
+    assert await got(house, *tools) == ["html", "notes"]
+    assert await got(house, *tools, user="bob") == ["html"]
+    assert await got(house, {"name": "notes", "users": []}, user="eve") == []
+
+
+async def test_who_did_not_get_a_tool_cannot_have_it_called(house: House) -> None:
+    session_id = await talk(house, {"name": "notes", "users": ["ada"]}, user="bob")
+    answer = await told(house, session_id, "c1", "create_note", title="Milk")
+    assert answer["error"] == "There is no tool called “notes”."
+    await settled(house)
+
+
+@pytest.mark.parametrize("of_theirs", [flags()], indirect=True)
+async def test_a_flag_says_for_whom_a_tool_is_there(of_theirs: House) -> None:
+    tools = [
+        flagged("html", "html"),
+        flagged("notes", "ada"),
+        flagged("browser", "beta"),
+        flagged("panels", "unknown"),
+        flagged("end_call", "text"),
+        flagged("flashcards", "html", users=["eve"]),
+    ]
+    assert await got(of_theirs, *tools) == ["html", "notes"]
+    assert await got(of_theirs, *tools, user="eve") == ["html", "flashcards"]
+
+
+async def test_without_a_flag_system_what_has_a_flag_is_off(house: House) -> None:
+    assert await got(house, "html", flagged("notes", "html")) == ["html"]
+
+
+@pytest.mark.parametrize("of_theirs", [flags()], indirect=True)
+async def test_a_running_session_keeps_what_it_got(of_theirs: House) -> None:
+    assert await got(of_theirs, flagged("notes", "html")) == ["notes"]
+    session = (await of_theirs.sessions.start("ada", "mary")).session
+    assert [tool["name"] for tool in session.record["tools"]] == ["notes"]
+
+
+@pytest.mark.parametrize("of_theirs", [Hanging()], indirect=True)
+async def test_a_flag_system_that_hangs_keeps_no_start_waiting(
+    of_theirs: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(POLICIES, Outside.FLAGS, replace(POLICIES[Outside.FLAGS], timeout_s=0.05))
+    assert await got(of_theirs, "html", flagged("notes", "a"), flagged("panels", "b")) == ["html"]
+    Hanging.let_go.set()
