@@ -49,8 +49,8 @@ settings.load_profile("here")
 
 SECRET = "s" * 32
 
-# Files that take longest, longest first. Each is one worker's, whole; one that began last would keep
-# everybody waiting (`--dist loadfile --no-loadscope-reorder` gives them out in this order).
+# Files that take longest, longest first. Each is one worker's, whole; one that began last would
+# keep everybody waiting (`--dist loadfile --no-loadscope-reorder` gives them out in this order).
 LONGEST = (
     *("tests/ops/test_stop_all.py", "tests/test_serve.py", "tests/chaos/test_chaos.py"),
     *("tests/store/test_postgres.py", "tests/test_pipecat_cloud_sdk.py", "tests/fuzz/test_api.py"),
