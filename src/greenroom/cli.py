@@ -33,6 +33,7 @@ from greenroom.commands.sessions import end, reap, sessions
 from greenroom.commands.telling import adjust, say, tell
 from greenroom.commands.terminal import err, out, refusals
 from greenroom.commands.token import token
+from greenroom.commands.tools import tools
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,7 +49,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(relay.app, name="relay")
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(stand_in.app, name="stand-in")
-for looking in (doctor, cost, listen, sessions, token, audit, transcript):
+for looking in (doctor, cost, listen, sessions, token, tools, audit, transcript):
     app.command()(looking)
 for acting in (end, say, tell, adjust, reap, resume):
     app.command()(acting)

@@ -192,6 +192,7 @@ async def test_one_that_fails_says_so_and_the_call_goes_on(
     problem = await refused(toolbox, name)
     assert problem.outcome is ToolOutcome.FAILED
     assert words in problem.sentence
+    assert "no such thing" not in problem.sentence
     assert told.outcomes == ["failed"]
 
 

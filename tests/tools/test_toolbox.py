@@ -283,3 +283,12 @@ async def test_parameters_that_are_no_schema_leave_the_tool_out(
     assert toolbox.functions == []
     [error] = told.of(ReportKind.ERROR)
     assert "no JSON Schema" in error["message"]
+
+
+@pytest.mark.parametrize("schema", [{"$ref": "https://example.org/x"}, {"allOf": [{"$ref": "#"}]}])
+async def test_a_schema_that_leads_nowhere_is_told(
+    open_toolbox: OpenToolbox, schema: dict[str, Any]
+) -> None:
+    toolbox = await open_toolbox({**PAGE_TOOL, "parameters": {"type": "object", **schema}})
+    problem = await refused(toolbox.call("pick_color", {}))
+    assert problem.outcome is ToolOutcome.FAILED

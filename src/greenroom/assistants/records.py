@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from greenroom.assistants import scripts
 from greenroom.assistants.paths import Path, dotted, is_field
 from greenroom.assistants.secrets import is_secret_name, is_secret_value
 from greenroom.assistants.tools import problems_of
@@ -173,6 +174,7 @@ def _contradictions(record: AssistantRecord) -> Iterator[Problem]:
         for name in filter(_WHERE_IT_IS.search, record.voice.parameters):
             # Starts are often let change these, and pages with them.
             yield Problem(f"voice.parameters.{name}", "belongs into the settings of tts")
+    yield from (Problem(dotted(path), problem) for path, problem in scripts.contradictions(record))
     for index, allowed in enumerate(record.overrides):
         if not is_field(AssistantRecord, allowed):
             yield Problem(f"overrides[{index}]", "names no field of a record")

@@ -35,6 +35,10 @@ def problems_of(tools: Sequence[ToolRecord]) -> Iterator[tuple[str, str]]:
             yield from _of_schema(tool.parameters, f"{at}.parameters")
         if tool.kind == "http":
             yield from _of_http(tool.settings, f"{at}.settings")
+        elif tool.kind == "mcp":
+            yield from _named(tool.settings, f"{at}.settings", ("server", "allow"))
+        elif tool.kind == "builtin" and tool.name == "browser":
+            yield from _named(tool.settings, f"{at}.settings", ("allow",))
 
 
 def mismatches(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:
@@ -64,6 +68,21 @@ def _of_schema(schema: Mapping[str, Any], at: str) -> Iterator[tuple[str, str]]:
     except SchemaError as error:
         path = dotted(error.absolute_path)
         yield f"{at}.{path}" if path else at, f"is no JSON Schema: {error.message[:200]}"
+
+
+def _named(
+    settings: Mapping[str, Any], at: str, fields: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Settings that only name what the operator, or everybody, has: a server, tools, hosts."""
+    for name, value in settings.items():
+        if name not in fields:
+            yield f"{at}.{name}", "there is no such field"
+        elif name == "server" and not isinstance(value, str):
+            yield f"{at}.{name}", "must be a text"
+        elif name == "allow" and not (
+            isinstance(value, list) and all(isinstance(one, str) and one for one in value)
+        ):
+            yield f"{at}.{name}", "must be a list of texts"
 
 
 def _of_http(settings: Mapping[str, Any], at: str) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from greenroom.bot import cards, mind
+from greenroom.bot import cards, mind, scripted
 from greenroom.bot.context import current
 from greenroom.wire.link import BotLevel
 
@@ -12,8 +12,9 @@ GREENROOM_LEVEL = BotLevel.ATTACHED
 
 
 def prewarm() -> None:
-    """What the cards need, and what every mind does. No loop, no thread."""
+    """What the cards need, and scripts, and what every mind does. No loop, no thread."""
     cards.prewarm()
+    scripted.prewarm()
     mind.prewarm()
 
 
@@ -22,5 +23,7 @@ async def bot(runner_args: Any) -> None:
     record = current().spec.record
     if record.get("llm") or record.get("speechToSpeech"):
         await mind.bot(runner_args)
+    elif record.get("script"):
+        await scripted.bot(runner_args)
     else:
         await cards.bot(runner_args)

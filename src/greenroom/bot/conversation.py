@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
@@ -21,12 +21,46 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from greenroom.bot.deck import in_words
-from greenroom.bot.dialogue import Action, Dialogue, Farewell, Heard, Say, Show
+from greenroom.bot.dialogue import Action, Call, Farewell, Heard, Say, Show
 from greenroom.bot.farewell import FarewellEndFrame
 from greenroom.bot.sphinx import heard_in
 from greenroom.wire.link import ReportKind
 
 Report = Callable[[ReportKind, dict[str, Any]], None]
+
+
+class Dialogue(Protocol):
+    """What is held: the cards (`greenroom.bot.dialogue`), or a script."""
+
+    @property
+    def grammar(self) -> str:
+        """JSGF: what is listened for until the next action."""
+        ...
+
+    def greet(self) -> list[Action]:
+        """The user is here for the first time."""
+        ...
+
+    def rejoined(self) -> list[Action]:
+        """The user is back."""
+        ...
+
+    def interrupted(self) -> None:
+        """The user spoke over it."""
+        ...
+
+    def heard(self, heard: Heard) -> list[Action]:
+        """The user said something."""
+        ...
+
+
+Caller = Callable[[Call], Awaitable[list[Action]]]
+"""Carries a call out and asks the dialogue how it goes on then; raises nothing."""
+
+
+async def _nobody(call: Call) -> list[Action]:
+    """Carries out no calls; for a dialogue that has none."""
+    raise RuntimeError(f"nobody carries out {call.name}")
 
 
 @dataclass
@@ -53,9 +87,16 @@ class Conversation(FrameProcessor):
     """
 
     def __init__(
-        self, dialogue: Dialogue, *, set_grammar: Callable[[str], None], paused: bool
+        self,
+        dialogue: Dialogue,
+        *,
+        set_grammar: Callable[[str], None],
+        paused: bool,
+        call: Caller = _nobody,
     ) -> None:
         super().__init__()
+        self._call = call
+        self._calls: set[asyncio.Task[None]] = set()
         self._dialogue = dialogue
         self._set_grammar = set_grammar
         self._bot_speaking = False
@@ -136,6 +177,19 @@ class Conversation(FrameProcessor):
             await self._speak(text, interruptible=False)
         await self.push_frame(FarewellEndFrame())
 
+    async def part(self, text: str) -> None:
+        """Say goodbye, because a tool wants it so; the session ends when it was heard."""
+        if not self.parting.is_set():
+            self._paused = True  # whatever is heard from here on is not answered
+            await self._perform([Farewell(text)])
+
+    async def cleanup(self) -> None:
+        """The call is over; called by Pipecat."""
+        await super().cleanup()
+        for calling in list(self._calls):
+            calling.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+
     async def read(self, text: str) -> None:
         """The user typed instead of speaking."""
         if self._talking:
@@ -166,7 +220,21 @@ class Conversation(FrameProcessor):
                     await self._speak(text, interruptible=False)
                     await self.push_frame(FarewellEndFrame())
                     self.parting.set()
+                case Call():
+                    # What is heard meanwhile, and the commands that bring its answer, do not wait.
+                    calling = asyncio.create_task(self._carry_out(action))
+                    self._calls.add(calling)
+                    calling.add_done_callback(self._calls.discard)
         self._set_grammar(self._dialogue.grammar)
+
+    async def _carry_out(self, call: Call) -> None:
+        """Call a tool, and go on with what came of it; paused, without a word."""
+        actions = await self._call(call)
+        if self.parting.is_set():
+            return
+        if not self._talking:
+            actions = [action for action in actions if not isinstance(action, Say)]
+        await self._perform(actions)
 
     async def _speak(self, text: str, interruptible: bool) -> None:
         frame = TTSSpeakFrame(text)

@@ -66,7 +66,15 @@ class Farewell:
     text: str
 
 
-Action = Say | Show | Farewell
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call a function of one of the assistant's tools, and say what came of it."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+Action = Say | Show | Farewell | Call
 
 
 class Dialogue:

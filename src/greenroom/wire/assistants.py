@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from greenroom.wire.base import WireModel
+from greenroom.wire.script import ScriptRecord
 from greenroom.wire.tools import MAX_TIMEOUT_S
 
 # It travels to the bot in one `Welcome`, beside a body of up to 192 KiB: a message of the link
@@ -184,6 +185,7 @@ class BotRecord(_Part):
     turns: TurnRecord = Field(default_factory=TurnRecord)
     context: ContextRecord = Field(default_factory=ContextRecord)
     tools: list[ToolRecord] = Field(default_factory=list, max_length=64)
+    script: ScriptRecord | None = None
     end_phrases: list[Phrase] = Field(default_factory=list, max_length=64)
     end_message: str | None = Field(default=None, max_length=1_000)
     idle_prompts: IdlePrompts | None = None

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from pydantic import ValidationError
 from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from greenroom.wire.assistants import ToolRecord
 from greenroom.wire.base import WireModel
@@ -90,10 +91,13 @@ def checked_by_schema(schema: Mapping[str, Any]) -> Check:
     validator = Draft202012Validator(schema, registry=Registry())
 
     def check(given: dict[str, Any]) -> Any:
-        problems = [
-            (".".join(str(part) for part in error.absolute_path), error.message)
-            for error in validator.iter_errors(given)
-        ]
+        try:
+            problems = [
+                (".".join(str(part) for part in error.absolute_path), error.message)
+                for error in validator.iter_errors(given)
+            ]
+        except (Unresolvable, RecursionError):
+            raise ToolError(ToolOutcome.FAILED, "The tool's schema leads nowhere.") from None
         if problems:
             raise mismatch(problems)
         return given

@@ -198,8 +198,9 @@ class Toolbox:
         except ToolError:
             raise
         except Exception as error:  # other people's code
-            log.warning("tool.raised", function=function.name, error=type(error).__name__)
-            sentence = f"“{function.name}” failed: {type(error).__name__}: {error}"[:500]
+            # Its words stay here: what the model is told, the page may read, too.
+            log.warning("tool.raised", function=function.name, exc_info=True)
+            sentence = f"“{function.name}” failed ({type(error).__name__})."
             raise ToolError(ToolOutcome.FAILED, sentence) from error
 
     def _no_such(self, name: str) -> str:
