@@ -12,7 +12,7 @@ else) and a plain spawn, all in turns, round by round. What “ready” means fo
   and a loop runs. It knows of no session yet.
 
 Memory is USS: what a process shares with nobody. A waiting process has no session.
-``--no-peers`` measures Greenroom alone.
+``--no-peers`` measures Greenroom alone; ``BENCH_BOT`` names another bot than the built-in one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ SETTLED_S = 0.5
 WITHIN_S = 30.0
 PEERS = Path(__file__).parent / "peers"
 BENCH_PYTHON = Path(__file__).parent.parent / ".venv-bench" / "bin" / "python"
-BOT = "greenroom.bot.cards"
+BOT = os.environ.get("BENCH_BOT", "greenroom.bot.assistant")
 
 Samples = defaultdict[str, list[float]]
 

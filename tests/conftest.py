@@ -49,6 +49,35 @@ settings.load_profile("here")
 
 SECRET = "s" * 32
 
+# Files that take longest, longest first. Each is one worker's, whole; one that began last would
+# keep everybody waiting (`--dist loadfile --no-loadscope-reorder` gives them out in this order).
+LONGEST = (
+    *("tests/ops/test_stop_all.py", "tests/test_serve.py", "tests/chaos/test_chaos.py"),
+    *("tests/store/test_postgres.py", "tests/test_pipecat_cloud_sdk.py", "tests/fuzz/test_api.py"),
+    *("tests/bot/test_mind.py", "tests/relay/test_relay.py", "tests/ops/test_recovery.py"),
+    *("tests/ops/test_draining.py",),
+    *("tests/launch/test_launch_supervisor.py", "tests/launch/test_launch_spares.py"),
+    *("tests/launch/test_bench_launch.py", "tests/chaos/elsewhere/test_elsewhere.py"),
+    *("tests/service/test_budgets.py", "tests/ops/", "tests/test_cli.py", "tests/launch/"),
+    # Of the calls in a browser.
+    *("tests/e2e/test_survival.py", "tests/e2e/test_stock_client.py"),
+    *("tests/e2e/test_applications.py", "tests/e2e/test_once.py", "tests/e2e/test_bad_bots.py"),
+    *("tests/e2e/test_note.py", "tests/e2e/test_panels.py", "tests/e2e/test_sandbox.py"),
+    *("tests/e2e/test_budget.py", "tests/e2e/test_bad_input.py", "tests/e2e/test_attached_bot.py"),
+    *("tests/e2e/selftest/", "tests/e2e/test_group_call.py", "tests/e2e/test_vapi_sdk.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first; everything else stays as it is."""
+
+    def place(item: pytest.Item) -> int:
+        begins = (n for n, name in enumerate(LONGEST) if item.nodeid.startswith(name))
+        return next(begins, len(LONGEST))
+
+    items.sort(key=place)
+
+
 # A shell that puts the tests into the background has them ignore Ctrl-C, and every program that a
 # test starts would ignore it, too; programs inherit that, but not a handler.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

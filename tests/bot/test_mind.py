@@ -13,8 +13,10 @@ from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.services.openai.llm import OpenAILLMService
+from pipecat.utils.errors import ErrorCategory
 
 from greenroom.bot.persona import greeting_of, name_of
+from greenroom.bot.services.failover import nobody_waits_for
 from greenroom.bot.thinking import Thinking
 from greenroom.testing.openai import Fault, OpenAI, Rule, served
 from greenroom.wire.assistants import BotRecord
@@ -174,28 +176,25 @@ async def test_it_is_told_things_and_becomes_another(talk: Any) -> None:
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("fault", [Fault(429), Fault(500), Fault(500, after_tokens=0)])
-async def test_a_model_that_fails_is_told_of_in_words_and_the_call_goes_on(
-    talk: Any, fault: Fault
+async def test_a_model_that_fails_is_told_of_in_words_and_in_the_end_ends_the_call(
+    talk: Any,
 ) -> None:
     call = await talk()
     await call.hears("Hello, this is Mary.")
-    call.openai.order(Fault(fault.status, times=3, after_tokens=fault.after_tokens))
+    call.openai.order(Fault(500, after_tokens=0))
     await call.types("hello")
-    # The client tries twice more before it gives up (a refusal only).
     sorry = await call.hears("I cannot think just now.")
-    call.openai.clear()
+    # The client itself tries twice more before it gives up on a refusal.
+    call.openai.order(Fault(429, times=3))
+    await call.types("hello")
+    sorry = await call.hears("I cannot think just now.", after=sorry.seq)
     await call.types("hello again")
     await call.hears("It is sunny today.", after=sorry.seq)
-
-
-async def test_a_key_that_is_refused_ends_the_call_with_a_clear_error(talk: Any) -> None:
-    call = await talk()
-    await call.hears("Hello, this is Mary.")
+    # A key that is refused is no good next time either.
     call.openai.keys = set()
     await call.types("hello")
     await call.error("model_failed")
-    await call.hears("I cannot think at the moment.")
+    await call.hears("I cannot think any more.")
     await call.greenroom.report(ReportKind.FAREWELL, within_s=30.0)
 
 
@@ -297,7 +296,7 @@ async def test_wrong_calls_come_back_as_errors_and_a_loop_is_stopped(talk: Any) 
 
 async def test_silence_is_broken_and_ends_by_the_assistants_own_words(talk: Any) -> None:
     call = await talk(
-        idlePrompts={"afterS": 1, "messages": ["Are you still there?"], "most": 1},
+        idlePrompts={"afterS": 0.3, "messages": ["Are you still there?"], "most": 1},
         endPhrases=["sunny"],
     )
     await call.hears("Are you still there?")
@@ -319,6 +318,21 @@ async def test_the_context_stays_within_bounds(talk: Any) -> None:
             await call.types("and now")
             await asyncio.sleep(1.0)
     assert len(call.openai.asked[-1].messages) < 12
+
+
+@pytest.mark.parametrize(
+    ("error", "category", "waits"),
+    [
+        ("Error during completion: 500", ErrorCategory.SERVER, True),
+        ("Context summarization timed out after 30s", ErrorCategory.UNKNOWN, False),
+        ("Error generating context summary: 500", ErrorCategory.SERVER, False),
+        ("Error executing function call [x]", ErrorCategory.APPLICATION, False),
+    ],
+)
+def test_what_nobody_waits_for_is_no_failure(
+    error: str, category: ErrorCategory, waits: bool
+) -> None:
+    assert nobody_waits_for(ErrorFrame(error, category=category)) is not waits
 
 
 @asynccontextmanager

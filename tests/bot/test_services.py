@@ -13,6 +13,7 @@ import pytest
 from pipecat.services.tts_service import TTSService
 from pipecat.transcriptions.language import Language
 
+from greenroom.bot.dictation import Dictation
 from greenroom.bot.services.check import check
 from greenroom.bot.services.failover import Failover
 from greenroom.bot.services.find import Part, find, known_names
@@ -20,6 +21,7 @@ from greenroom.bot.services.keys import Secrets, variables_of
 from greenroom.bot.services.make import Maker
 from greenroom.bot.services.problems import NotReady, Problem
 from greenroom.wire.assistants import BotRecord
+from tests.bot.speech import spoken
 
 OPENAI = {"service": "openai", "settings": {"model": "small", "baseUrl": "http://127.0.0.1:1/v1"}}
 
@@ -195,16 +197,14 @@ def test_keys_come_from_the_environment_or_a_folder_of_files(tmp_path: Path) -> 
     assert variables_of("deepgram", "") == ["DEEPGRAM_API_KEY"]
 
 
-def test_it_is_checked_in_a_process_of_its_own() -> None:
-    asked = {"record": {"name": "mary", "llm": {"service": "opennai"}}}
-    done = subprocess.run(
-        [sys.executable, "-m", "greenroom.bot.services.check"],
-        input=json.dumps(asked).encode(),
-        capture_output=True,
-        check=True,
-        timeout=100,
-    )
-    assert json.loads(done.stdout)["problems"][0]["code"] == "unknown_service"
+def test_any_words_are_heard_roughly() -> None:
+    dictation = Dictation()
+    dictation.start("")
+    dictation.feed(spoken("please make a note to buy some milk").tobytes())
+    heard = dictation.finish().text.split()
+    assert len({"please", "make", "a", "note", "to", "buy"} & set(heard)) >= 4
+    dictation.feed(bytes(32_000))
+    assert dictation.finish().text == ""
 
 
 async def test_one_that_does_not_answer_is_told_of() -> None:

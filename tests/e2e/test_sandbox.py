@@ -178,3 +178,5 @@ async def test_what_people_do_show_is_still_there(page: Page) -> None:
     assert await page.evaluate(look, "<style>p{color:red}</style><p>x</p>") == (
         "<style>p{color:red}</style><p>x</p>"
     )
+    # The first line of a <pre> is lost each time that it is read: the words are all that is steady.
+    assert await page.evaluate(look, "<pre>" + "\n" * 9 + "words</pre>") == "\n" * 8 + "words"

@@ -17,8 +17,9 @@ export default defineConfig({
     },
     rollupOptions: {
       external: [/^react($|\/)/, '@daily-co/daily-js'],
+      // A library's whitespace is kept unless one insists; it is a tenth of what a page loads.
       // Hooks run in a browser: with this, a page that is rendered on a server may import them too.
-      output: { banner: ({ name }) => (name.startsWith('react') ? "'use client';" : '') },
+      output: { minify: true, banner: ({ name }) => (name.startsWith('react') ? "'use client';" : '') },
     },
     minify: true,
     emptyOutDir: true,

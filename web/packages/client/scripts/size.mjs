@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
 /** Gzipped bytes of an entry point with everything that it imports, React left out. */
-const BUDGET_BYTES = { index: 15_000, panels: 3_500, react: 17_500, 'react-panels': 18_500, vapi: 17_500 };
+const BUDGET_BYTES = { index: 15_000, panels: 3_500, react: 17_500, 'react-panels': 17_500, vapi: 17_500 };
 const dist = argv[2] ? pathToFileURL(`${argv[2]}/`) : new URL('../dist/', import.meta.url);
 
 /** The text of a built module and of every module it imports, each once. */
