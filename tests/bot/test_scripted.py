@@ -37,21 +37,24 @@ async def test_a_note_is_taken_and_a_panel_opened(
     [panel] = call.of(ReportKind.APP)
     assert panel.data == {"type": "ui.panel", "data": {"panel": "notes", "open": True}}
     assert call.texts("user") == ["open the notes"]
-    quiet = await call.quiet(after=done.seq)
-    assert call.texts("assistant")[-1] == "Here you are. Flash cards, or notes?"
+    opened = await greenroom.report(
+        ReportKind.TRANSCRIPT, lambda d: d["text"].startswith("Here you are."), after=done.seq
+    )
 
     # Typed: a note, which the server keeps. What the server says comes while nobody speaks.
     for text in ("Take a note!", "the doctor", "in 15 minutes"):
         await greenroom.command(CommandKind.MESSAGE, {"text": text})
-    asked = await greenroom.report(ReportKind.TOOL_CALL, after=quiet)
+    asked = await greenroom.report(ReportKind.TOOL_CALL, after=opened.seq)
     assert (asked.data["name"], asked.data["where"]) == ("create_note", "server")
     assert asked.data["arguments"] == {"title": "the doctor", "text": "In 15 minutes"}
     answer = {"toolCallId": asked.data["toolCallId"], "by": "server", "result": {"id": "n1"}}
     await greenroom.command(CommandKind.TOOL_RESULTS, {"results": [answer]})
     said = await greenroom.report(
-        ReportKind.TRANSCRIPT, lambda d: d["text"] == "I have written it down.", after=asked.seq
+        ReportKind.TRANSCRIPT,
+        lambda d: d["text"] == "I have written it down.",
+        after=asked.seq,
+        within_s=40,
     )
-    await call.quiet(after=said.seq)
 
     # A tool that fails is no silence.
     await greenroom.command(CommandKind.MESSAGE, {"text": "my notes"})
@@ -61,12 +64,11 @@ async def test_a_note_is_taken_and_a_panel_opened(
     answer = {"toolCallId": asked.data["toolCallId"], "by": "server", "error": "No."}
     await greenroom.command(CommandKind.TOOL_RESULTS, {"results": [answer]})
     said = await greenroom.report(
-        ReportKind.TRANSCRIPT, lambda d: "cannot find" in d["text"], after=asked.seq
+        ReportKind.TRANSCRIPT, lambda d: "cannot find" in d["text"], after=asked.seq, within_s=40
     )
-    await call.quiet(after=said.seq)
 
-    await call.say("goodbye")
-    farewell = await greenroom.report(ReportKind.FAREWELL, after=said.seq)
+    await greenroom.command(CommandKind.MESSAGE, {"text": "goodbye"})
+    farewell = await greenroom.report(ReportKind.FAREWELL, after=said.seq, within_s=40)
     assert farewell.data == {"heard": True}
     assert call.texts("assistant")[-1] == "Goodbye, until next time!"
     assert process.alive

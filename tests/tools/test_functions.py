@@ -180,7 +180,7 @@ async def test_a_record_may_describe_it_otherwise(folder: Path, open_toolbox: Op
     ("name", "words"),
     [
         ("raise_something", "KeyError"),
-        ("leave", "SystemExit"),
+        ("leave", "RuntimeError"),
         ("talk", "bytes"),
         ("strange", "JSON"),
     ],

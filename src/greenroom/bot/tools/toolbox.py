@@ -7,6 +7,7 @@ import json
 import secrets
 import string
 import time
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -199,7 +200,9 @@ class Toolbox:
             raise
         except Exception as error:  # other people's code
             # Its words stay here: what the model is told, the page may read, too.
-            log.warning("tool.raised", function=function.name, exc_info=True)
+            # As text: some logs show a traceback with its variables, and so with arguments.
+            trace = "".join(traceback.format_exception(error))
+            log.warning("tool.raised", function=function.name, trace=trace)
             sentence = f"“{function.name}” failed ({type(error).__name__})."
             raise ToolError(ToolOutcome.FAILED, sentence) from error
 
