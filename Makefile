@@ -33,6 +33,8 @@ NEXTJS_SOURCES := $(shell find $(NEXTJS) -type f -not -path '*/node_modules/*' -
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path 'web/apps/stock/*' -not -path 'web/apps/vapi/*' -not -path 'web/apps/once/*' -not -path 'web/apps/together/*' 2>/dev/null)
 NPM := scripts/npm
 WITH_SPEECH := tests/bot tests/ears tests/doctor
+# A file is one worker's; in which order they are given out, tests/conftest.py says.
+LONGEST_FIRST := --dist loadfile --no-loadscope-reorder
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-header --no-annotate $(LOCK_FLAGS)
 
@@ -143,12 +145,12 @@ test-fast: setup ## the Python tests without browser
 test-speech: setup ## the Python tests with real speech, two at a time
 	@$(PY) -m pytest -q -m 'not e2e' -n 2 --dist loadfile $(WITH_SPEECH)
 
-test-rest: setup ## the Python tests with neither browser nor real speech, three at a time
-	@$(PY) -m pytest -q -m 'not e2e' -n 3 --dist loadfile $(addprefix --ignore ,$(WITH_SPEECH))
+test-rest: setup ## the Python tests with neither browser nor real speech, four at a time
+	@$(PY) -m pytest -q -m 'not e2e' -n 4 $(LONGEST_FIRST) $(addprefix --ignore ,$(WITH_SPEECH))
 
 test-call: setup ## whole calls in a real browser: the timed one alone, the others two at a time
 	@$(PY) -m pytest -q tests/e2e/test_call.py
-	@$(PY) -m pytest -q -m e2e -n 2 --dist loadfile --ignore tests/e2e/test_call.py
+	@$(PY) -m pytest -q -m e2e -n 2 $(LONGEST_FIRST) --ignore tests/e2e/test_call.py
 
 test-call-alone: setup ## the same, one at a time, and then what was measured
 	@$(PY) -m pytest -q -m e2e

@@ -239,6 +239,24 @@ def test_a_webhook_to_this_machine_must_be_allowed_by_name(
     assert (refused.exit_code, "GREENROOM_WEBHOOK_ALLOW=localhost" in refused.output) == (1, True)
 
 
+def test_a_tool_on_this_machine_must_be_allowed_by_name(
+    environment: pytest.MonkeyPatch, sqlite_file: Path, tmp_path: Path
+) -> None:
+    tool = "{name: find, kind: http, settings: {url: 'http://localhost:3051/find'}}"
+    record = tmp_path / "mary.yaml"
+    record.write_text(f"name: mary\ntools: [{tool}]\n")
+    bare = greenroom("assistants", "save", str(record), "--publish")
+    assert (bare.exit_code, "tools[0].kind: needs GREENROOM_TOOLS_SECRET" in bare.output) == (
+        1,
+        True,
+    )
+    environment.setenv("GREENROOM_TOOLS_SECRET", SECRET)
+    refused = greenroom("assistants", "save", str(record), "--publish")
+    assert (refused.exit_code, "GREENROOM_TOOLS_ALLOW=localhost" in refused.output) == (1, True)
+    environment.setenv("GREENROOM_TOOLS_ALLOW", "localhost")
+    assert greenroom("assistants", "save", str(record), "--publish").exit_code == 0
+
+
 # ---- greenroom relay, greenroom listen
 
 

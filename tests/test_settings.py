@@ -238,6 +238,17 @@ def test_an_absurd_webhook_is_refused_by_name(
     assert "hunter2" not in str(caught.value)
 
 
+def test_what_signs_tools_must_be_able_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings().tool_secrets() == ()
+    monkeypatch.setenv("GREENROOM_TOOLS_SECRET", f"{_SIGNING}, {_OTHER}")
+    told = [secret.get_secret_value() for secret in read_settings().tool_secrets()]
+    assert told == [_SIGNING, _OTHER]
+    monkeypatch.setenv("GREENROOM_TOOLS_SECRET", f"{_SIGNING},hunter2")
+    with pytest.raises(BadSetting, match="GREENROOM_TOOLS_SECRET") as refused:
+        read_settings().tool_secrets()
+    assert "hunter2" not in refused.value.message
+
+
 def test_the_readme_shows_these_settings() -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     assert as_markdown() in readme, "run: python -m greenroom.settings, and paste it"

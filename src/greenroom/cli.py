@@ -100,7 +100,7 @@ def serve(
     with refusals():
         settings = read_settings(host=host, port=port, state_dir=state_dir, log_level=log_level)
         configure_logs(settings.log_level, as_json=settings.log_json)
-        from greenroom.main import serve as run
+        from greenroom.serving import serve as run
 
         _run(run(settings, bot, _announce))
 

@@ -9,8 +9,9 @@ import pytest
 
 from greenroom.ports.notes import Note
 from greenroom.wire.keys import Scope
-from greenroom.wire.link import ReportKind
-from greenroom.wire.tools import MAX_RESULT_BYTES
+from greenroom.wire.link import Command, CommandKind, ReportKind
+from greenroom.wire.tools import MAX_RESULT_BYTES, ToolAnswer, Where
+from tests.api.fakebot import FakeBot
 from tests.api.test_keys import a_server
 from tests.api.test_operators import operator
 from tests.conftest import House
@@ -100,6 +101,23 @@ async def test_when_it_is_over_nobody_waits_for_an_answer(server: House) -> None
     async with await as_user(server, "ada") as ada:
         answer = await ada.post(at(session_id), json={"result": 1})
     assert (answer.status_code, answer.json()["code"]) == (410, "session_ended")
+
+
+async def test_a_linked_bot_is_told_and_the_page_sees_the_note(server: House) -> None:
+    session_id = await talk(server, "notes")
+    session = await server.session(session_id)
+    bot = await FakeBot.join(server, server.launcher.orders[session.launch_id])
+    call = {"toolCallId": "c1", "tool": "notes", "name": "create_note", "where": "server"}
+    await bot.send_report(ReportKind.TOOL_CALL, **call, arguments={"title": "Milk"})
+    heard = [await bot.receive() for _ in range(2)]
+    (command,) = [one for one in heard if isinstance(one, Command)]
+    assert command.kind is CommandKind.TOOL_RESULTS
+    (told,) = [ToolAnswer.model_validate(one) for one in command.data["results"]]
+    assert (told.tool_call_id, told.by, told.result["title"]) == ("c1", Where.SERVER, "Milk")
+    async with await as_user(server, "ada") as ada:
+        (note,) = (await ada.get("/api/voice/notes")).json()["notes"]
+    assert (note["id"], note["title"]) == (told.result["id"], "Milk")
+    await bot.close()
 
 
 # ---- notes

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from greenroom.assistants.folder import read_file, read_folder
+from greenroom.assistants.records import parse
 from greenroom.errors import BadRecord
 
 
@@ -72,3 +74,11 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"name: \xff\xfe")
     with pytest.raises(BadRecord, match="not UTF-8"):
         read_file(path)
+
+
+def test_the_examples_are_records() -> None:
+    root = Path(__file__).parents[2]
+    (local,) = read_folder(root / "examples" / "assistants")
+    assert local.record.llm is not None
+    documented = (root / "docs" / "assistants.md").read_text().split("```yaml\n")[1].split("```")[0]
+    assert parse(yaml.safe_load(documented)).name == "mary"

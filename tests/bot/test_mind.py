@@ -13,8 +13,10 @@ from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.services.openai.llm import OpenAILLMService
+from pipecat.utils.errors import ErrorCategory
 
 from greenroom.bot.persona import greeting_of, name_of
+from greenroom.bot.services.failover import nobody_waits_for
 from greenroom.bot.thinking import Thinking
 from greenroom.testing.openai import Fault, OpenAI, Rule, served
 from greenroom.wire.assistants import BotRecord
@@ -316,6 +318,21 @@ async def test_the_context_stays_within_bounds(talk: Any) -> None:
             await call.types("and now")
             await asyncio.sleep(1.0)
     assert len(call.openai.asked[-1].messages) < 12
+
+
+@pytest.mark.parametrize(
+    ("error", "category", "waits"),
+    [
+        ("Error during completion: 500", ErrorCategory.SERVER, True),
+        ("Context summarization timed out after 30s", ErrorCategory.UNKNOWN, False),
+        ("Error generating context summary: 500", ErrorCategory.SERVER, False),
+        ("Error executing function call [x]", ErrorCategory.APPLICATION, False),
+    ],
+)
+def test_what_nobody_waits_for_is_no_failure(
+    error: str, category: ErrorCategory, waits: bool
+) -> None:
+    assert nobody_waits_for(ErrorFrame(error, category=category)) is not waits
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from playwright.async_api import expect
 
 from greenroom.store import SQLITE_FILE
 from greenroom.testing.openai import OpenAI, Rule, served
@@ -78,6 +79,12 @@ async def test_a_note_is_made_by_voice(
     assert (result["name"], result["outcome"]) == ("create_note", "ok")
     assert result["toolCallId"] == call["toolCallId"]
     assert openai[0].asked[-1].messages[-1]["role"] == "tool"
+
+    await expect(person.part("notes")).to_contain_text("buy milk")
+    await person.click("delete the note: buy milk")
+    await expect(person.part("notes")).not_to_contain_text("buy milk")
+    with contextlib.closing(sqlite3.connect(kept)) as database:
+        assert database.execute("select title from notes").fetchall() == []
 
     await person.say("goodbye")
     await person.see("notice", timeout_s=REPLY_WITHIN_S, code="goodbye")

@@ -99,7 +99,9 @@ async def test_what_the_bot_shows_is_seen_and_what_it_asks_of_the_page_is_asked(
     await person.see("status", status="active", timeout_s=JOINED_WITHIN_S)
 
     _go_on(let, 1)
-    await expect(person.part("notes")).to_contain_text("Buy tea")
+    # It tells of a note that nobody keeps: what is shown in the end is what the server has.
+    await expect(page.get_by_text("Note saved: Buy tea.")).to_have_count(1)
+    await expect(person.part("panel-notes")).to_contain_text("No notes yet.")
 
     _go_on(let, 2)
     frame = person.part("frame")

@@ -319,8 +319,8 @@ def _set(path: str, value: Any) -> Change:
     [
         (_set("script/start", "nowhere"), "script.start"),
         (
-            _set("script/states/menu/expect/0/do/0/goTo", "x"),
-            "script.states.menu.expect[0].do[0].goTo",
+            _set("script/states/topic/expect/0/do/0/goTo", "x"),
+            "script.states.topic.expect[0].do[0].goTo",
         ),
         (_set("script/states/menu/prompt", "Hi {nobody.name}"), "script.states.menu.prompt"),
         (_set("script/states/card/enter/0/draw", "deck"), "script.states.card.enter[0].draw"),
@@ -340,8 +340,8 @@ def _set(path: str, value: Any) -> Change:
         (_set("tools", ["notes", "flashcards"]), "script.everywhere[0].do[0].call"),
         (_set("llm", {"service": "openai"}), "script"),
         (
-            _set("script/states/menu/expect/0/say", ["{minutes} {minutes} {note}"]),
-            "script.states.menu.expect",
+            _set("script/states/topic/expect/0/say", ["{minutes} {minutes} {note}"]),
+            "script.states.topic.expect",
         ),
     ],
 )

@@ -126,6 +126,14 @@ async def test_a_call_is_posted_signed_and_its_result_taken(house: House, far: F
     assert far.ids == [f"{session_id}_c1"]
 
 
+async def test_a_tool_of_ones_own_may_have_a_built_in_tools_name(house: House, far: Far) -> None:
+    session_id = await talk(house, {**far.tool, "name": "end_call"})
+    far.say("ended")
+    answer = await told(house, session_id, "c1", "end_call", "end_call", why="enough")
+    assert answer["result"] == "ended"
+    assert far.calls[0]["arguments"] == {"why": "enough"}
+
+
 @pytest.mark.parametrize(
     ("said", "status", "result"),
     [([1, 2], 200, [1, 2]), ("yes", 200, "yes"), ({"a": 1}, 201, {"a": 1}), (b"", 204, None)],

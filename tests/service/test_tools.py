@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 
+from greenroom import assembly
 from greenroom.errors import Unavailable
 from greenroom.ports.assistants import Source
 from greenroom.ports.audit import Actor, ActorKind
-from greenroom.ports.store import StoredEvent
+from greenroom.ports.store import Store, StoredEvent
 from greenroom.service.policies import POLICIES, Outside
 from greenroom.service.reports import Way
 from greenroom.session.facts import EffectKind
+from greenroom.testing.clock import FakeClock
 from greenroom.wire.link import Report, ReportKind
 from greenroom.wire.tools import MAX_RESULT_BYTES
-from tests.conftest import House
+from tests.conftest import House, a_house
 
 OPS = Actor(ActorKind.OPERATOR, "ops")
 
@@ -253,6 +255,29 @@ async def test_what_nobody_waits_for_any_more_is_not_carried_out(
     assert await store.notes.search("ada", "default", [], 9) == []
 
 
+async def test_a_server_that_dies_before_it_has_answered_makes_no_second_note(
+    store: Store, plan: assembly.Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FAILURES 20. The note is kept, and the answer is not: as after a ``kill -9`` in between."""
+    clock = FakeClock()
+    answering = asyncio.Event()
+
+    async def dies(*args: object) -> None:
+        answering.set()
+        await asyncio.Event().wait()
+
+    async with a_house(store, plan, clock=clock) as first:
+        session_id = await talk(first, "notes")
+        monkeypatch.setattr(first.sessions, "apply", dies)
+        await ask(first, session_id, "c1", "create_note", title="Milk")
+        await answering.wait()
+    async with a_house(store, plan, clock=clock) as second:
+        answer = await answered(second, session_id, "c1")
+        await settled(second)
+    (note,) = await store.notes.search("ada", "default", [], 9)
+    assert answer["result"] == {"id": note.id, "title": "Milk"}
+
+
 async def test_what_is_given_up_is_answered(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     session_id = await talk(house, {"name": "notes", "timeoutS": 60})
 
@@ -298,6 +323,42 @@ async def test_a_slow_call_keeps_nothing_waiting_and_a_session_that_ends_drops_i
     may_go.set()
     await settled(house)
     assert "c1" not in await answers(house, session_id)
+
+
+async def test_a_call_that_ends_while_somebody_looks_is_not_begun_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = await talk(house, "notes")
+    begun, may_go, looked = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    store, search = house.parts.store, house.parts.store.notes.search
+    look, times = store.effects_due, 0
+
+    async def slow(*args: Any) -> Any:
+        nonlocal times
+        times += 1
+        begun.set()
+        await may_go.wait()
+        return await search(*args)
+
+    async def look_slowly(kind: EffectKind, now: float) -> Any:
+        """What was due when it was read; what is returned late."""
+        due = await look(kind, now)
+        if begun.is_set() and not looked.is_set():
+            may_go.set()
+            async with asyncio.timeout(10):
+                while await look(kind, now):
+                    await asyncio.sleep(0.005)
+            looked.set()
+        return due
+
+    monkeypatch.setattr(store.notes, "search", slow)
+    monkeypatch.setattr(store, "effects_due", look_slowly)
+    await ask(house, session_id, "c1", "search_notes")
+    await begun.wait()
+    house.parts.hub.publish("effects")
+    await looked.wait()
+    await told(house, session_id, "c2", "search_notes")
+    assert times == 2, "each of the two once"
 
 
 async def test_a_call_of_a_session_that_has_ended_is_not_begun(

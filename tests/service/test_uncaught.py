@@ -14,7 +14,7 @@ from structlog.typing import EventDict
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from greenroom.main import _guarded
+from greenroom.serving import _guarded
 from greenroom.session.model import Stage
 from greenroom.wire.link import ReportKind
 from tests.api.fakebot import FakeBot

@@ -21,6 +21,8 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.llm_service import LLMService
 from pipecat.utils.errors import ErrorCategory
 
+from greenroom.bot.services.failover import nobody_waits_for
+
 # Nobody waits longer for the first word of an answer; most models begin within two seconds.
 FIRST_WORD_WITHIN_S = 10.0
 # A model that fails so often in a row will fail again.
@@ -103,6 +105,8 @@ class Thinking(FrameProcessor):
 
     async def reached_the_end(self, error: ErrorFrame) -> None:
         """An error of the model's has come through to the pipeline's beginning."""
+        if nobody_waits_for(error):
+            return
         self._stop_waiting()
         self._failures += 1
         permanent = error.category is not None and error.category.is_permanent

@@ -184,6 +184,8 @@ class Dispatcher:
             self._busy.discard((session_id, lane))
 
     async def _begin_calls(self, group: asyncio.TaskGroup) -> None:
+        # One that ends while we read may have been due when it was read, and is settled by now.
+        busy = set(self._calls)
         try:
             due = await self._store.effects_due(EffectKind.RUN_TOOL, self._clock.now())
         except Unavailable as error:
@@ -192,7 +194,7 @@ class Dispatcher:
         for effect in due:
             call = (effect.session_id, effect.payload["call"]["toolCallId"])
             running = sum(session_id == effect.session_id for session_id, _ in self._calls)
-            if call not in self._calls and running < CALLS_AT_ONCE:
+            if call not in busy | self._calls and running < CALLS_AT_ONCE:
                 self._calls.add(call)
                 group.create_task(self._run_call(effect, call))
 

@@ -108,7 +108,7 @@ class Tools:
         left_s = min(timeout_s, asked_at + timeout_s - self._clock.now())
         if left_s <= 0:
             raise ToolTooLate(TOO_LATE)
-        checked = _checked(asked)
+        checked = _checked(asked) if tool.kind == "builtin" else None
         call = Call(session, tool, asked.tool_call_id, asked.name, asked.arguments, checked, left_s)
         return await runner(call)
 
@@ -135,17 +135,14 @@ def _tool_of(session: Session, asked: ToolCallData) -> ToolRecord:
     return found
 
 
-def _checked(asked: ToolCallData) -> WireModel | None:
+def _checked(asked: ToolCallData) -> WireModel:
     """The arguments of a built-in function.
 
     Raises:
         ToolRefused: They do not match; it says which of them, by its path, and what is wrong.
     """
-    builtin = TOOLBOX.get(asked.tool, {}).get(asked.name)
-    if builtin is None:
-        return None
     try:
-        return builtin.arguments.model_validate(asked.arguments)
+        return TOOLBOX[asked.tool][asked.name].arguments.model_validate(asked.arguments)
     except ValidationError as error:
         wrong = [f"{dotted(e['loc'])}: {e['msg']}" for e in error.errors()[:5]]
         raise ToolRefused(f"The arguments do not match. {'; '.join(wrong)}") from None

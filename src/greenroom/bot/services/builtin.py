@@ -10,11 +10,11 @@ from greenroom.bot.dictation import Dictation
 from greenroom.bot.espeak import Espeak, EspeakFailed, EspeakMissing, EspeakTTSService, Voice
 from greenroom.bot.manner import VoiceWish, voice_of
 from greenroom.bot.services.problems import NotReady, Problem
-from greenroom.bot.sphinx import Recogniser, SphinxSTTService
+from greenroom.bot.sphinx import SphinxSTTService
+from greenroom.bot.talking import ears
 from greenroom.wire.assistants import BotRecord, OneService, VoiceRecord
 
 MAX_PHRASES = 500
-_recogniser = functools.cache(Recogniser)
 _dictation = functools.cache(Dictation)
 
 
@@ -34,7 +34,7 @@ def sphinx(one: OneService, path: str) -> SphinxSTTService:
     if not isinstance(phrases, list) or not 0 < len(phrases) <= MAX_PHRASES:
         problems.append(Problem(at, "bad_setting", f"must be a list of 1 to {MAX_PHRASES} texts."))
         raise NotReady(problems)
-    recogniser = _recogniser()
+    recogniser = ears()
     heard = []
     for index, phrase in enumerate(phrases):
         words = as_heard(phrase) if isinstance(phrase, str) else ""

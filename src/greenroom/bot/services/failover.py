@@ -16,6 +16,15 @@ from pipecat.utils.errors import ErrorCategory
 Switched = Callable[[AIService, AIService], Awaitable[None]]
 
 
+def nobody_waits_for(error: ErrorFrame) -> bool:
+    """Whether a model's error is about no answer: a tool's mistake, or a summary that failed.
+
+    The first has a category; of the second Pipecat 1.14 tells in words only. It summarises again.
+    """
+    about_a_summary = "context summar" in error.error.lower()
+    return about_a_summary or error.category is ErrorCategory.APPLICATION
+
+
 class Failover(ServiceSwitcherStrategyManual):
     """Moves on to the next service whenever the active one fails, and does not come back.
 
@@ -25,7 +34,7 @@ class Failover(ServiceSwitcherStrategyManual):
 
     async def handle_error(self, error: ErrorFrame) -> FrameProcessor | None:
         """Switch, unless it was the application's mistake or nothing is left to switch to."""
-        if error.category is ErrorCategory.APPLICATION:
+        if nobody_waits_for(error):
             return None
         place = self.services.index(self.active_service)
         for candidate in self.services[place + 1 :]:

@@ -88,7 +88,7 @@ def parameters_of(cls: type[AIService]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for one in cls.__mro__:
-        if "__init__" not in vars(one):
+        if "__init__" not in vars(one) or one is object:
             continue
         initialise = vars(one)["__init__"]
         hints = _hints(initialise)
