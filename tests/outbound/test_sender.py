@@ -140,6 +140,9 @@ async def test_nobody_at_the_address_and_no_such_name_are_told_apart() -> None:
             await sender.send(an_endpoint(f"http://127.0.0.1:{free_port}/"), {}, b"")
         with pytest.raises(Undelivered, match="no such host"):
             await sender.send(an_endpoint("http://nowhere.invalid/"), {}, b"")
+        for no_name in ("https://a..example/", f"https://{'a' * 70}.example/"):
+            with pytest.raises(Undelivered):
+                await sender.send(an_endpoint(no_name), {}, b"")
 
 
 async def test_an_answer_without_end_is_not_received() -> None:

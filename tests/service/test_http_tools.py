@@ -158,6 +158,8 @@ _DEEP = b"[" * 400 + b"]" * 400
         ({"error": "There is no such parcel."}, 404, "There is no such parcel."),
         ({"error": {"code": 7}}, 200, '{"code": 7}'),
         ({"error": "x" * 9_000}, 200, "x" * 500),
+        (b'{"error": "half \\ud800"}', 200, "half ?"),
+        ({"error": ""}, 200, "The tool failed without a word."),
         (b"<html>", 200, "The tool's answer is no JSON."),
         (b"<html>", 500, "The tool answered with status 500."),
         ({"parcels": []}, 403, "The tool answered with status 403."),

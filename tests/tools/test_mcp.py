@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import Response
+from structlog.testing import capture_logs
 
 from greenroom.bot.tools import Toolbox, ToolError
 from greenroom.bot.tools import mcp as connections
 from greenroom.wire.link import ReportKind
 from greenroom.wire.tools import ToolOutcome
+from tests.listening import listening
 from tests.tools.conftest import OpenToolbox, Told
 
 SERVER = Path(__file__).with_name("mcp_server.py")
@@ -102,6 +105,24 @@ async def test_one_that_cannot_be_had_is_told_and_the_rest_works(
     [error] = told.of(ReportKind.ERROR)
     assert why in error["message"]
     await toolbox.call("open_panel", {"panel": "notes"})
+
+
+async def test_what_a_transport_says_is_not_repeated(
+    open_toolbox: OpenToolbox, told: Told, servers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with listening(Response()) as port:
+        configured = {
+            # A key as it comes out of a file that was written on another system.
+            "keyed": {"url": f"http://127.0.0.1:{port}/", "headers": {"X-Key": "${A_KEY}"}},
+            "placed": {"command": "/srv/hunter2/serve"},
+        }
+        servers.write_text(json.dumps({"mcpServers": configured}))
+        monkeypatch.setenv("A_KEY", "hunter2\r")
+        with capture_logs() as logs:
+            await open_toolbox({"name": "keyed", "kind": "mcp"}, {"name": "placed", "kind": "mcp"})
+    errors = told.of(ReportKind.ERROR)
+    assert len(errors) == 2
+    assert "hunter2" not in repr(errors) + repr(logs)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from typing import Any
 
@@ -75,6 +76,20 @@ async def test_what_does_not_exist_is_refused_with_what_does(
     assert told.outcomes == ["refused"]
     # Nobody may take it for theirs: a server that knows notes must not make one.
     assert told.of(ReportKind.TOOL_CALL)[0]["where"] == "bot"
+
+
+async def test_what_no_event_carries_is_refused_like_everything_else(
+    open_toolbox: OpenToolbox, told: Told
+) -> None:
+    toolbox = await open_toolbox({"name": "anything", "kind": "page", "timeoutS": 5})
+    deep: dict[str, Any] = {}
+    for _ in range(300):
+        deep = {"in": deep}
+    for name, arguments in [("half \ud800", {}), ("anything", deep), ("anything", None)]:
+        problem = await refused(toolbox.call(name, arguments))
+        assert problem.outcome is ToolOutcome.REFUSED
+    assert told.outcomes == ["refused"] * 3
+    json.dumps(told.of(ReportKind.TOOL_CALL), ensure_ascii=False).encode()
 
 
 async def test_what_the_bot_shows_becomes_events(open_toolbox: OpenToolbox, told: Told) -> None:

@@ -34,7 +34,9 @@ ESPEAK = ("espeak", "espeak-ng")
 _SERVICES = ("stt", "llm", "tts", "speechToSpeech")
 # Settings that say where a service is asked, or what goes with the question.
 _WHERE_IT_IS = re.compile(
-    r"url|uri|host|endpoint|address|server|proxy|header|extra|client|session|region|path",
+    r"url|uri|host|endpoint|address|server|proxy|header|extra|client|session|region|path"
+    # Google's client, and its addresses, which are made of the place; others' by the same names.
+    r"|http|location|domain|delegation",
     re.IGNORECASE,
 )
 # Who speaks, for whom, at whose cost, with which tools: that is the record's alone.

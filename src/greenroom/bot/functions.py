@@ -53,7 +53,7 @@ def _handler(toolbox: Toolbox, name: str, parting: Callable[[], bool]) -> Handle
         from greenroom.bot.tools import ToolError
 
         try:
-            result: Any = await toolbox.call(name, dict(params.arguments))
+            result: Any = await toolbox.call(name, params.arguments)
         except ToolError as error:
             result = {"error": str(error)}
         if not result:

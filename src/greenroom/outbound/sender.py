@@ -34,6 +34,7 @@ _FAILURES = (
     httpcore.TimeoutException,
     httpcore.UnsupportedProtocol,
     OSError,
+    UnicodeError,  # a label of the host that no name server can be asked for
 )
 
 

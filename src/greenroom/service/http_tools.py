@@ -165,7 +165,9 @@ def _result(answer: Answer) -> Any:
     if isinstance(said, Mapping) and said.get("error") is not None:
         error = said["error"]
         words = error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)
-        raise ToolFailed(words[:MAX_ERROR_CHARS])
+        # Half characters, which JSON may spell, cannot be told on.
+        readable = words.encode(errors="replace").decode()
+        raise ToolFailed(readable[:MAX_ERROR_CHARS] or "The tool failed without a word.")
     if not is_good:
         raise ToolFailed(f"The tool answered with status {answer.status}.")
     return said["result"] if isinstance(said, Mapping) and "result" in said else said

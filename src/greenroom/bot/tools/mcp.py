@@ -238,7 +238,16 @@ def _is_lost(error: BaseException) -> bool:
 
 
 def _cause(error: BaseException) -> str:
-    """What went wrong, out of groups that hold one thing."""
+    """What went wrong, out of groups that hold one thing; pages and logs may be told it.
+
+    In a server's own words, or the system's. A transport's may quote a header with its key, an
+    address or a path.
+    """
+    from mcp.shared.exceptions import MCPError
+
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    return str(error) or type(error).__name__
+    if isinstance(error, MCPError):
+        return str(error) or type(error).__name__
+    said = error.strerror if isinstance(error, OSError) else None
+    return said or type(error).__name__

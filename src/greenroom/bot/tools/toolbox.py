@@ -110,7 +110,7 @@ class Toolbox:
         await asyncio.gather(*self._calls, return_exceptions=True)
         await self._mcp.close()
 
-    async def call(self, name: str, arguments: dict[str, Any]) -> Any:
+    async def call(self, name: str, arguments: Any) -> Any:
         """Call a function, and wait for what comes of it.
 
         Two events tell of it. Cancelled, it says so in the second, and an answer that comes later
@@ -118,7 +118,7 @@ class Toolbox:
 
         Args:
             name: One of `functions`; any other is refused.
-            arguments: JSON values.
+            arguments: As they came; what is no object of JSON values is refused.
 
         Returns:
             JSON values, up to `MAX_RESULT_BYTES`.
@@ -158,6 +158,7 @@ class Toolbox:
     async def _told(self, name: str, arguments: Any) -> Any:
         """Carry a call out between its two reports."""
         call_id, began = _new_call_id(), time.monotonic()
+        name = _readable(name)
         function = self._by_name.get(name)
         outcome, message = ToolOutcome.CANCELLED, None
         called = False
@@ -302,7 +303,9 @@ def _plain(arguments: Any) -> dict[str, Any]:
     if not isinstance(arguments, dict):
         raise ToolError(ToolOutcome.REFUSED, "The arguments must be an object.")
     try:
-        size = len(json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode())
+        # Written twice: what is told of a call is nested less deeply than `json` would still write.
+        plain = to_jsonable_python(arguments)
+        size = len(json.dumps(plain, ensure_ascii=False, allow_nan=False).encode())
     except (TypeError, ValueError, RecursionError):
         raise ToolError(ToolOutcome.REFUSED, "The arguments are no JSON.") from None
     if size > MAX_ARGUMENTS_BYTES:
@@ -310,6 +313,11 @@ def _plain(arguments: Any) -> dict[str, Any]:
             ToolOutcome.REFUSED, f"The arguments are larger than {MAX_ARGUMENTS_BYTES} bytes."
         )
     return arguments
+
+
+def _readable(name: str) -> str:
+    """A model's word for a function, without half characters, which no event carries."""
+    return name.encode(errors="replace").decode()
 
 
 def _time_limit_s(function: Function) -> float:
