@@ -200,10 +200,12 @@ class Toolbox:
         except ToolError:
             raise
         except Exception as error:  # other people's code
-            # Its words stay here: what the model is told, the page may read, too.
-            # As text: some logs show a traceback with its variables, and so with arguments.
-            trace = "".join(traceback.format_exception(error))
-            log.warning("tool.raised", function=function.name, trace=trace)
+            # What the model is told, the page may read, too: so it is not told the words either.
+            # The log has where it was, and not what it said: that may quote the arguments.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.warning(
+                "tool.raised", function=function.name, error=type(error).__name__, where=where
+            )
             sentence = f"“{function.name}” failed ({type(error).__name__})."
             raise ToolError(ToolOutcome.FAILED, sentence) from error
 
