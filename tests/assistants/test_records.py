@@ -152,7 +152,11 @@ def test_tools_may_be_named_shortly() -> None:
         ("voice", {"parameters": {"baseUrl": "https://x.example"}}, "voice.parameters.baseUrl"),
         # Google's client takes its address in there, and makes it of the place.
         ("overrides", ["llm.settings.httpOptions"], "overrides[0]"),
-        ("voice", {"parameters": {"httpOptions": {"baseUrl": "x"}}}, "voice.parameters.httpOptions"),
+        (
+            "voice",
+            {"parameters": {"httpOptions": {"baseUrl": "x"}}},
+            "voice.parameters.httpOptions",
+        ),
         ("voice", {"parameters": {"location": "x.example/"}}, "voice.parameters.location"),
         ("overrides", ["tools"], "overrides[0]"),
         ("metadata", {"at": object()}, "metadata.at"),

@@ -33,11 +33,15 @@ def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "broken": {"command": "no-such-command-anywhere"},
         "keyless": {**started, "env": {"GIVEN": "${NOBODY_HAS_THIS}"}},
     }
-    path.write_text(json.dumps({"mcpServers": servers}))
+    configure(path, servers)
     monkeypatch.setenv("GREENROOM_MCP_SERVERS", str(path))
     monkeypatch.setenv("KEY_FOR_NUMBERS", "given")
     monkeypatch.setenv("KEY_OF_THE_BOT", "hunter2")
     return path
+
+
+def configure(path: Path, servers: dict[str, Any]) -> None:
+    path.write_text(json.dumps({"mcpServers": servers}))
 
 
 async def refused(toolbox: Toolbox, name: str, arguments: dict[str, Any]) -> ToolError:
@@ -116,7 +120,7 @@ async def test_what_a_transport_says_is_not_repeated(
             "keyed": {"url": f"http://127.0.0.1:{port}/", "headers": {"X-Key": "${A_KEY}"}},
             "placed": {"command": "/srv/hunter2/serve"},
         }
-        servers.write_text(json.dumps({"mcpServers": configured}))
+        configure(servers, configured)
         monkeypatch.setenv("A_KEY", "hunter2\r")
         with capture_logs() as logs:
             await open_toolbox({"name": "keyed", "kind": "mcp"}, {"name": "placed", "kind": "mcp"})
