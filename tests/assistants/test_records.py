@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from greenroom.assistants.records import parse
+from greenroom.assistants.tools import mismatches
 from greenroom.errors import BadRecord
 from greenroom.wire.assistants import BotRecord, as_data
 
@@ -155,8 +156,10 @@ def test_tools_may_be_named_shortly() -> None:
         (
             "voice",
             {"parameters": {"httpOptions": {"baseUrl": "x"}}},
-            "voice.parameters.httpOptions",
+            "voice.parameters.httpOptions.baseUrl",
         ),
+        # However deep.
+        ("voice", {"parameters": {"style": {"baseUrl": "x"}}}, "voice.parameters.style.baseUrl"),
         ("voice", {"parameters": {"location": "x.example/"}}, "voice.parameters.location"),
         ("overrides", ["tools"], "overrides[0]"),
         ("metadata", {"at": object()}, "metadata.at"),
@@ -240,3 +243,8 @@ def test_the_bot_is_told_nothing_of_others_and_of_money() -> None:
     kept = {name: value for name, value in WHOLE.items() if name in told}
     assert told == kept
     assert BotRecord.model_validate(told).voice is not None
+
+
+def test_a_schema_that_means_itself_matches_nothing() -> None:
+    found = mismatches({"type": "object", "$ref": "#"}, {"row": 1})
+    assert found == ["the tool's schema refers to what is not in it, or to itself"]

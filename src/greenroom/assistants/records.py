@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from greenroom.assistants import scripts
-from greenroom.assistants.paths import Path, dotted, is_field
+from greenroom.assistants.paths import Path, dotted, is_field, leaves
 from greenroom.assistants.secrets import is_secret_name, is_secret_value
 from greenroom.assistants.tools import problems_of
 from greenroom.errors import BadRecord
@@ -173,9 +173,11 @@ def _contradictions(record: AssistantRecord) -> Iterator[Problem]:
         if record.tts is None or record.tts.service in ESPEAK:
             numbers = numbers | _ESPEAK_NUMBERS
         yield from _numbers(record.voice.parameters, ("voice", "parameters"), numbers)
-        for name in filter(_WHERE_IT_IS.search, record.voice.parameters):
+        for path, _ in leaves(record.voice.parameters):
             # Starts are often let change these, and pages with them.
-            yield Problem(f"voice.parameters.{name}", "belongs into the settings of tts")
+            if any(_WHERE_IT_IS.search(str(part)) for part in path):
+                at = dotted(("voice", "parameters", *path))
+                yield Problem(at, "belongs into the settings of tts")
     yield from (Problem(dotted(path), problem) for path, problem in scripts.contradictions(record))
     for index, allowed in enumerate(record.overrides):
         if not is_field(AssistantRecord, allowed):

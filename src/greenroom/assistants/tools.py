@@ -53,8 +53,8 @@ def mismatches(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[
             found.append(f"{path}: {error.message[:200]}" if path else error.message[:200])
             if len(found) == MOST_MISMATCHES:
                 break
-    except Unresolvable:
-        found.append("the tool's schema refers to what is not in it")
+    except (Unresolvable, RecursionError):
+        found.append("the tool's schema refers to what is not in it, or to itself")
     return found
 
 
