@@ -143,7 +143,10 @@ test-fast: setup ## the Python tests without browser
 
 # With more than two at a time, real speech is not understood on two cores.
 test-speech: setup ## the Python tests with real speech, two at a time
-	@$(PY) -m pytest -q -m 'not e2e' -n 2 --dist loadfile $(WITH_SPEECH)
+	@$(PY) -m pytest -q -m 'not e2e and not long' -n 2 $(LONGEST_FIRST) $(WITH_SPEECH)
+
+test-long: setup ## whole calls in real time that make test leaves out, for its ten minutes
+	@$(PY) -m pytest -q -m long
 
 test-rest: setup ## the Python tests with neither browser nor real speech, four at a time
 	@$(PY) -m pytest -q -m 'not e2e' -n 4 $(LONGEST_FIRST) $(addprefix --ignore ,$(WITH_SPEECH))
@@ -191,4 +194,4 @@ lock: $(VENV)/bin/uv ## resolve the locks anew (versions and hashes, no addresse
 clean: ## remove what was built and installed
 	@rm -rf $(VENV) $(BENCH_VENV) .cache dist web/node_modules web/apps/stock/dist web/apps/vapi/dist web/apps/once/dist web/apps/together/dist $(FLASHCARDS)/node_modules $(FLASHCARDS)/dist $(NEXTJS)/node_modules $(NEXTJS)/.next src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help run setup example-minimum example-flashcards example-nextjs test-nextjs test what-speech-leaves test-fast test-speech test-rest test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean
+.PHONY: help run setup example-minimum example-flashcards example-nextjs test-nextjs test what-speech-leaves test-fast test-speech test-long test-rest test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean

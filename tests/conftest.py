@@ -54,7 +54,8 @@ SECRET = "s" * 32
 LONGEST = (
     *("tests/ops/test_stop_all.py", "tests/test_serve.py", "tests/chaos/test_chaos.py"),
     *("tests/store/test_postgres.py", "tests/test_pipecat_cloud_sdk.py", "tests/fuzz/test_api.py"),
-    *("tests/bot/test_mind.py", "tests/relay/test_relay.py", "tests/ops/test_recovery.py"),
+    *("tests/bot/test_mind.py", "tests/bot/test_scripted.py", "tests/bot/test_cards.py"),
+    *("tests/relay/test_relay.py", "tests/ops/test_recovery.py"),
     *("tests/ops/test_draining.py",),
     *("tests/launch/test_launch_supervisor.py", "tests/launch/test_launch_spares.py"),
     *("tests/launch/test_bench_launch.py", "tests/chaos/elsewhere/test_elsewhere.py"),

@@ -198,6 +198,7 @@ async def test_a_model_that_fails_is_told_of_in_words_and_in_the_end_ends_the_ca
     await call.greenroom.report(ReportKind.FAREWELL, within_s=30.0)
 
 
+@pytest.mark.long
 async def test_what_fails_is_taken_over_and_what_was_lost_is_done_again(
     talk: Any, openai: tuple[OpenAI, str]
 ) -> None:
@@ -294,6 +295,7 @@ async def test_wrong_calls_come_back_as_errors_and_a_loop_is_stopped(talk: Any) 
     assert len(call.openai.asked) - before < 20
 
 
+@pytest.mark.long
 async def test_silence_is_broken_and_ends_by_the_assistants_own_words(talk: Any) -> None:
     call = await talk(
         idlePrompts={"afterS": 0.3, "messages": ["Are you still there?"], "most": 1},
@@ -306,6 +308,7 @@ async def test_silence_is_broken_and_ends_by_the_assistants_own_words(talk: Any)
     assert farewell.data == {"heard": True}
 
 
+@pytest.mark.long
 async def test_the_context_stays_within_bounds(talk: Any) -> None:
     call = await talk(context={"mostMessages": 4, "mostTokens": 500})
     last = await call.hears("Hello, this is Mary.")
