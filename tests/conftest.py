@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,13 @@ import httpx
 import pytest
 import uvicorn
 from hypothesis import HealthCheck, settings
+from openfeature import api
+from openfeature.provider import ProviderStatus
 
 from greenroom import assembly
 from greenroom.api.app import Parts, build_app
 from greenroom.api.server import server_config
+from greenroom.assistants.flags import DOMAIN
 from greenroom.hub.memory import MemoryHub
 from greenroom.outbound.sender import HttpSender
 from greenroom.ports.deliveries import Sender
@@ -291,3 +294,15 @@ async def server(house: House) -> AsyncIterator[House]:
     server.should_exit = True
     server.force_exit = True
     await serving
+
+
+@pytest.fixture
+async def of_theirs(
+    store: Store, plan: assembly.Plan, request: pytest.FixtureRequest
+) -> AsyncIterator[House]:
+    """A house with a flag system of its own."""
+    async with a_house(store, replace(plan, flags=request.param)) as house:
+        client = api.get_client(DOMAIN)  # it is made ready beside us
+        await house.until_true(lambda: client.get_provider_status() is ProviderStatus.READY)
+        yield house
+        house.whole.flags.close()

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.flag_evaluation import FlagResolutionDetails
-from openfeature.provider import FeatureProvider, ProviderStatus
+from openfeature.provider import FeatureProvider
 from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvider
 
-from greenroom import assembly
-from greenroom.assistants.flags import DOMAIN, FLAG, RolloutProvider
+from greenroom.assistants.flags import FLAG, RolloutProvider
 from greenroom.errors import BadSetting
 from greenroom.ports.launcher import ExitCause
-from greenroom.ports.store import Store
 from greenroom.service.flags import flags_by
 from greenroom.service.policies import POLICIES, Outside
 from greenroom.service.reports import Way
@@ -27,7 +23,7 @@ from greenroom.wire.keys import Scope
 from greenroom.wire.link import Report, ReportKind
 from tests.api.test_keys import a_server, code_of, page_of
 from tests.api.test_operators import operator
-from tests.conftest import House, a_house
+from tests.conftest import House
 from tests.service.test_assistants import OPS, save
 from tests.service.test_service import a_call
 
@@ -170,18 +166,6 @@ def their_flags() -> FeatureProvider:
     """What an application's own flag system would be."""
     variants = {"ours": "greenroom", "theirs": "vapi", "nonsense": "moon"}
     return InMemoryProvider({FLAG: InMemoryFlag("theirs", variants, context_evaluator=_by_tenant)})
-
-
-@pytest.fixture
-async def of_theirs(
-    store: Store, plan: assembly.Plan, request: pytest.FixtureRequest
-) -> AsyncIterator[House]:
-    """A house with a flag system of its own."""
-    async with a_house(store, replace(plan, flags=request.param)) as house:
-        client = api.get_client(DOMAIN)  # it is made ready beside us
-        await house.until_true(lambda: client.get_provider_status() is ProviderStatus.READY)
-        yield house
-        house.whole.flags.close()
 
 
 async def which(house: House, user: str, tenant: str = "default") -> tuple[str, str]:

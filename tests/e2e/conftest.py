@@ -119,3 +119,11 @@ async def person(
         yield person
         if request.node.stash.get(_FAILED, False):
             await person.page.screenshot(path=tmp_path / "page.png")
+
+
+@pytest.fixture
+def let(tmp_path: Path) -> Path:
+    """How many steps the bot may have taken by now."""
+    path = tmp_path / "let"
+    path.write_text("0")
+    return path

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.e2e.serving import running
 
 
 class Counting(ThreadingHTTPServer):
@@ -55,11 +56,6 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def a_counting_server() -> Iterator[Counting]:
     """A counting server on a free port of loopback."""
-    with Counting() as server:
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        serving.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            serving.join()
+    server = Counting()
+    with running(server):
+        yield server

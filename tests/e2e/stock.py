@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from tests.e2e.serving import running
 
 _APPS = Path(__file__).parents[2] / "web" / "apps"
 
@@ -32,11 +33,5 @@ def a_page(app: str) -> Iterator[str]:
     if not (built / "index.html").is_file():
         raise FileNotFoundError(f"the page {app} is not built: run make setup")
     handler = functools.partial(_Handler, directory=str(built))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        serving.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            serving.join()
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as origin:
+        yield origin

@@ -61,14 +61,6 @@ def origin() -> Iterator[str]:
 
 
 @pytest.fixture
-def let(tmp_path: Path) -> Path:
-    """How many steps the bot may have reported by now."""
-    path = tmp_path / "let"
-    path.write_text("0")
-    return path
-
-
-@pytest.fixture
 async def server(
     start_server: StartServer, origin: str, let: Path, tmp_path: Path
 ) -> AsyncIterator[Server]:

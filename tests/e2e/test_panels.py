@@ -70,14 +70,6 @@ def counting() -> Iterator[Counting]:
 
 
 @pytest.fixture
-def let(tmp_path: Path) -> Path:
-    """How many steps the bot may have taken by now."""
-    path = tmp_path / "let"
-    path.write_text("0")
-    return path
-
-
-@pytest.fixture
 async def server(
     start_server: StartServer, counting: Counting, let: Path, tmp_path: Path
 ) -> AsyncIterator[Server]:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.flag_evaluation import FlagResolutionDetails
-from openfeature.provider import FeatureProvider, ProviderStatus
+from openfeature.provider import FeatureProvider
 from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvider
 
-from greenroom import assembly
-from greenroom.assistants.flags import DOMAIN
-from greenroom.ports.store import Store
 from greenroom.service.policies import POLICIES, Outside
-from tests.conftest import House, a_house
+from tests.conftest import House
 from tests.service.test_tools import settled, talk, told
 
 ON_OFF = {"on": True, "off": False}
@@ -53,18 +48,6 @@ class Hanging(InMemoryProvider):
     def resolve_boolean_details(self, *args: Any, **more: Any) -> FlagResolutionDetails[bool]:
         self.let_go.wait(10)
         return FlagResolutionDetails(value=True)
-
-
-@pytest.fixture
-async def of_theirs(
-    store: Store, plan: assembly.Plan, request: pytest.FixtureRequest
-) -> AsyncIterator[House]:
-    """A house with a flag system of its own."""
-    async with a_house(store, replace(plan, flags=request.param)) as house:
-        client = api.get_client(DOMAIN)  # it is made ready beside us
-        await house.until_true(lambda: client.get_provider_status() is ProviderStatus.READY)
-        yield house
-        house.whole.flags.close()
 
 
 async def got(house: House, *tools: Any, user: str = "ada") -> list[str]:
