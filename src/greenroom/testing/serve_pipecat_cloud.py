@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,10 +14,8 @@ import uvicorn
 from greenroom.errors import BadSetting
 from greenroom.testing.agents import Processes
 from greenroom.testing.deployments import Agent, Deployment, Idle
+from greenroom.testing.listening import address_of, announce, bound
 from greenroom.testing.pipecat_cloud import PipecatCloud
-
-# Nobody but this machine: it runs programs for whoever has its key.
-LOOPBACK = "127.0.0.1"
 
 
 class _SystemClock:
@@ -59,19 +56,13 @@ async def serve_pipecat_cloud(
     cloud = PipecatCloud(
         deployments, clock=_SystemClock(), public_keys=[public], private_keys=[private]
     )
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    with listener:
-        try:
-            listener.bind((LOOPBACK, port))
-        except OSError as error:
-            raise BadSetting(f"Cannot listen on {LOOPBACK}:{port} ({error.strerror}).") from error
-        address = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+    with bound(port) as listener:
+        address = address_of(listener)
         config = uvicorn.Config(cloud.app, log_config=None, access_log=False, lifespan="off")
         server = uvicorn.Server(config)
         ticking = asyncio.create_task(cloud.run())
         announcing = asyncio.create_task(
-            _announce(server, lambda: on_ready(address, public, private))
+            announce(server, lambda: on_ready(address, public, private))
         )
         try:
             await server.serve(sockets=[listener])
@@ -79,10 +70,3 @@ async def serve_pipecat_cloud(
             for task in (ticking, announcing):
                 task.cancel()
             await asyncio.gather(ticking, announcing, return_exceptions=True)
-
-
-async def _announce(server: uvicorn.Server, ready: Callable[[], None]) -> None:
-    while not server.started and not server.should_exit:
-        await asyncio.sleep(0.01)
-    if server.started:
-        ready()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Callable
 
 import uvicorn
@@ -12,9 +11,8 @@ import uvicorn
 from greenroom.errors import BadSetting
 from greenroom.testing.daily.app import ROOT
 from greenroom.testing.daily.stand_in import DailyStandIn
+from greenroom.testing.listening import address_of, announce, bound
 
-# Nobody but this machine: what it plays is worth nothing, and must never be taken for Daily.
-LOOPBACK = "127.0.0.1"
 DELIVER_EVERY_S = 0.2
 
 
@@ -35,27 +33,16 @@ async def serve_daily(
     if api_key is not None and len(api_key) < 32:
         raise BadSetting("A key has 32 characters or more: it signs tokens.")
     stand_in = DailyStandIn(api_key=api_key, domain=domain)
-    with _bound(port) as listener:
-        address = f"http://{LOOPBACK}:{listener.getsockname()[1]}{ROOT}"
+    with bound(port) as listener:
+        address = f"{address_of(listener)}{ROOT}"
         config = uvicorn.Config(stand_in.app, log_config=None, access_log=False, lifespan="off")
         server = uvicorn.Server(config)
         async with asyncio.TaskGroup() as group:
             delivering = group.create_task(_deliver(stand_in))
-            group.create_task(_announce(server, lambda: on_ready(address, stand_in.api_key)))
+            group.create_task(announce(server, lambda: on_ready(address, stand_in.api_key)))
             await server.serve(sockets=[listener])
             delivering.cancel()
     await stand_in.close()
-
-
-def _bound(port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((LOOPBACK, port))
-    except OSError as error:
-        listener.close()
-        raise BadSetting(f"Cannot listen on {LOOPBACK}:{port} ({error.strerror}).") from error
-    return listener
 
 
 async def _deliver(stand_in: DailyStandIn) -> None:
@@ -64,10 +51,3 @@ async def _deliver(stand_in: DailyStandIn) -> None:
             stand_in.settle()
             await stand_in.webhooks.deliver()
             await asyncio.sleep(DELIVER_EVERY_S)
-
-
-async def _announce(server: uvicorn.Server, ready: Callable[[], None]) -> None:
-    while not server.started and not server.should_exit:
-        await asyncio.sleep(0.01)
-    if server.started:
-        ready()

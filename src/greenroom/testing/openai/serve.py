@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable
 
 import uvicorn
 
-from greenroom.errors import BadSetting
+from greenroom.testing.listening import address_of, announce, bound
 from greenroom.testing.openai.stand_in import OpenAI
 
-LOOPBACK = "127.0.0.1"
 # Whoever still waits for an answer then does not get it.
 ENDS_WITHIN_S = 1
 
@@ -31,13 +29,13 @@ async def served(openai: OpenAI, port: int = 0) -> AsyncIterator[str]:
     Raises:
         BadSetting: The port is taken.
     """
-    with _bound(port) as listener:
+    with bound(port) as listener:
         server = _Server(_config(openai))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             while not server.started and not serving.done():
                 await asyncio.sleep(0.005)
-            yield f"http://{LOOPBACK}:{listener.getsockname()[1]}/v1"
+            yield f"{address_of(listener)}/v1"
         finally:
             server.should_exit = True
             await serving
@@ -54,10 +52,10 @@ async def serve_openai(openai: OpenAI, *, port: int, on_ready: Callable[[str], N
     Raises:
         BadSetting: The port is taken.
     """
-    with _bound(port) as listener:
-        address = f"http://{LOOPBACK}:{listener.getsockname()[1]}/v1"
+    with bound(port) as listener:
+        address = f"{address_of(listener)}/v1"
         server = uvicorn.Server(_config(openai))
-        announcing = asyncio.create_task(_announce(server, lambda: on_ready(address)))
+        announcing = asyncio.create_task(announce(server, lambda: on_ready(address)))
         try:
             await server.serve(sockets=[listener])
         finally:
@@ -82,21 +80,3 @@ def _config(openai: OpenAI) -> uvicorn.Config:
         lifespan="off",
         timeout_graceful_shutdown=ENDS_WITHIN_S,
     )
-
-
-def _bound(port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((LOOPBACK, port))
-    except OSError as error:
-        listener.close()
-        raise BadSetting(f"Cannot listen on {LOOPBACK}:{port} ({error.strerror}).") from error
-    return listener
-
-
-async def _announce(server: uvicorn.Server, ready: Callable[[], None]) -> None:
-    while not server.started and not server.should_exit:
-        await asyncio.sleep(0.01)
-    if server.started:
-        ready()
