@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-
 from greenroom.assistants.paths import dotted
+from greenroom.wire import schemas
 from greenroom.wire.assistants import ToolRecord
 from greenroom.wire.tools import TOOLBOX
 from greenroom.wire.webhooks import MAX_URL_CHARS
@@ -42,18 +39,13 @@ def problems_of(tools: Sequence[ToolRecord]) -> Iterator[tuple[str, str]]:
 
 
 def mismatches(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:
-    """What of a call's arguments a tool's schema does not allow, by path; at most five.
-
-    An address that the schema mentions is not reached for.
-    """
+    """What of a call's arguments a tool's schema does not allow, by path; at most five."""
     found: list[str] = []
     try:
-        for error in Draft202012Validator(schema, registry=Registry()).iter_errors(arguments):
-            path = dotted(error.absolute_path)
-            found.append(f"{path}: {error.message[:200]}" if path else error.message[:200])
-            if len(found) == MOST_MISMATCHES:
-                break
-    except (Unresolvable, RecursionError):
+        for path, what in islice(schemas.mismatches(schema, arguments), MOST_MISMATCHES):
+            said = what[: schemas.MAX_PROBLEM_CHARS]
+            found.append(f"{dotted(path)}: {said}" if path else said)
+    except schemas.LeadsNowhere:
         found.append("the tool's schema refers to what is not in it, or to itself")
     return found
 
@@ -63,11 +55,9 @@ def _of_schema(schema: Mapping[str, Any], at: str) -> Iterator[tuple[str, str]]:
     if schema.get("type") != "object":
         yield f"{at}.type", "must be “object”: arguments have names"
         return
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        path = dotted(error.absolute_path)
-        yield f"{at}.{path}" if path else at, f"is no JSON Schema: {error.message[:200]}"
+    if (problem := schemas.problem_of(schema)) is not None:
+        path, what = problem
+        yield f"{at}.{dotted(path)}" if path else at, f"is no JSON Schema: {what}"
 
 
 def _named(

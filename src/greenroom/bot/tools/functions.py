@@ -6,12 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
 from pydantic import ValidationError
-from referencing import Registry
-from referencing.exceptions import Unresolvable
 
+from greenroom.wire import schemas
 from greenroom.wire.assistants import ToolRecord
 from greenroom.wire.base import WireModel
 from greenroom.wire.tools import ToolOutcome, Where
@@ -84,19 +81,15 @@ def checked_by_schema(schema: Mapping[str, Any]) -> Check:
     Raises:
         BadTool: It is no JSON Schema.
     """
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        raise BadTool(f"its parameters are no JSON Schema: {error.message[:200]}") from None
-    validator = Draft202012Validator(schema, registry=Registry())
+    if (problem := schemas.problem_of(schema)) is not None:
+        raise BadTool(f"its parameters are no JSON Schema: {problem[1]}")
 
     def check(given: dict[str, Any]) -> Any:
         try:
             problems = [
-                (".".join(str(part) for part in error.absolute_path), error.message)
-                for error in validator.iter_errors(given)
+                (".".join(map(str, path)), what) for path, what in schemas.mismatches(schema, given)
             ]
-        except (Unresolvable, RecursionError):
+        except schemas.LeadsNowhere:
             raise ToolError(ToolOutcome.FAILED, "The tool's schema leads nowhere.") from None
         if problems:
             raise mismatch(problems)
