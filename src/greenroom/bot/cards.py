@@ -10,7 +10,7 @@ from greenroom.bot.deck import DECK
 from greenroom.bot.dialogue import Dialogue, Say, ask
 from greenroom.bot.manner import manner_of
 from greenroom.bot.sphinx import SphinxSTTService
-from greenroom.bot.talking import ears, record_of, seed_of, talk, usual_voice
+from greenroom.bot.talking import ears, seed_of, talk, usual_voice
 from greenroom.wire.link import BotLevel
 
 GREENROOM_LEVEL = BotLevel.ATTACHED
@@ -31,7 +31,7 @@ def prewarm() -> None:
 async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
     """One conversation, until goodbye or until Greenroom ends it."""
     session = current()
-    record = record_of(session)
+    record = session.record
     manner = manner_of(record).heard_by(ears().knows)
     ears().take_meaning(manner.meaning)
     dialogue = Dialogue(DECK, seed_of(session), manner)

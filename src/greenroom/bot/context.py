@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from greenroom.wire.assistants import BotRecord
 from greenroom.wire.link import BotLevel, CommandKind, Present, ReportKind, SessionSpec
 
 CommandHandler = Callable[[dict[str, Any]], Awaitable[None]]
@@ -52,6 +53,11 @@ class BotSession:
         self._parting_handlers: list[PartingHandler] = []
         self._end_handlers: list[PartingHandler] = []
         self._listeners: list[ReportSink] = []
+
+    @property
+    def record(self) -> BotRecord:
+        """The assistant's record, as adjusted; one that says nothing if it has none."""
+        return BotRecord.model_validate(self.spec.record or {"name": "assistant"})
 
     @property
     def user_present(self) -> bool:

@@ -27,7 +27,7 @@ from greenroom.bot.attached import Attached
 from greenroom.bot.context import BotSession
 from greenroom.bot.parting import GOODBYE, EndPhrases
 from greenroom.bot.parts import message
-from greenroom.bot.persona import greeting_of, instruction_of, name_of, record_of, welcome_back
+from greenroom.bot.persona import greeting_of, instruction_of, name_of, welcome_back
 from greenroom.bot.services.make import Services, revoiced
 from greenroom.bot.thinking import GIVING_UP, SORRY, Thinking
 from greenroom.wire.assistants import BotRecord
@@ -198,7 +198,7 @@ class Manners:
     # ---- what is changed while it runs
 
     async def _adjust(self, data: dict[str, Any]) -> None:
-        self._record = record_of(self._session)
+        self._record = self._session.record
         if "persona" in data or "personality" in data:
             instruction = instruction_of(self._record, self._name)
             await self._queue(

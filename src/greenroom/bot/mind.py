@@ -44,7 +44,7 @@ from greenroom.bot.context import BotSession, current
 from greenroom.bot.manners import Manners
 from greenroom.bot.nudging import Nudging
 from greenroom.bot.parting import EndPhrases, EndWords, Silencer
-from greenroom.bot.persona import instruction_of, name_of, record_of
+from greenroom.bot.persona import instruction_of, name_of
 from greenroom.bot.services.failover import switching
 from greenroom.bot.services.make import Maker, Services
 from greenroom.bot.services.problems import NotReady
@@ -74,7 +74,7 @@ def prewarm() -> None:
 async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
     """One conversation, until goodbye or until Greenroom ends it."""
     session = current()
-    record = record_of(session)
+    record = session.record
     instruction = instruction_of(record, name_of(session.spec.body))
     try:
         services = await Maker(record, instruction=instruction).make()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from greenroom.bot.context import BotSession
 from greenroom.wire.assistants import BotRecord
 
 # In a start's body: what the user wants to be called. Nothing else is taken for a name.
@@ -19,11 +18,6 @@ _MANNERS = (
     "You speak with the user: what you write is read aloud. Answer briefly, in plain sentences, "
     "without lists, headings, markup or emoji. What you hear may have been misheard."
 )
-
-
-def record_of(session: BotSession) -> BotRecord:
-    """The assistant's record, as adjusted; one that says nothing if it has none."""
-    return BotRecord.model_validate(session.spec.record or {"name": session.spec.assistant})
 
 
 def name_of(body: dict[str, Any]) -> str | None:

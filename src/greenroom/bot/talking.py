@@ -94,11 +94,6 @@ async def talk(
     await _run(session, worker, conversation, played, nudging)
 
 
-def record_of(session: BotSession) -> BotRecord:
-    """The assistant's record; one that says nothing if it has none."""
-    return BotRecord.model_validate(session.spec.record or {"name": "cards"})
-
-
 def seed_of(session: BotSession) -> int:
     """Another order of the cards in every session, and the same after a restart of a test."""
     return zlib.crc32(session.spec.session_id.encode())
@@ -179,7 +174,7 @@ def _change_voices(session: BotSession, service: EspeakTTSService) -> None:
     async def adjust(data: dict[str, Any]) -> None:
         if "voice" in data:
             # It is tried first, which takes espeak-ng some milliseconds.
-            service.take(await asyncio.to_thread(_voice_for, record_of(session)))
+            service.take(await asyncio.to_thread(_voice_for, session.record))
 
     session.on_command(CommandKind.ADJUST, adjust)
 

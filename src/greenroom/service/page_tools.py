@@ -6,10 +6,11 @@ from typing import Any
 
 from greenroom.errors import BadRequest, TooLarge
 from greenroom.service.sessions import Sessions
-from greenroom.service.tool_calls import answer_of, size_bytes
+from greenroom.service.tool_calls import answer_of
 from greenroom.session.inputs import ToolAnswered
 from greenroom.session.lifecycle import refusal_of
 from greenroom.session.model import Session, Stage
+from greenroom.wire.base import size_bytes
 from greenroom.wire.tools import MAX_RESULT_BYTES, ToolAnswer, Where
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from asyncio import Lock
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -41,6 +40,7 @@ from greenroom.session.lifecycle import open_session
 from greenroom.session.model import Limits, Session, SessionKind
 from greenroom.session.policy import Occupancy, Place
 from greenroom.session.wishes import wished
+from greenroom.wire.base import size_bytes
 from greenroom.wire.link import MAX_SESSION_BODY_BYTES
 from greenroom.wire.vapi.messages import BODY_KEY
 
@@ -268,7 +268,7 @@ def whole_body(body: dict[str, Any] | None, call: dict[str, Any] | None) -> dict
 
 def _check_body(body: dict[str, Any]) -> None:
     try:
-        size = len(json.dumps(body, ensure_ascii=False, allow_nan=False).encode())
+        size = size_bytes(body)
     except ValueError as error:  # not a number, or half a character
         raise BadRequest("“body” holds a value that JSON cannot carry.", field="body") from error
     if size > MAX_SESSION_BODY_BYTES:

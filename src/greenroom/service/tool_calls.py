@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from greenroom.session.model import Session
 from greenroom.wire.assistants import ToolRecord
-from greenroom.wire.base import WireModel
+from greenroom.wire.base import WireModel, size_bytes
 from greenroom.wire.tools import ToolAnswer, ToolOutcome
 
 
@@ -96,8 +95,3 @@ def answer_of(answer: ToolAnswer) -> dict[str, Any]:
     data = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
     size_bytes(data)
     return data
-
-
-def size_bytes(data: Any) -> int:
-    """How long it is as JSON; raises `ValueError` if it cannot be: infinity, half a character."""
-    return len(json.dumps(data, ensure_ascii=False, allow_nan=False).encode())

@@ -21,13 +21,12 @@ from greenroom.service.tool_calls import (
     ToolRefused,
     ToolTooLate,
     answer_of,
-    size_bytes,
 )
 from greenroom.service.tracing import ids_of
 from greenroom.session.inputs import ToolAnswered
 from greenroom.session.model import Session
 from greenroom.wire.assistants import BotRecord, ToolRecord
-from greenroom.wire.base import WireModel
+from greenroom.wire.base import WireModel, size_bytes
 from greenroom.wire.tools import (
     DEFAULT_TIMEOUT_S,
     MAX_RESULT_BYTES,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -30,3 +31,8 @@ class WireModel(BaseModel):
             # must be tellable, or whoever follows would be stopped there for ever.
             whole = self.model_dump(by_alias=True, exclude_none=True)
             return json.dumps(whole, separators=(",", ":"))
+
+
+def size_bytes(data: Any) -> int:
+    """How long it is as JSON; raises `ValueError` if it cannot be: infinity, half a character."""
+    return len(json.dumps(data, ensure_ascii=False, allow_nan=False).encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from greenroom.session import inputs as i
 from greenroom.session.model import Presence
 from greenroom.session.prices import TIMED_COMPONENTS, Cost, usd
 from greenroom.wire import events as e
-from greenroom.wire.base import WireModel
+from greenroom.wire.base import WireModel, size_bytes
 from greenroom.wire.link import Report, ReportKind
 from greenroom.wire.messages import sentence_for
 from greenroom.wire.status import shown_status
@@ -151,7 +150,7 @@ def shown_kind(report: Report) -> str:
 
 
 def _unknown(kind: str, data: dict[str, Any]) -> i.Unknown:
-    small_enough = _size_bytes(data) <= MAX_UNKNOWN_DATA_BYTES
+    small_enough = size_bytes(data) <= MAX_UNKNOWN_DATA_BYTES
     return i.Unknown(kind[:MAX_KIND_CHARS], data if small_enough else None)
 
 
@@ -160,13 +159,13 @@ def _app(data: dict[str, Any]) -> i.AppReport:
     if not kind.startswith(APP_PREFIXES):
         raise ValueError(kind)
     told = dict(data.get("data") or {})
-    _size_bytes(told)
+    size_bytes(told)
     return i.AppReport(type=kind, data=told)
 
 
 def _tool_call(data: dict[str, Any]) -> i.ToolCalled:
     call = ToolCallData.model_validate(data)
-    if _size_bytes(call.arguments) > MAX_ARGUMENTS_BYTES:
+    if size_bytes(call.arguments) > MAX_ARGUMENTS_BYTES:
         raise ValueError("arguments")
     return i.ToolCalled(call.where is Where.SERVER, _as_json(call))
 
@@ -207,11 +206,6 @@ def _usage(data: dict[str, Any]) -> i.Usage:
     if not (math.isfinite(quantity) and 0 <= quantity <= MOST_USAGE):
         raise ValueError("no quantity that can have been used")
     return i.Usage(component, float(quantity), unit)
-
-
-def _size_bytes(data: dict[str, Any]) -> int:
-    """How long it is as JSON; raises `ValueError` if it cannot be: infinity, half a character."""
-    return len(json.dumps(data, ensure_ascii=False, allow_nan=False).encode())
 
 
 def _name(data: dict[str, Any], name: str, most_chars: int) -> str:

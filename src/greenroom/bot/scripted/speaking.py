@@ -12,7 +12,7 @@ from greenroom.bot.dialogue import Action, Call
 from greenroom.bot.manner import manner_of
 from greenroom.bot.scripted.dialogue import Script
 from greenroom.bot.sphinx import SphinxSTTService
-from greenroom.bot.talking import ears, record_of, seed_of, talk, usual_voice
+from greenroom.bot.talking import ears, seed_of, talk, usual_voice
 from greenroom.bot.tools import Toolbox, ToolError
 from greenroom.bot.tools.folder import folder
 
@@ -31,7 +31,7 @@ async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
         ValueError: The record has no script.
     """
     session = current()
-    record = record_of(session)
+    record = session.record
     if record.script is None:
         raise ValueError("the assistant's record has no script")
     manner = manner_of(record).heard_by(ears().knows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import string
 import time
@@ -28,7 +27,8 @@ from greenroom.bot.tools.functions import (
 )
 from greenroom.bot.tools.limits import Limits
 from greenroom.bot.tools.mcp import McpTools
-from greenroom.wire.assistants import BotRecord, ToolRecord
+from greenroom.wire.assistants import ToolRecord
+from greenroom.wire.base import size_bytes
 from greenroom.wire.link import CommandKind, ReportKind
 from greenroom.wire.tools import (
     CONSENT_TIMEOUT_S,
@@ -81,9 +81,7 @@ class Toolbox:
     @classmethod
     def of(cls, session: BotSession, *, goodbye: Goodbye) -> Toolbox:
         """The tools of a session's record; none if it has no record."""
-        record = session.spec.record
-        tools = BotRecord.model_validate(record).tools if record else []
-        return cls(session, tools, goodbye)
+        return cls(session, session.record.tools, goodbye)
 
     @property
     def functions(self) -> list[Function]:
@@ -288,7 +286,7 @@ def bounded(result: Any) -> Any:
     """
     try:
         plain = to_jsonable_python(result)
-        size = len(json.dumps(plain, ensure_ascii=False, allow_nan=False).encode())
+        size = size_bytes(plain)
     except Exception:  # whatever a strange object raises when it is looked at
         raise ToolError(
             ToolOutcome.FAILED, "The tool answered with what JSON does not carry."
@@ -307,7 +305,7 @@ def _plain(arguments: Any) -> dict[str, Any]:
     try:
         # Written twice: what is told of a call is nested less deeply than `json` would still write.
         plain = to_jsonable_python(arguments)
-        size = len(json.dumps(plain, ensure_ascii=False, allow_nan=False).encode())
+        size = size_bytes(plain)
     except (TypeError, ValueError, RecursionError):
         raise ToolError(ToolOutcome.REFUSED, "The arguments are no JSON.") from None
     if size > MAX_ARGUMENTS_BYTES:
