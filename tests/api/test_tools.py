@@ -14,6 +14,7 @@ from greenroom.wire.tools import MAX_RESULT_BYTES, ToolAnswer, Where
 from tests.api.fakebot import FakeBot
 from tests.api.test_keys import a_server
 from tests.api.test_operators import operator
+from tests.api.test_voice import the_order
 from tests.conftest import House
 from tests.service.test_people import as_user
 from tests.service.test_tools import answered, report, talk
@@ -104,9 +105,8 @@ async def test_when_it_is_over_nobody_waits_for_an_answer(server: House) -> None
 
 
 async def test_a_linked_bot_is_told_and_the_page_sees_the_note(server: House) -> None:
-    session_id = await talk(server, "notes")
-    session = await server.session(session_id)
-    bot = await FakeBot.join(server, server.launcher.orders[session.launch_id])
+    await talk(server, "notes")
+    bot = await FakeBot.join(server, await the_order(server))
     call = {"toolCallId": "c1", "tool": "notes", "name": "create_note", "where": "server"}
     await bot.send_report(ReportKind.TOOL_CALL, **call, arguments={"title": "Milk"})
     heard = [await bot.receive() for _ in range(2)]
