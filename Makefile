@@ -33,6 +33,8 @@ NEXTJS_SOURCES := $(shell find $(NEXTJS) -type f -not -path '*/node_modules/*' -
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path 'web/apps/stock/*' -not -path 'web/apps/vapi/*' -not -path 'web/apps/once/*' -not -path 'web/apps/together/*' 2>/dev/null)
 NPM := scripts/npm
 WITH_SPEECH := tests/bot tests/ears tests/doctor
+# How long sounds last is measured there, which another call at the same time would stretch.
+TIMED := tests/e2e/test_call.py tests/e2e/selftest/test_harness.py
 # A file is one worker's; in which order they are given out, tests/conftest.py says.
 LONGEST_FIRST := --dist loadfile --no-loadscope-reorder
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -151,9 +153,9 @@ test-long: setup ## whole calls in real time that make test leaves out, for its 
 test-rest: setup ## the Python tests with neither browser nor real speech, four at a time
 	@$(PY) -m pytest -q -m 'not e2e' -n 4 $(LONGEST_FIRST) $(addprefix --ignore ,$(WITH_SPEECH))
 
-test-call: setup ## whole calls in a real browser: the timed one alone, the others two at a time
-	@$(PY) -m pytest -q tests/e2e/test_call.py
-	@$(PY) -m pytest -q -m e2e -n 2 $(LONGEST_FIRST) --ignore tests/e2e/test_call.py
+test-call: setup ## whole calls in a real browser: the timed ones alone, the others two at a time
+	@$(PY) -m pytest -q $(TIMED)
+	@$(PY) -m pytest -q -m e2e -n 2 $(LONGEST_FIRST) $(addprefix --ignore ,$(TIMED))
 
 test-call-alone: setup ## the same, one at a time, and then what was measured
 	@$(PY) -m pytest -q -m e2e
