@@ -30,10 +30,13 @@ def main() -> None:
     arguments.session_id = given.session_id
 
     async def run() -> None:
-        task = asyncio.create_task(bot(arguments))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        loop, task = asyncio.get_running_loop(), asyncio.create_task(bot(arguments))
+        # Not the loop's own handler: it is gone with the loop, before the process is.
+        signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(task.cancel))
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        # A bot that has returned is leaving by itself: being told to go changes nothing.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     asyncio.run(run())
 
