@@ -40,6 +40,7 @@ from pipecat.utils.text.base_text_aggregator import TextType
 from structlog.testing import capture_logs
 
 from greenroom.bot import context, hooks
+from greenroom.bot.failing import was_replaced
 from greenroom.bot.observe import TYPED, Reporter
 from greenroom.wire.link import BotLevel, ReportKind, RoomSpec, SessionSpec
 
@@ -207,6 +208,8 @@ async def test_an_error_says_which_kind_of_part_failed_and_what_to_do(
     for message, kind in zip(messages, kinds, strict=True):
         assert f"{kind} failed." in message
         assert "start again" in message
+    messages += [was_replaced(failed) for failed in (ears, voice, *models)]
+    assert "The voice failed, and another took over." in str(messages)
     assert not re.search("STT|TTS|LLM|Switcher|Pipeline", str(messages))
     assert [line["processor"] for line in logs] == [
         "OpenAISTTService",
