@@ -105,8 +105,10 @@ class Toolbox:
         """Cancel what is being called, and leave the MCP servers, without waiting for them."""
         for call in list(self._calls):
             call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
-        self._mcp.close()
+        try:
+            await asyncio.gather(*self._calls, return_exceptions=True)
+        finally:
+            self._mcp.close()
 
     async def call(self, name: str, arguments: Any) -> Any:
         """Call a function, and wait for what comes of it.
