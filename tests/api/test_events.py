@@ -37,7 +37,7 @@ async def subscribed(server: House, session_id: str, after: int = 0) -> ClientCo
     ticket = await a_ticket(server, session_id)
     await socket.send(json.dumps({"type": "subscribe", "ticket": ticket, "after": after}))
     first = json.loads(await socket.recv())
-    assert first == {"type": "subscribed", "session": session_id, "after": after}
+    assert first == {"type": "subscribed", "session": session_id, "after": after, "own": True}
     return socket
 
 

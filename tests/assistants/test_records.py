@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from greenroom.assistants.overrides import overridden
 from greenroom.assistants.records import parse
 from greenroom.assistants.tools import mismatches
-from greenroom.errors import BadRecord
+from greenroom.errors import BadOverride, BadRecord, OverrideNotAllowed
 from greenroom.wire.assistants import BotRecord, as_data
 
 WHOLE: dict[str, Any] = {
@@ -123,6 +124,23 @@ def test_tools_may_be_named_shortly() -> None:
         ("tools", an_http_tool(url="https://me:pw@a.example/"), "tools[0].settings.url"),
         ("tools", an_http_tool(url="https://a.example:99999/"), "tools[0].settings.url"),
         ("tools", an_http_tool(url="https://[::1"), "tools[0].settings.url"),
+        ("tools", an_http_tool(url="https://a.example:/"), "tools[0].settings.url"),
+        ("tools", an_http_tool(url="http:///path"), "tools[0].settings.url"),
+        ("tools", an_http_tool(url="https://@a.example/"), "tools[0].settings.url"),
+        ("tools", an_http_tool(url="https://a.example\\@b.example/"), "tools[0].settings.url"),
+        ("llm.settings", {"baseUrl": "https://x:/"}, "llm.settings.baseUrl"),
+        ("llm.settings", {"base_url": "http:///v1"}, "llm.settings.base_url"),
+        ("llm.settings", {"baseUrl": "https://:@x/"}, "llm.settings.baseUrl"),
+        ("llm.settings", {"baseUrl": "https://me@x/"}, "llm.settings.baseUrl"),
+        ("llm.settings", {"baseUrl": "ftp://x/"}, "llm.settings.baseUrl"),
+        ("llm.settings", {"baseUrl": "me@x.example/v1"}, "llm.settings.baseUrl"),
+        ("stt.settings", {"http": {"endpoint": "wss://x:0/"}}, "stt.settings.http.endpoint"),
+        ("tts.settings", {"proxy": "http://x:99999/"}, "tts.settings.proxy"),
+        (
+            "llm",
+            {"service": "openai", "fallbacks": [{"service": "ollama", "settings": {"url": "//"}}]},
+            "llm.fallbacks[0].settings.url",
+        ),
         ("tools", an_http_tool(method="GET"), "tools[0].settings.method"),
         ("tools", an_http_tool(headers={}), "tools[0].settings.headers"),
         ("tools", "notes", "tools"),
@@ -200,6 +218,11 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         ),
         ("llm.settings", {"x": [{"client-secret": "hunter2"}]}, "llm.settings.x[0].client-secret"),
         ("tts.settings", {"accessToken": "hunter2"}, "tts.settings.accessToken"),
+        ("stt.settings", {"awsAccessKeyId": "hunter2"}, "stt.settings.awsAccessKeyId"),
+        ("stt.settings", {"aws_secret_access_key": "hunter2"}, "stt.settings.aws_secret_access"),
+        ("stt.settings", {"aws_session_token": "hunter2"}, "stt.settings.aws_session_token"),
+        ("stt.settings", {"credentials": "hunter2"}, "stt.settings.credentials"),
+        ("stt.settings", {"credentialsPath": "/hunter2"}, "stt.settings.credentialsPath"),
         ("metadata", {"db_password": "hunter2"}, "metadata.db_password"),
         ("metadata", {"note": "sk-proj-hunter2hunter2hunter2"}, "metadata.note"),
         ("metadata", {"url": "https://ada:hunter2@example.org/"}, "metadata.url"),
@@ -212,6 +235,25 @@ def test_nothing_secret_gets_in_or_is_repeated(path: str, value: Any, field: str
         parse(_with(path, value))
     assert caught.value.detail["field"].startswith(field)
     assert "hunter2" not in str(caught.value.as_json())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"baseUrl": "http://127.0.0.1:11434/v1"},
+        {"baseUrl": "https://[::1]:8000"},
+        {"url": "wss://{region}.ears.example/v1?model=x"},
+        {"baseUrl": "api.ears.example"},  # some services add the scheme
+        {"host": "::1", "server": "minds.example:50051"},
+        {"systemPrompt": "Never say https://x:/"},
+    ],
+)
+def test_where_services_really_are_is_taken(settings: dict[str, Any]) -> None:
+    parse(_with("llm.settings", settings))
+
+
+def test_an_address_that_was_taken_once_keeps_nobody_from_talking() -> None:
+    parse(_with("llm.settings", {"baseUrl": "https://x:/"}), stored=True)
 
 
 def test_what_only_sounds_like_a_secret_is_none() -> None:
@@ -243,6 +285,33 @@ def test_the_bot_is_told_nothing_of_others_and_of_money() -> None:
     kept = {name: value for name, value in WHOLE.items() if name in told}
     assert told == kept
     assert BotRecord.model_validate(told).voice is not None
+
+
+def _calling(function: str) -> dict[str, Any]:
+    """Overrides with a script that calls a function as soon as it begins."""
+    state = {"prompt": "Well?", "enter": [{"call": function}]}
+    return {"script": {"start": "s", "states": {"s": state}}}
+
+
+def test_a_script_of_a_start_brings_no_tool_with_it() -> None:
+    """It may be opened to starts: it steers the record's tools, and has no others."""
+    tools = [{"name": "notes"}, {"name": "seats", "kind": "page"}]
+    record = parse({"name": "mary", "tools": tools, "overrides": ["script"]})
+    for allowed in ("create_note", "seats"):
+        assert overridden(record, _calling(allowed)).tools == record.tools
+    for lacking in ("open_panel", "pay", "end_call"):
+        with pytest.raises(BadOverride) as refused:
+            overridden(record, _calling(lacking))
+        field = "overrides.script.states.s.enter[0].call"
+        assert refused.value.detail["field"] == field
+    for more in ({"tools": ["html"]}, {"bot": "other"}, {"llm": {"service": "openai"}}):
+        with pytest.raises(OverrideNotAllowed):
+            overridden(record, {**_calling("create_note"), **more})
+    # What it shows is an event of the application's, and none of a tool's.
+    shows = _calling("create_note")
+    shows["script"]["states"]["s"]["enter"] = [{"show": {"type": "ui.html"}}]
+    with pytest.raises(BadOverride):
+        overridden(record, shows)
 
 
 def test_a_schema_that_means_itself_matches_nothing() -> None:

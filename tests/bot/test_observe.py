@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,14 +25,22 @@ from pipecat.frames.frames import (
 )
 from pipecat.metrics.metrics import LLMTokenUsage, LLMUsageMetricsData
 from pipecat.observers.base_observer import FramePushed
+from pipecat.pipeline.llm_switcher import LLMSwitcher
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.services.llm_service import LLMService
+from pipecat.services.ollama.llm import OLLamaLLMService
+from pipecat.services.openai.llm import OpenAILLMService
+from pipecat.services.openai.stt import OpenAISTTService
+from pipecat.services.openai.tts import OpenAITTSService
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import TransportParams
 from pipecat.utils.text.base_text_aggregator import TextType
+from structlog.testing import capture_logs
 
 from greenroom.bot import context, hooks
+from greenroom.bot.failing import was_replaced
 from greenroom.bot.observe import TYPED, Reporter
 from greenroom.wire.link import BotLevel, ReportKind, RoomSpec, SessionSpec
 
@@ -181,6 +190,33 @@ async def test_an_error_is_told_without_its_words(session: context.BotSession, t
     assert told[0][1]["code"] == "pipeline_error"
     assert "sk-123" not in str(told)
     assert "forty" not in str(told)
+
+
+async def test_an_error_says_which_kind_of_part_failed_and_what_to_do(
+    session: context.BotSession, told: Told
+) -> None:
+    reporter = Reporter(session)
+    models: list[LLMService[Any]] = [OpenAILLMService(api_key="k"), OLLamaLLMService()]
+    switcher: LLMSwitcher[Any] = LLMSwitcher(models)
+    with capture_logs() as logs:
+        ears, voice = OpenAISTTService(api_key="k"), OpenAITTSService(api_key="k")
+        for failed in (ears, voice, switcher, Pipeline([])):
+            await push(reporter, ErrorFrame(error="no", processor=failed))
+    messages = [data["message"] for _, data in told]
+    kinds = ["speech recognition", "voice", "language model", "part of the assistant"]
+    assert len(messages) == len(kinds)
+    for message, kind in zip(messages, kinds, strict=True):
+        assert f"{kind} failed." in message
+        assert "start again" in message
+    messages += [was_replaced(failed) for failed in (ears, voice, *models)]
+    assert "The voice failed, and another took over." in str(messages)
+    assert not re.search("STT|TTS|LLM|Switcher|Pipeline", str(messages))
+    assert [line["processor"] for line in logs] == [
+        "OpenAISTTService",
+        "OpenAITTSService",
+        "LLMSwitcher",
+        "Pipeline",
+    ]
 
 
 async def test_a_part_that_fails_on_every_frame_is_told_of_now_and_then(

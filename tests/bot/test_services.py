@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pipecat import services
 from pipecat.services.tts_service import TTSService
 from pipecat.transcriptions.language import Language
 
@@ -21,6 +25,7 @@ from greenroom.bot.services.keys import Secrets, variables_of
 from greenroom.bot.services.make import Maker
 from greenroom.bot.services.problems import NotReady, Problem
 from greenroom.wire.assistants import BotRecord
+from greenroom.wire.secrets import is_secret_name
 from tests.bot.speech import spoken
 
 OPENAI = {"service": "openai", "settings": {"model": "small", "baseUrl": "http://127.0.0.1:1/v1"}}
@@ -184,6 +189,72 @@ async def test_settings_voice_language_and_instruction_end_where_they_belong() -
 async def test_a_server_of_ones_own_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     assert await _problems() == []
+
+
+class OwnCloudTTSService(OwnTTSService):
+    """A service that wants more than one secret, as Amazon's do."""
+
+    def __init__(self, *, access_key_id: str, secret_access_key: str) -> None:
+        super().__init__()
+        self.given = (access_key_id, secret_access_key)
+
+
+async def test_further_secrets_come_from_the_environment_and_from_no_record() -> None:
+    variables = {"TESTS_ACCESS_KEY_ID": "AK", "TESTS_SECRET_ACCESS_KEY": "SK"}
+    own = {"service": f"{__name__}:OwnCloudTTSService"}
+    record = BotRecord.model_validate({"name": "mary", "llm": OPENAI, "tts": own})
+    made = await Maker(record, variables).make()
+    [voice] = made.tts
+    await made.close()
+    assert isinstance(voice, OwnCloudTTSService)
+    assert voice.given == ("AK", "SK")
+    missing = await _problems({}, tts=own)
+    assert [one.code for one in missing] == ["missing_key", "missing_key"]
+    for variable in variables:
+        assert variable in str(missing)
+    said = {**own, "settings": {"secretAccessKey": "SK"}}
+    assert "from the environment" in (await _problems(variables, tts=said))[0].message
+
+
+# Names that sound like a secret's in Pipecat's constructors, and hold none. When a new version
+# brings another, somebody has to look at it.
+_HOLD_NO_SECRET = {
+    "auth_type",  # which kind of header
+    "keyterms",  # words to listen for
+    "private_endpoint",  # an address
+    "session_key",  # names a conversation
+    "voice_cloning_key",  # names a voice
+}
+_SOUNDS_SECRET = re.compile(r"key|secret|token|credential|passw|passphrase|auth|private_|bearer")
+
+
+def test_no_secret_of_pipecats_services_may_stand_in_a_record() -> None:
+    of_constructors, of_settings = set(), set()
+    for file in Path(services.__path__[0]).rglob("*.py"):
+        if file.name == "image.py":  # no part of a conversation
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ClassDef) and "Service" in node.name:
+                of_constructors |= set(_parameters(node))
+            if isinstance(node, ast.ClassDef) and node.name.endswith("Settings"):
+                of_settings |= set(_fields(node))
+    assert {"api_key", "aws_secret_key", "credentials_path"} <= of_constructors
+    assert "max_tokens" in of_settings
+    sounding = {name for name in of_constructors if _SOUNDS_SECRET.search(name)}
+    assert {name for name in sounding if not is_secret_name(name)} <= _HOLD_NO_SECRET
+    assert {name for name in of_settings if is_secret_name(name)} == set()
+
+
+def _parameters(of: ast.ClassDef) -> Iterator[str]:
+    for one in of.body:
+        if isinstance(one, ast.FunctionDef) and one.name == "__init__":
+            yield from (argument.arg for argument in (*one.args.args, *one.args.kwonlyargs))
+
+
+def _fields(of: ast.ClassDef) -> Iterator[str]:
+    for one in of.body:
+        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
+            yield one.target.id
 
 
 def test_keys_come_from_the_environment_or_a_folder_of_files(tmp_path: Path) -> None:

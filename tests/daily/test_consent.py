@@ -76,6 +76,37 @@ async def test_who_began_before_anything_was_recorded_agrees_when_they_come_in_a
     assert set((await house.session(begun)).consents) == {"ada"}
 
 
+async def test_a_room_that_is_opened_before_its_session_lets_nobody_in_without_consent(
+    house: House, people: People, daily: DailyStandIn
+) -> None:
+    room = "/api/voice/room"
+    for body in (None, {}, {"recordingConsent": False}):
+        assert code_of(await people["ada"].post(room, json=body)) == (403, "consent_needed")
+    assert daily.book.rooms == {}
+    opened = await people["ada"].post(room, json=AGREED)
+    assert opened.status_code == 200
+    assert opened.json()["token"]
+    # Its session's start asks again, and from then on it is on record.
+    assert code_of(await people["ada"].post(SESSION, json={})) == (403, "consent_needed")
+    assert (await people["ada"].post(SESSION, json=AGREED)).status_code == 201
+    assert (await people["ada"].post(room)).json()["reused"] is True
+
+
+async def test_a_room_whose_session_has_no_consent_yet_asks_for_it(
+    house: House, people: People, rooms: DailyRooms
+) -> None:
+    rooms.records = False
+    house.sessions._starting._records = False  # as a server that was started otherwise
+    begun = (await people["ada"].post(SESSION, json={})).json()["session"]["sessionId"]
+    rooms.records = house.sessions._starting._records = True
+    room = "/api/voice/room"
+    assert code_of(await people["ada"].post(room)) == (403, "consent_needed")
+    assert (await house.session(begun)).consents == {}
+    assert (await people["ada"].post(room, json=AGREED)).status_code == 200
+    assert (await house.session(begun)).consents == {"ada": house.clock.now()}
+    assert (await people["ada"].post(room)).status_code == 200
+
+
 async def test_in_a_group_call_each_agrees_for_themselves(house: House, people: People) -> None:
     begun = (await people["ada"].post(SESSION, json={"group": {}, **AGREED})).json()
     session_id = begun["session"]["sessionId"]

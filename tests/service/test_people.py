@@ -18,6 +18,8 @@ from greenroom.service.reports import Way
 from greenroom.service.retention import Keeping, Retention, Swept, keeping_of
 from greenroom.session.inputs import ToolAnswered
 from greenroom.wire.link import Report, ReportKind
+from greenroom.wire.records import ContextRecord
+from greenroom.wire.translate import rfc3339
 from tests.api.test_operators import operator
 from tests.conftest import House
 from tests.service.test_service import a_call
@@ -93,6 +95,33 @@ async def test_what_is_taken_out_is_neither_stored_nor_told(house: House) -> Non
     assert texts == ["It is [card].", "Or [card]?"]
     kept_of_it = {"number": 4111, "all": [{"text": "<[card]>"}], "role": "[card]", "kind": "[card]"}
     assert kept_of_it in found
+
+
+async def test_what_an_assistant_was_given_to_know_is_exported_as_redacted_and_erased(
+    house: House,
+) -> None:
+    session_id = await a_call(house)
+    session = await house.session(session_id)
+    await house.parts.telling.context(session, f"They pay with {CARD}.")
+    await house.parts.telling.context(session, "I like tea.", by_page=True)
+    # Its bot is not linked, and is to be told every word.
+    [waiting, _] = await house.parts.store.effects_of(session_id)
+    assert CARD in waiting.payload["data"]["text"]
+    assert "They pay" not in repr(await kept(house, session_id))
+    people = house.parts.people
+    found = [one async for one in people.export("ada", "default")]
+    given = [one for one in found if isinstance(one, ContextRecord)]
+    at = rfc3339(house.clock.now())
+    assert given == [
+        ContextRecord(session_id=session_id, at=at, text="They pay with [card]."),
+        ContextRecord(session_id=session_id, at=at, text="I like tea.", by="page"),
+    ]
+    await house.sessions.stop(session_id, "ada")
+    await house.launcher.exit(session.launch_id)
+    await house.until(lambda session: session.ended_at is not None, session_id)
+    assert len(await house.parts.store.records.contexts(session_id)) == 2
+    await people.erase("ada", "default")
+    assert await house.parts.store.records.contexts(session_id) == []
 
 
 async def test_what_tools_are_called_with_is_words_and_what_they_are_called_is_not(

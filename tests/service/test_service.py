@@ -205,7 +205,10 @@ async def test_a_ticket_opens_one_session_once(house: House) -> None:
     """FAILURES 26."""
     session_id = await a_call(house)
     ticket = await house.sessions.ticket(await house.session(session_id))
-    assert (await house.sessions.redeem(ticket)).id == session_id
+    session, own = await house.sessions.redeem(ticket)
+    assert (session.id, own) == (session_id, True)
+    for_a_guest = await house.sessions.ticket(session, "bob")
+    assert (await house.sessions.redeem(for_a_guest))[1] is False
     with pytest.raises(Forbidden):
         await house.sessions.redeem(ticket)
     old = await house.sessions.ticket(await house.session(session_id))

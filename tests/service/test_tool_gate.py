@@ -12,9 +12,11 @@ from openfeature.flag_evaluation import FlagResolutionDetails
 from openfeature.provider import FeatureProvider
 from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvider
 
+from greenroom.ports.assistants import Source
 from greenroom.service.policies import POLICIES, Outside
+from greenroom.wire.link import ReportKind
 from tests.conftest import House
-from tests.service.test_tools import settled, talk, told
+from tests.service.test_tools import OPS, report, settled, talk, told
 
 ON_OFF = {"on": True, "off": False}
 
@@ -73,6 +75,24 @@ async def test_a_tool_of_some_users_is_there_for_them_alone(house: House) -> Non
 async def test_who_did_not_get_a_tool_cannot_have_it_called(house: House) -> None:
     session_id = await talk(house, {"name": "notes", "users": ["ada"]}, user="bob")
     answer = await told(house, session_id, "c1", "create_note", title="Milk")
+    assert answer["error"] == "There is no tool called “notes”."
+    await settled(house)
+
+
+async def test_a_script_that_a_start_brings_cannot_call_what_its_user_did_not_get(
+    house: House,
+) -> None:
+    tools = ["panels", {"name": "notes", "users": ["ada"]}]
+    record = {"name": "mary", "tools": tools, "overrides": ["script"]}
+    await house.parts.versions.save(OPS, record, source=Source.COMMAND, publish=True)
+    state = {"prompt": "Well?", "enter": [{"call": "create_note", "with": {"title": "Milk"}}]}
+    script = {"start": "s", "states": {"s": state}}
+    session = (await house.sessions.start("bob", "mary", overrides={"script": script})).session
+    assert session.record["tools"] == [{"name": "panels"}]
+    await report(house, session.id, ReportKind.BOT_JOINED)
+    await report(house, session.id, ReportKind.USER_JOINED, participant="page-0001")
+    # Neither has its bot such a function, nor does the server carry it out for one that lies.
+    answer = await told(house, session.id, "c1", "create_note", title="Milk")
     assert answer["error"] == "There is no tool called “notes”."
     await settled(house)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import sys
+import time
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -48,5 +51,27 @@ def secret() -> str:
     return f"{os.environ.get('GIVEN')} {os.environ.get('KEY_OF_THE_BOT')}"
 
 
+@server.tool()
+def pid() -> int:
+    """Tell who it is."""
+    return os.getpid()
+
+
+@server.tool()
+def hang_up() -> str:
+    """Close every line; a stubborn one lives on."""
+    os.closerange(3, 256)
+    os.closerange(0, 2)
+    return "nobody hears this"
+
+
 if __name__ == "__main__":
-    server.run()
+    if "stubborn" not in sys.argv:
+        server.run()
+    else:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        try:
+            server.run()
+        finally:
+            while True:
+                time.sleep(60)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from starlette.responses import Response
 from structlog.testing import capture_logs
@@ -20,6 +23,8 @@ from tests.tools.conftest import OpenToolbox, Told
 
 SERVER = Path(__file__).with_name("mcp_server.py")
 TOOL: dict[str, Any] = {"name": "numbers", "kind": "mcp"}
+# The SDK kills after 4 s; the rest is for a busy machine.
+GONE_WITHIN_S = 6.0
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +33,7 @@ def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     started = {"command": sys.executable, "args": [str(SERVER)]}
     servers = {
         "numbers": {**started, "env": {"GIVEN": "${KEY_FOR_NUMBERS}"}},
+        "stubborn": {**started, "args": [str(SERVER), "stubborn"]},
         "away": {"url": "http://127.0.0.1:9/mcp"},
         "mute": {"command": sys.executable, "args": ["-c", "import sys; sys.stdin.read()"]},
         "broken": {"command": "no-such-command-anywhere"},
@@ -37,6 +43,7 @@ def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GREENROOM_MCP_SERVERS", str(path))
     monkeypatch.setenv("KEY_FOR_NUMBERS", "given")
     monkeypatch.setenv("KEY_OF_THE_BOT", "hunter2")
+    monkeypatch.setattr(connections, "CONNECT_WITHIN_S", 30.0)
     return path
 
 
@@ -55,7 +62,7 @@ async def test_its_tools_are_the_assistants_and_it_may_misbehave(
 ) -> None:
     toolbox = await open_toolbox({**TOOL, "timeoutS": 60})
     by_name = {one.name: one for one in toolbox.functions}
-    assert {"add", "fail", "flood", "sleep", "die", "secret"} == set(by_name)
+    assert {"add", "fail", "flood", "sleep", "die", "secret", "pid", "hang_up"} == set(by_name)
     assert by_name["add"].description == "Add two numbers."
     assert await toolbox.call("add", {"left": 2, "right": 40}) == {"result": 42}
     # It knows what it was given, and nothing else of ours.
@@ -127,6 +134,77 @@ async def test_what_a_transport_says_is_not_repeated(
     errors = told.of(ReportKind.ERROR)
     assert len(errors) == 2
     assert "hunter2" not in repr(errors) + repr(logs)
+
+
+async def gone(pid: int, within_s: float) -> bool:
+    """Whether a process ends in time. It may be nobody's child of ours: there is only polling."""
+    until_s = time.monotonic() + within_s
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > until_s:
+            return False
+        await asyncio.sleep(0.05)
+    return True
+
+
+async def test_nobody_waits_for_one_that_does_not_go_and_it_goes(
+    open_toolbox: OpenToolbox,
+) -> None:
+    toolbox = await open_toolbox({"name": "stubborn", "kind": "mcp"})
+    first = (await toolbox.call("pid", {}))["result"]
+    began_s = time.monotonic()
+    assert "gone away" in (await refused(toolbox, "hang_up", {})).sentence
+    assert time.monotonic() - began_s < 1.0
+    assert psutil.pid_exists(first)
+    second = (await toolbox.call("pid", {}))["result"]
+    assert second != first
+    began_s = time.monotonic()
+    await toolbox.close()
+    assert time.monotonic() - began_s < 0.5
+    assert psutil.pid_exists(second)
+    for pid in (first, second):
+        assert await gone(pid, GONE_WITHIN_S)
+
+
+# What hosts a bot elsewhere: a loop that is closed over everything as soon as the bot is done.
+HOST = """
+import asyncio, sys
+from greenroom.bot.tools import mcp as connections
+from greenroom.bot.tools.mcp import McpTools
+from greenroom.wire.assistants import ToolRecord
+
+connections.CONNECT_WITHIN_S = 30.0
+
+async def session():
+    tool = ToolRecord.model_validate({"name": "stubborn", "kind": "mcp"})
+    mcp = McpTools()
+    await mcp.open([tool])
+    [pid] = [one for one in mcp.functions_of(tool, taken={}) if one.name == "pid"]
+    print((await pid.run({}))["result"], flush=True)
+    CLOSE
+
+asyncio.run(session())
+print("over", flush=True)
+"""
+
+
+async def _leaves_none_behind(close: str) -> None:
+    host = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HOST.replace("CLOSE", close), stdout=asyncio.subprocess.PIPE
+    )
+    assert host.stdout is not None
+    pid = int(await host.stdout.readline())
+    assert await host.stdout.readline() == b"over\n"
+    assert psutil.pid_exists(pid)
+    try:
+        assert await gone(pid, GONE_WITHIN_S)
+        assert await host.wait() == 0
+    finally:
+        if psutil.pid_exists(pid):
+            psutil.Process(pid).kill()
+
+
+async def test_the_end_of_a_host_leaves_none_behind_whether_it_was_closed_or_not() -> None:
+    await asyncio.gather(*map(_leaves_none_behind, ("mcp.close()", "pass")))
 
 
 @pytest.mark.parametrize(

@@ -106,12 +106,12 @@ class _Stream:
             async with asyncio.TaskGroup() as group:
                 telling: asyncio.Task[None] | None = None
                 while True:
-                    session = await self._sessions.redeem(subscribe.ticket)
+                    session, own = await self._sessions.redeem(subscribe.ticket)
                     self.ids = ids_of(session)
                     if telling is not None:
                         telling.cancel()
                         await asyncio.wait((telling,))
-                    telling = group.create_task(self._tell(session, subscribe.after))
+                    telling = group.create_task(self._tell(session, own, subscribe.after))
                     subscribe = await self._receive()
         except* Exception as errors:
             raise errors.exceptions[0] from None
@@ -143,12 +143,12 @@ class _Stream:
         except ValidationError:
             raise _Closed(_PROTOCOL_ERROR) from None
 
-    async def _tell(self, session: Session, after: int) -> None:
+    async def _tell(self, session: Session, own: bool, after: int) -> None:
         pulse = _Pulse()
         write = write_of(self._websocket.scope)
         with self._feeds.follow(session.id, after, write, pulse.too_many) as reader:
             async with pulse.beating(reader):
-                await self._send(w.Subscribed(session=session.id, after=after))
+                await self._send(w.Subscribed(session=session.id, after=after, own=own))
                 pulse.sent()
                 while True:
                     text = await reader.next()

@@ -50,7 +50,8 @@ async def open_room(
     """
     sessions: Sessions = request.app.state.sessions
     assistant = await sessions.assistant(body.wanted if body else None)
-    opened = await own.open(owner_of(who), assistant)
+    consented = bool(body and body.recording_consent)
+    opened = await own.open(owner_of(who), assistant, consented=consented)
     doors.note_session(request, opened.spec.name)
     return w.RoomAnswer(
         kind=opened.spec.kind,

@@ -260,7 +260,9 @@ async def room(
 async def ticket(session_id: str, who: Follows, sessions: SessionsDep) -> w.TicketAnswer:
     """A new one-time ticket for ``WS /ws``: for its user, and for the people of a group call."""
     session = await sessions.seen_by(session_id, who.user_id, tenant=who.tenant)
-    return w.TicketAnswer(ticket=await sessions.ticket(session), expires_in_s=w.TICKET_LIFETIME_S)
+    return w.TicketAnswer(
+        ticket=await sessions.ticket(session, who.user_id), expires_in_s=w.TICKET_LIFETIME_S
+    )
 
 
 @router.post(

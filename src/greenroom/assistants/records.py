@@ -11,12 +11,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from greenroom.assistants import scripts
+from greenroom.assistants import addresses, scripts
 from greenroom.assistants.paths import Path, dotted, is_field, leaves
-from greenroom.assistants.secrets import is_secret_name, is_secret_value
 from greenroom.assistants.tools import problems_of
 from greenroom.errors import BadRecord
 from greenroom.wire.assistants import MAX_RECORD_BYTES, AssistantRecord, as_data
+from greenroom.wire.secrets import is_secret_name, is_secret_value
 
 # Deeper than anybody's JSON Schema of a tool.
 MAX_DEPTH = 24
@@ -63,8 +63,8 @@ def parse(data: Any, *, name: str | None = None, stored: bool = False) -> Assist
     Args:
         data: As it came from JSON or YAML.
         name: What the assistant is called, if the data need not say so or must not say otherwise.
-        stored: It was taken once. Rules for tools that are newer keep nobody from talking: a tool
-            that cannot be used is refused when it is called.
+        stored: It was taken once. Rules for tools and addresses that are newer keep nobody from
+            talking: a tool that cannot be used is refused when it is called.
 
     Raises:
         BadRecord: Something is wrong with it; every field that is, with its path.
@@ -88,6 +88,7 @@ def parse(data: Any, *, name: str | None = None, stored: bool = False) -> Assist
     problems = list(_contradictions(record))
     if not stored:
         problems += [Problem(*found) for found in problems_of(record.tools)]
+        problems += _of_addresses(record)
     if problems:
         raise refusal(problems)
     size = len(json.dumps(as_data(record), ensure_ascii=False).encode())
@@ -190,6 +191,20 @@ def _contradictions(record: AssistantRecord) -> Iterator[Problem]:
                 "lets a start choose who is sent a service's key. Allow single settings, such as "
                 "llm.settings.model",
             )
+
+
+def _of_addresses(record: AssistantRecord) -> Iterator[Problem]:
+    """What is wrong with where its services are, those that take over included."""
+    for part in ("stt", "llm", "tts", "speech_to_speech"):
+        said = getattr(record, part)
+        if said is None:
+            continue
+        at: Path = ("speechToSpeech" if part == "speech_to_speech" else part,)
+        services = [(at, said)]
+        services += [((*at, "fallbacks", i), one) for i, one in enumerate(said.fallbacks)]
+        for where, one in services:
+            for path, problem in addresses.problems_of_service(one.settings):
+                yield Problem(dotted((*where, "settings", *path)), problem)
 
 
 def _leads_a_key_elsewhere(allowed: str) -> bool:

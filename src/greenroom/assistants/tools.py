@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
-from urllib.parse import urlsplit
 
+from greenroom.assistants import addresses
 from greenroom.assistants.paths import dotted
 from greenroom.wire import schemas
 from greenroom.wire.assistants import ToolRecord
 from greenroom.wire.tools import TOOLBOX
-from greenroom.wire.webhooks import MAX_URL_CHARS
 
 # Whose arguments only the record can say.
 _WITH_PARAMETERS = ("function", "http", "page")
@@ -86,21 +85,5 @@ def _of_http(settings: Mapping[str, Any], at: str) -> Iterator[tuple[str, str]]:
         yield f"{at}.url", "is missing"
     elif not isinstance(url, str):
         yield f"{at}.url", "must be a text"
-    elif (problem := _of_url(url)) is not None:
+    elif (problem := addresses.problem_of(url)) is not None:
         yield f"{at}.url", problem
-
-
-def _of_url(url: str) -> str | None:
-    """What no server can call. Whether this one may, its own settings say."""
-    try:
-        parts = urlsplit(url)
-        has_port = parts.port != 0
-    except ValueError:
-        return "is no address"
-    if parts.scheme not in ("https", "http") or not parts.hostname or not url.isascii():
-        return "must begin with https:// (or http://) and be in ASCII"
-    if parts.username or parts.password or parts.fragment:
-        return "must have no user name, password or fragment"
-    if not has_port or len(url) > MAX_URL_CHARS or not url.isprintable() or " " in url:
-        return "is no address"
-    return None

@@ -25,6 +25,7 @@ from pipecat.services.tts_service import TTSService
 
 from greenroom.bot.attached import Attached
 from greenroom.bot.context import BotSession
+from greenroom.bot.failing import was_replaced
 from greenroom.bot.parting import GOODBYE, EndPhrases
 from greenroom.bot.parts import message
 from greenroom.bot.persona import greeting_of, instruction_of, name_of, welcome_back
@@ -217,10 +218,7 @@ class Manners:
 
     async def switched(self, failed: AIService, service: AIService) -> None:
         """One service took over from another: what was lost with it is done again."""
-        self._report_error(
-            "service_fallback",
-            f"{type(failed).__name__} failed; {type(service).__name__} took over.",
-        )
+        self._report_error("service_fallback", was_replaced(failed))
         log.warning("service.fallback", failed=type(failed).__name__, now=type(service).__name__)
         if service in self._services.llm:
             self._llm = service

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import structlog
 from pipecat.frames.frames import (
     AggregatedTextFrame,
     BotStartedSpeakingFrame,
@@ -26,8 +27,11 @@ from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.base_output import BaseOutputTransport
 
 from greenroom.bot.context import BotSession
+from greenroom.bot.failing import has_failed
 from greenroom.bot.usage import llm_usage
 from greenroom.wire.link import ReportKind
+
+log = structlog.get_logger("greenroom.bot.observe")
 
 # A stop this soon after an interruption is the interruption's doing: the output drops what it
 # has within a few milliseconds. Speech that may not be interrupted goes on and ends later.
@@ -180,14 +184,16 @@ class Reporter(BaseObserver):
             self._session.report(ReportKind.USAGE, data)
 
     def _failed(self, frame: ErrorFrame, at_ns: int) -> None:
-        # The text of an error may quote a key or a transcript; the processor's name may not.
+        # The text of an error may quote a key or a transcript, so it is told to nobody.
         who = type(frame.processor).__name__ if frame.processor else "The pipeline"
         told_at_ns = self._failed_at_ns.get(who)
         again = told_at_ns is not None and at_ns - told_at_ns < SAME_ERROR_AGAIN_AFTER_NS
         if again and not frame.fatal:
             return
         self._failed_at_ns[who] = at_ns
-        data = {"code": "pipeline_error", "message": f"{who} failed.", "fatal": frame.fatal}
+        log.warning("pipeline.failed", processor=who, fatal=frame.fatal)
+        message = has_failed(frame.processor)
+        data = {"code": "pipeline_error", "message": message, "fatal": frame.fatal}
         self._session.report(ReportKind.ERROR, data)
 
 

@@ -13,7 +13,7 @@ from types import ModuleType
 
 from loguru import logger
 
-from greenroom.bot import load
+from greenroom.bot import apart, load
 from greenroom.bot.trace import LOG_FORMAT, NOBODY
 from greenroom.wire.process import BotSpec, ExitCode, Progress
 
@@ -120,6 +120,8 @@ def run(spec: BotSpec, progress: Callable[[Progress], None]) -> int:
         return loop.run_until_complete(_serve(spec, module, progress))
     finally:
         _end_leftovers(loop)
+        # The supervisor kills what has not gone by then.
+        apart.see_all_end(LEFTOVERS_WITHIN_S)
         asyncio.set_event_loop(None)
         loop.close()
 

@@ -31,6 +31,15 @@ class Erased:
     notes: int
 
 
+@dataclass(frozen=True, slots=True)
+class KeptContext:
+    """What an assistant was given to know; ``at`` in seconds since the epoch."""
+
+    at: float
+    text: str
+    by_page: bool
+
+
 class Records(Protocol):
     """Reads and erases what is kept of people. Every call may raise `Unavailable`.
 
@@ -40,6 +49,10 @@ class Records(Protocol):
 
     async def transcript(self, session_id: str, limit: int) -> list[StoredEvent]:
         """A session's events of type ``voice.transcript``, in order, at most ``limit``."""
+        ...
+
+    async def contexts(self, session_id: str) -> list[KeptContext]:
+        """What a session's assistant was given to know, in order, as it was kept."""
         ...
 
     async def of_user(
@@ -55,6 +68,8 @@ class Records(Protocol):
     async def erase_user(self, user_id: str, tenant: str, alias: str, now: float) -> Erased:
         """Erase a user, notes and all, at once: what they cost remains, under another name.
 
+        That they came to others' group calls is told by that name, too.
+
         Args:
             user_id: Whom, within the tenant.
             tenant: Whose user.
@@ -62,7 +77,8 @@ class Records(Protocol):
             now: Seconds since the epoch.
 
         Raises:
-            StillLive: Not all of their sessions have ended. Nothing was erased.
+            StillLive: Not all of their sessions have ended, or they are in somebody's group call.
+                Nothing was erased.
         """
         ...
 

@@ -59,11 +59,23 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenContext:
+    """What an assistant was given to know, as it may be kept. ``by_page``: its user's word."""
+
+    text: str
+    by_page: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NewEffect:
-    """An effect to be committed with a change."""
+    """An effect to be committed with a change.
+
+    ``context``: what is kept of it when it was carried out, with what was said.
+    """
 
     kind: EffectKind
     payload: dict[str, Any]
+    context: GivenContext | None = None
 
 
 @dataclass(frozen=True, slots=True)

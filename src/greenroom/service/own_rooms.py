@@ -17,6 +17,8 @@ from greenroom.service.entrance import Entrance
 from greenroom.service.names import Keyring
 from greenroom.service.policies import Outside, outside
 from greenroom.service.sessions import Assistant, Sessions
+from greenroom.service.starting import consent_needed
+from greenroom.session.inputs import Consented
 from greenroom.session.model import Session, SessionKind
 from greenroom.wire.link import RoomKind, RoomSpec
 
@@ -84,14 +86,21 @@ class OwnRooms:
         """Who talks in a room now, or waits to."""
         return next((one for one in await self._store.in_room(name) if one.stage.is_live), None)
 
-    async def open(self, owner: Owner, assistant: Assistant) -> OpenRoom:
+    async def open(
+        self, owner: Owner, assistant: Assistant, *, consented: bool = False
+    ) -> OpenRoom:
         """Get or make the room, and let its user in.
+
+        Where what is said may be recorded, only if they agree (``consented``) or have agreed. It
+        is on record with a session; without one there is nothing yet to have it with, and its
+        start asks again.
 
         An older page of theirs is put out of it. Without a session the room empties itself when
         its time is over; the token outlives the longest session that may yet begin in it.
 
         Raises:
             Halted: Everything is stopped.
+            ConsentNeeded: What is said may be recorded, and they have not agreed.
             StillQueued: They wait for their turn to talk in it.
             Unavailable: The room cannot be made ready now.
             RoomsRefused: It cannot be made ready at all.
@@ -99,11 +108,16 @@ class OwnRooms:
         name = self.name_of(owner, assistant)
         session = await self.session_in(name)
         if session is not None:
+            agrees = consented and self._rooms.records
+            if agrees and session.user_id not in session.consents:
+                session = await self._sessions.apply(session.id, Consented(session.user_id))
             spec, until = await self._entrance.user(session), self._entrance.until(session.limits)
             return OpenRoom(spec, reused=True, until=until if spec.token else None)
         halt = await self._store.halted()
         if halt is not None:
             raise Halted.because(halt.reason)
+        if self._rooms.records and not consented:
+            raise consent_needed()
         ready = await outside(Outside.OPEN_ROOM, lambda: self._rooms.ensure(name))
         if self._rooms.kind is RoomKind.LOCAL:
             return OpenRoom(self._rooms.describe(name), ready.reused, None)

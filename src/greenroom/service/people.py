@@ -64,8 +64,9 @@ class People:
             tenant: Whose user.
 
         Yields:
-            Who it is; then each session and its events; in whose calls they agreed to be
-            recorded; then their notes, the latest first; then what they cost, by day.
+            Who it is; then each session, its events, and what its assistant was given to know; in
+            whose calls they agreed to be recorded; then their notes, the latest first; then what
+            they cost, by day.
         """
         now = rfc3339(self._clock.now())
         yield w.UserRecord(user_id=user_id, tenant=tenant, exported_at=now)
@@ -73,6 +74,13 @@ class People:
             yield _session_record(session)
             async for event in events_of(self._store, session.id):
                 yield w.EventRecord(event=as_event(event))
+            for given in await self._store.records.contexts(session.id):
+                yield w.ContextRecord(
+                    session_id=session.id,
+                    at=rfc3339(given.at),
+                    text=given.text,
+                    by="page" if given.by_page else None,
+                )
         for session_id, at in await self._store.records.agreed_elsewhere(user_id, tenant):
             yield w.ConsentRecord(session_id=session_id, at=rfc3339(at))
         for note in await self._store.notes.search(user_id, tenant, [], MOST_NOTES):

@@ -9,8 +9,10 @@ from typing import Any
 import structlog
 
 from greenroom.errors import BadSetting
-from greenroom.ports.store import NewEvent
+from greenroom.ports.store import GivenContext, NewEffect, NewEvent
+from greenroom.session.facts import EffectKind
 from greenroom.wire.events import EventType
+from greenroom.wire.link import CommandKind
 from greenroom.wire.tools import UI_NOTE
 from greenroom.wire.translate import APP_PREFIXES
 
@@ -55,6 +57,15 @@ class Redaction:
             NewEvent(event.type, self._data(event)) if _may_hold_words(event) else event
             for event in events
         ]
+
+    def context_in(self, effect: NewEffect) -> GivenContext | None:
+        """What an effect gives an assistant to know, as it may be kept; None: it gives nothing."""
+        told = effect.payload
+        if effect.kind is not EffectKind.TELL_BOT or told.get("kind") != CommandKind.CONTEXT.value:
+            return None
+        text: str = told["data"]["text"]
+        kept = text if self._redact is None else self._text(text)
+        return GivenContext(kept, by_page=told["data"].get("by") == "page")
 
     def _data(self, event: NewEvent) -> dict[str, Any]:
         data = self._but(_NO_WORDS.get(event.type, frozenset()), event.data)

@@ -401,17 +401,23 @@ class Sessions:
             log.info("command.ignored", **ids_of(change.session), **told)
         return change.session
 
-    async def ticket(self, session: Session) -> str:
-        """A new one-time ticket for ``WS /ws``; only its digest is kept."""
+    async def ticket(self, session: Session, user_id: str | None = None) -> str:
+        """A new one-time ticket for ``WS /ws``; only its digest is kept.
+
+        Args:
+            session: Which session it opens.
+            user_id: For whom, of a group call's people; None: whose session it is.
+        """
         ticket = secrets.token_urlsafe(24)
         now = self._clock.now()
         until = now + TICKET_LIFETIME_S
-        await self._store.put_ticket(digest_of(ticket), session.id, session.user_id, until, now)
+        whose = user_id or session.user_id
+        await self._store.put_ticket(digest_of(ticket), session.id, whose, until, now)
         self._metrics.tickets.inc()
         return ticket
 
-    async def redeem(self, ticket: str) -> Session:
-        """The session that a ticket opens; the ticket is used up.
+    async def redeem(self, ticket: str) -> tuple[Session, bool]:
+        """The session that a ticket opens, and whether for its own user; the ticket is used up.
 
         Raises:
             Forbidden: It is unknown, used, or too old.
@@ -420,8 +426,9 @@ class Sessions:
         if taken is None:
             self._metrics.tokens_refused.labels(kind="ticket").inc()
             raise Forbidden("This ticket is unknown, used or expired. Ask for a new one.")
-        session_id, _ = taken
-        return await self._store.get(session_id)
+        session_id, user_id = taken
+        session = await self._store.get(session_id)
+        return session, session.user_id == user_id
 
     def refuse_new(self) -> None:
         """From now on no new session is begun; running ones are still found."""

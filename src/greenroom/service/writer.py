@@ -123,7 +123,7 @@ class Writer:
             try:
                 with span(f"session.{type(event).__name__}", before):
                     after = await self._store.commit(
-                        before, change.session, events, _effects(change), now
+                        before, change.session, events, self._effects(change), now
                     )
             except StaleWrite:
                 known = None
@@ -131,6 +131,13 @@ class Writer:
             self._announce(before, change, events, now)
             return before, Change(after, change.facts, change.effects, change.outcome)
         raise Conflict("The session is changing too fast. Try again.")
+
+    def _effects(self, change: Change) -> list[NewEffect]:
+        """The effects, and what is kept of those that give an assistant something to know."""
+        return [
+            replace(effect, context=self._redaction.context_in(effect))
+            for effect in _effects(change)
+        ]
 
     def announce(self, before: Session, change: Change, at: float) -> None:
         """Count and log what was committed at this time, and tell whoever waits for it."""

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    delete,
+    func,
+    select,
+    update,
+)
 
-from greenroom.ports.records import Erased, StillLive
+from greenroom.ports.records import Erased, KeptContext, StillLive
 from greenroom.ports.store import StoredEvent
 from greenroom.session.model import Session, SessionKind
 from greenroom.store import spend
@@ -19,7 +30,10 @@ from greenroom.wire.events import EventType
 
 _s = t.sessions.c
 # Everything that hangs on a session. Its deliveries go with its events.
-_OF_A_SESSION = (t.tickets, t.delivery_lanes, t.events, t.effects, t.deadlines)
+_OF_A_SESSION = (t.tickets, t.delivery_lanes, t.events, t.contexts, t.effects, t.deadlines)
+_TELL_WHO = (EventType.PARTICIPANT_JOINED.value, EventType.PARTICIPANT_LEFT.value)
+# The fields of a group call's row, events and effects that say who somebody is.
+_NAMES = frozenset({"user_id", "userId", "id", "participant", "came", "invited"})
 
 
 class SqlRecords:
@@ -40,6 +54,12 @@ class SqlRecords:
         return await self._db.read(
             lambda db: [StoredEvent(**row) for row in db.execute(wanted).mappings()]
         )
+
+    async def contexts(self, session_id: str) -> list[KeptContext]:
+        """See `Records.contexts`."""
+        c = t.contexts.c
+        wanted = select(c.at, c.text, c.by_page).where(c.session_id == session_id).order_by(c.id)
+        return await self._db.read(lambda db: [KeptContext(*row) for row in db.execute(wanted)])
 
     async def of_user(
         self, user_id: str, tenant: str, *, after: str | None, limit: int
@@ -64,9 +84,11 @@ class SqlRecords:
         theirs = (_s.user_id == user_id) & (_s.tenant == tenant)
 
         def work(db: Connection) -> Erased:
-            live = db.scalars(select(_s.id).where(theirs, t.UNENDED).order_by(_s.id)).all()
+            live = set(db.scalars(select(_s.id).where(theirs, t.UNENDED)))
+            calls = _calls_with(db, user_id, tenant)
+            live |= {call.session_id for call in calls if call.has_them_now}
             if live:
-                raise StillLive(live)
+                raise StillLive(sorted(live))
             ids = select(_s.id).where(theirs)
             counted = select(func.count()).select_from(t.events)
             events = db.scalar(counted.where(t.events.c.session_id.in_(ids))) or 0
@@ -81,10 +103,8 @@ class SqlRecords:
                 "version": _s.version + 1,
             }
             db.execute(update(t.sessions).where(theirs).values(blank))
-            for id_, consents in _agreed(db, user_id, tenant):
-                others = {who: at for who, at in consents.items() if who != user_id}
-                blank = {"consents": others, "version": _s.version + 1}
-                db.execute(update(t.sessions).where(_s.id == id_).values(blank))
+            for call in calls:
+                call.rename(db, alias)
             spend.rename(db, user_id, tenant, alias)
             decided = t.rollout_decisions.c
             mine = (decided.user_id == user_id) & (decided.tenant == tenant)
@@ -116,6 +136,79 @@ class SqlRecords:
             return len(ids)
 
         return await self._db.write(work)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A group call, anybody's, in which a user was, or may have been."""
+
+    session_id: str
+    host: str
+    data: dict[str, Any]
+    consents: dict[str, float]
+    user_id: str
+
+    @property
+    def has_them_now(self) -> bool:
+        """Whether they are in its room."""
+        people = self.data["people"]
+        return any(one["user_id"] == self.user_id and one["connection"] for one in people)
+
+    @property
+    def is_about_them(self) -> bool:
+        """Whether it says anything of them."""
+        people = {one["user_id"] for one in self.data["people"]}
+        return self.user_id in people.union(self.data["invited"] or (), self.consents)
+
+    def rename(self, db: Connection, alias: str) -> None:
+        """Call them by another name: on the row, and in what was told of their coming and going.
+
+        What the room calls them follows from their name, and goes with it.
+        """
+        ids = [one["id"] for one in self.data["people"] if one["user_id"] == self.user_id]
+        names = dict.fromkeys([self.user_id, *ids], alias)
+        renamed: dict[str, Any] = {
+            "group_call": _renamed(self.data, names),
+            "version": _s.version + 1,
+        }
+        if self.host != self.user_id:  # a host's own events and consents are gone already
+            renamed["consents"] = {u: at for u, at in self.consents.items() if u != self.user_id}
+            of_it = t.events.c.session_id == self.session_id
+            _rename_in(db, t.events, "data", of_it & t.events.c.type.in_(_TELL_WHO), names)
+            _rename_in(db, t.effects, "payload", t.effects.c.session_id == self.session_id, names)
+            theirs = t.tickets.c.user_id == self.user_id
+            db.execute(delete(t.tickets).where(t.tickets.c.session_id == self.session_id, theirs))
+        db.execute(update(t.sessions).where(_s.id == self.session_id).values(renamed))
+
+
+def _calls_with(db: Connection, user_id: str, tenant: str) -> list[_Call]:
+    """The group calls that say anything of a user, their own among them."""
+    wanted = select(_s.id, _s.user_id, _s.group_call, _s.consents).where(
+        _s.tenant == tenant, _s.kind == SessionKind.GROUP.value
+    )
+    rows = db.execute(wanted.order_by(_s.id))
+    calls = [_Call(id_, host, call, agreed, user_id) for id_, host, call, agreed in rows if call]
+    return [call for call in calls if call.is_about_them]
+
+
+def _rename_in(
+    db: Connection, table: Table, column: str, which: ColumnElement[bool], names: Mapping[str, str]
+) -> None:
+    key = list(table.primary_key.columns)
+    for *values, data in db.execute(select(*key, table.c[column]).where(which)).all():
+        renamed = _renamed(data, names)
+        if renamed != data:
+            is_it = and_(*(c == value for c, value in zip(key, values, strict=True)))
+            db.execute(update(table).where(is_it).values({column: renamed}))
+
+
+def _renamed(data: Any, names: Mapping[str, str], field: str = "") -> Any:
+    """JSON with other names in the fields that hold one."""
+    if isinstance(data, dict):
+        return {name: _renamed(value, names, name) for name, value in data.items()}
+    if isinstance(data, list):
+        return [_renamed(value, names, field) for value in data]
+    return names.get(data, data) if field in _NAMES and isinstance(data, str) else data
 
 
 def _agreed(db: Connection, user_id: str, tenant: str) -> list[tuple[str, dict[str, float]]]:

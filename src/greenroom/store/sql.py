@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -216,6 +216,13 @@ class SqlStore:
             common = {"session_id": session.id, "attempts": 0, "due_at": now, "state": "pending"}
             pending = [{**common, "kind": e.kind.value, "payload": e.payload} for e in effects]
             db.execute(insert(t.effects), pending)
+            given = [
+                {"session_id": session.id, "at": now, **asdict(e.context)}
+                for e in effects
+                if e.context is not None
+            ]
+            if given:
+                db.execute(insert(t.contexts), given)
 
     def _put_deadlines(
         self,

@@ -155,6 +155,18 @@ effects = Table(
 Index("ix_effects_session_id_id", effects.c.session_id, effects.c.id)
 Index("ix_effects_state_due_at", effects.c.state, effects.c.due_at)
 
+# What was given to be known: kept with the session's words, and told to no page.
+contexts = Table(
+    "contexts",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("session_id", String(64), ForeignKey("sessions.id"), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("by_page", Boolean, nullable=False),
+    Column("text", Text, nullable=False),
+    Index(None, "session_id", "id"),
+)
+
 deadlines = Table(
     "deadlines",
     metadata,

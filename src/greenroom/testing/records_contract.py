@@ -12,8 +12,9 @@ import pytest
 
 from greenroom.errors import NotFound
 from greenroom.ports.records import Erased, StillLive
-from greenroom.ports.store import NewEvent, StaleWrite, Store
-from greenroom.session.group import GroupCall
+from greenroom.ports.store import GivenContext, NewEffect, NewEvent, StaleWrite, Store
+from greenroom.session.facts import EffectKind
+from greenroom.session.group import GroupCall, Person
 from greenroom.session.model import EndReason, Session, Stage
 from greenroom.session.prices import Rate, Tariff
 from greenroom.session.usage import used
@@ -30,6 +31,16 @@ _TARIFF = Tariff({"tts.characters": Rate(Decimal("0.015"), 1000)})
 def _said(text: str) -> NewEvent:
     data = {"role": "user", "text": text, "final": True, "turn": 1}
     return NewEvent("voice.transcript", data)
+
+
+def _came(participant: str, user_id: str) -> NewEvent:
+    data = {"participant": participant, "userId": user_id, "first": True, "present": 1}
+    return NewEvent("voice.participant.joined", data)
+
+
+def _went(participant: str, user_id: str) -> NewEvent:
+    data = {"participant": participant, "userId": user_id, "present": 0}
+    return NewEvent("voice.participant.left", data)
 
 
 async def ended(
@@ -64,6 +75,22 @@ class RecordsContract:
         assert await _texts(store, "ses_1") == ["one", "two", "three"]
         two = await store.records.transcript("ses_1", 2)
         assert [(event.seq, event.data["text"]) for event in two] == [(1, "one"), (3, "two")]
+
+    async def test_what_was_given_to_know_is_kept_in_order_and_goes_with_the_words(
+        self, store: Store
+    ) -> None:
+        given = [GivenContext("It rains.", by_page=False), GivenContext("Tea.", by_page=True)]
+        tells = [NewEffect(EffectKind.TELL_BOT, {"kind": "context"}, one) for one in given]
+        begun = await create(store, a_session(1), [], [*tells, NewEffect(EffectKind.END_BOT, {})])
+        for effect in await store.effects_of("ses_1"):
+            await store.settle_effect(effect.id)
+        over = replace(begun, stage=Stage.ENDED, ended_at=_NOW, reason=EndReason.IDLE)
+        await store.commit(begun, over, [], [], _NOW)
+        found = await store.records.contexts("ses_1")
+        assert [(one.text, one.by_page) for one in found] == [("It rains.", False), ("Tea.", True)]
+        assert await store.records.contexts("ses_2") == []
+        assert await store.records.erase_words(_NOW + 1, _NOW + 1, 10) == 1
+        assert await store.records.contexts("ses_1") == []
 
     async def test_a_users_sessions_come_page_by_page(self, store: Store) -> None:
         for number in (3, 1, 2):
@@ -144,6 +171,46 @@ class RecordsContract:
         assert (await store.get("ses_1")).consents == {"bob": _NOW + 1}
         await store.records.erase_user("bob", "acme", "erased-4567", _NOW)
         assert (await store.get("ses_1")).consents == {}
+
+    async def test_others_group_calls_name_an_erased_guest_no_more(self, store: Store) -> None:
+        ada, bob = Person("user-a1", "ada", "c1", _NOW), Person("user-b2", "bob", None, _NOW)
+        call = GroupCall(4, invited=frozenset({"ada", "eve"}), people=(ada, bob))
+        for number, host in ((1, "bob"), (2, "ada")):
+            made = replace(a_session(number, host), group_call=call)
+            await create(store, made, [_came("user-b2", "bob"), _came("user-a1", "ada")])
+        elsewhere = replace(a_session(3, "bob"), group_call=call, tenant="acme")
+        await create(store, elsewhere, [_came("user-a1", "ada")])
+        await store.put_ticket("of a guest", "ses_1", "ada", _NOW + 30, _NOW)
+        with pytest.raises(StillLive) as refused:
+            await store.records.erase_user("ada", "default", _ALIAS, _NOW)
+        assert refused.value.session_ids == ["ses_1", "ses_2"]
+
+        gone = replace(call, people=(replace(ada, connection=None), bob))
+        for id_ in ("ses_1", "ses_2"):
+            known = await store.get(id_)
+            over = replace(known, group_call=gone, stage=Stage.ENDED, ended_at=_NOW)
+            over = replace(over, reason=EndReason.IDLE)
+            exclude = NewEffect(EffectKind.EXCLUDE, {"user_id": "ada"})
+            await store.commit(known, over, [_went("user-a1", "ada")], [exclude], _NOW)
+        await store.records.erase_user("ada", "default", _ALIAS, _NOW)
+
+        renamed = (Person(_ALIAS, _ALIAS, None, _NOW), bob)
+        for id_ in ("ses_1", "ses_2"):
+            found = (await store.get(id_)).group_call
+            assert found == replace(gone, invited=frozenset({_ALIAS, "eve"}), people=renamed)
+        told = [event.data for event in await store.events_after("ses_1", 0, 10)]
+        assert told == [
+            _came("user-b2", "bob").data,
+            _came(_ALIAS, _ALIAS).data,
+            _went(_ALIAS, _ALIAS).data,
+        ]
+        assert [one.payload for one in await store.effects_of("ses_1")] == [{"user_id": _ALIAS}]
+        assert await store.events_after("ses_2", 0, 10) == []
+        assert await store.take_ticket("of a guest", _NOW) is None
+        # Another tenant's ada is somebody else.
+        assert (await store.get("ses_3")).group_call == call
+        [told_elsewhere] = await store.events_after("ses_3", 0, 10)
+        assert told_elsewhere.data["userId"] == "ada"
 
     async def test_nothing_late_brings_a_name_back(self, store: Store) -> None:
         known = await ended(store, 1)

@@ -20,8 +20,8 @@ _MAX_NAME_CHARS = 128
 _MAX_TEXT_CHARS = 4_096
 
 
-class RoomAsked(WireModel):
-    """``POST /api/voice/room``. With whom to talk there: the first assistant unless it is named.
+class _WithWhom(WireModel):
+    """With whom to talk in the room: the first assistant unless it is named.
 
     ``assistantName`` is what the plan calls it, and ``assistant`` what all else here does.
     """
@@ -33,6 +33,17 @@ class RoomAsked(WireModel):
     def wanted(self) -> str | None:
         """The assistant that is meant; None: the first."""
         return self.assistant or self.assistant_name or None
+
+
+class RoomAsked(_WithWhom):
+    """``POST /api/voice/room``.
+
+    Attributes:
+        recording_consent: The user agrees to be recorded; without it nobody comes in where that
+            may be. The session's start asks again: it is what has it on record.
+    """
+
+    recording_consent: bool | None = None
 
 
 class RoomAnswer(WireModel):
@@ -59,7 +70,7 @@ class RoomAnswer(WireModel):
     ice_servers: list[IceServer] = Field(default_factory=list)
 
 
-class RoomLeft(RoomAsked):
+class RoomLeft(_WithWhom):
     """``DELETE /api/voice/room``.
 
     Attributes:

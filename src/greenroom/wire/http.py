@@ -336,11 +336,16 @@ class Subscribe(WireModel):
 
 
 class Subscribed(WireModel):
-    """Server → page: the ticket was good; events after ``after`` follow."""
+    """Server → page: the ticket was good; events after ``after`` follow.
+
+    ``own``: the ticket is the session's own user's. The page of a guest in a group call sees the
+    same events, and carries out no tools.
+    """
 
     type: Literal["subscribed"] = "subscribed"
     session: str
     after: int
+    own: bool = True
 
 
 class EventMessage(WireModel):

@@ -70,6 +70,16 @@ class EventRecord(WireModel):
     event: Event
 
 
+class ContextRecord(WireModel):
+    """What the assistant of a session was given to know; ``by`` is null for who runs it."""
+
+    kind: Literal["context"] = "context"
+    session_id: str
+    at: str
+    text: str
+    by: Literal["page"] | None = None
+
+
 class ConsentRecord(WireModel):
     """The user agreed to be recorded in somebody else's group call."""
 
@@ -94,7 +104,15 @@ class SpendRecord(WireModel):
     usd: float
 
 
-Exported = UserRecord | SessionRecord | EventRecord | ConsentRecord | NoteRecord | SpendRecord
+Exported = (
+    UserRecord
+    | SessionRecord
+    | EventRecord
+    | ContextRecord
+    | ConsentRecord
+    | NoteRecord
+    | SpendRecord
+)
 
 
 class ErasedBody(WireModel):

@@ -72,3 +72,14 @@ def variables_of(provider: str, source: str) -> list[str]:
     named = re.findall(r"""(?:getenv|environ\.get)\(\s*["']([A-Z0-9_]+KEY)["']""", source)
     usual = f"{provider.upper()}_API_KEY"
     return list(dict.fromkeys([*named, usual] if named and usual not in named else [usual]))
+
+
+def variable_of(provider: str, parameter: str) -> str:
+    """The variable that holds another of a provider's secrets: ``AWS_SECRET_ACCESS_KEY``.
+
+    Args:
+        provider: As Pipecat calls it.
+        parameter: As the service's constructor does.
+    """
+    own, name = f"{provider}_".upper(), parameter.upper()
+    return name if name.startswith(own) else own + name

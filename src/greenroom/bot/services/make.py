@@ -19,18 +19,18 @@ from pipecat.transcriptions.language import Language
 from greenroom.bot.espeak import EspeakTTSService
 from greenroom.bot.services.builtin import espeak, sphinx
 from greenroom.bot.services.find import Part, find, provider_of
-from greenroom.bot.services.keys import Secrets, variables_of
+from greenroom.bot.services.keys import Secrets, variable_of, variables_of
 from greenroom.bot.services.problems import NotReady, Problem
 from greenroom.bot.services.settings import (
     Placed,
     fields_of,
-    is_key,
     needed_by,
     parameters_of,
     place,
     settings_class,
 )
 from greenroom.wire.assistants import BotRecord, OneService, ServiceRecord
+from greenroom.wire.secrets import is_secret_name
 
 # A server of one's own (Ollama, llama.cpp, vLLM) wants none, and the client insists on one.
 NO_KEY = "none"
@@ -179,8 +179,14 @@ class Maker:
                     placed.arguments[name] = key
                 elif name in needed:
                     problems.append(_missing_key(path, variables))
+            elif name in needed and is_secret_name(name):
+                variable = variable_of(provider_of(cls), name)
+                if variable in self._secrets:
+                    placed.arguments[name] = self._secrets[variable]
+                else:
+                    problems.append(_missing_key(path, [variable]))
         for name in needed:
-            if name not in placed.arguments and not is_key(name) and name != "settings":
+            if name not in placed.arguments and not is_secret_name(name) and name != "settings":
                 at = f"{path}.settings.{_camel(name)}"
                 problems.append(Problem(at, "bad_setting", f"{cls.__name__} needs it."))
         return problems

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 
 from greenroom.bot.services.problems import Problem
+from greenroom.wire.secrets import is_secret_name
 
 # What a record never says: keys, and what others in the program make.
 _NOT_FOR_RECORDS = {"self", "settings", "params", "name", "kwargs", "args"}
@@ -48,9 +49,12 @@ def place(
     for name, value in settings.items():
         at, plain = f"{path}.{name}", snake(name)
         try:
-            if plain in fields:
+            if is_secret_name(plain):
+                message = f"{cls.__name__} has its keys from the environment, never from a record."
+                problems.append(Problem(at, "bad_setting", message))
+            elif plain in fields:
                 placed.fields[plain] = _as(fields[plain], value)
-            elif plain in parameters and not is_key(plain):
+            elif plain in parameters:
                 placed.arguments[plain] = _as(parameters[plain], value)
             else:
                 message = f"{cls.__name__} has no such setting."
@@ -112,11 +116,6 @@ def needed_by(cls: type[AIService]) -> list[str]:
         if parameter.default is parameter.empty
         and parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
     ]
-
-
-def is_key(parameter: str) -> bool:
-    """Whether this is where a secret goes."""
-    return parameter == "api_key" or parameter.endswith(("_api_key", "_secret", "_token"))
 
 
 def snake(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from greenroom.bot.apart import Apart
 from greenroom.bot.tools.functions import (
     BadTool,
     Function,
@@ -28,7 +29,6 @@ log = structlog.get_logger("greenroom.bot.tools.mcp")
 
 # A session's beginning waits for it; a server that has to be installed first is none to start here.
 CONNECT_WITHIN_S = 5.0
-CLOSE_WITHIN_S = 1.0
 _MISSING = "the package `mcp` is not installed: pip install 'greenroom[mcp]'"
 
 
@@ -46,6 +46,7 @@ class Connection:
         self._lock = asyncio.Lock()
         self._session: ClientSession | None = None
         self._owner: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def session(self) -> ClientSession:
         """The open session; connects if there is none.
@@ -62,10 +63,10 @@ class Connection:
                 async with asyncio.timeout(CONNECT_WITHIN_S):
                     self._session = await ready
             except TimeoutError:
-                await self._end()
+                self._end()
                 raise BadTool(f"the MCP server “{self._name}” does not answer") from None
             except BaseException:
-                await self._end()
+                self._end()
                 raise
             return self._session
 
@@ -73,18 +74,25 @@ class Connection:
         """Leave a session that is dead, unless another has taken its place by now."""
         async with self._lock:
             if self._session is session:
-                await self._end()
+                self._end()
 
     async def close(self) -> None:
-        """Leave the server."""
-        async with self._lock:
-            await self._end()
+        """Leave the server, and wait until its process is gone, if it has one.
 
-    async def _end(self) -> None:
+        That is the SDK's: it closes the server's input, and kills it if it is there 4 s later.
+        """
+        async with self._lock:
+            self._end()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    def _end(self) -> None:
+        """Leave the server that there is. Nobody waits: the next connection has its own."""
         owner, self._owner, self._session = self._owner, None, None
         if owner is not None:
+            # Once: a second time would have the SDK leave a stubborn process alone.
             owner.cancel()
-            await asyncio.wait({owner}, timeout=CLOSE_WITHIN_S)
+            self._leaving.add(owner)
+            owner.add_done_callback(self._leaving.discard)
 
     async def _own(self, ready: asyncio.Future[ClientSession]) -> None:
         try:
@@ -102,19 +110,25 @@ class Connection:
 
 
 class McpTools:
-    """The MCP servers of one session, by the tools of its record that name them."""
+    """The MCP servers of one session, by the tools of its record that name them.
+
+    Their connections live apart from the session's loop: it does not wait for a server that does
+    not want to go, and yet none is left behind, whoever hosts the session.
+    """
 
     def __init__(self) -> None:
+        self._apart = Apart(self._leave_all)
         self._connections: dict[str, Connection] = {}
         self._offered: dict[str, list[Tool] | BadTool] = {}
 
     async def open(self, tools: list[ToolRecord]) -> None:
         """Connect to all, at the same time; what fails is told by `functions_of`."""
-        await asyncio.gather(*(self._open(tool) for tool in tools))
+        if tools:
+            await self._apart.run(self._open_all(tools))
 
-    async def close(self) -> None:
-        """Leave all."""
-        await asyncio.gather(*(one.close() for one in self._connections.values()))
+    def close(self) -> None:
+        """Leave all, and wait for none."""
+        self._apart.leave()
 
     def functions_of(self, tool: ToolRecord, *, taken: Mapping[str, Any]) -> Iterator[Function]:
         """The functions of a tool that names a server: all, or those in ``settings.allow``.
@@ -136,6 +150,12 @@ class McpTools:
                 yield self._function(tool, one, name)
         if lacking:
             raise BadTool(f"the MCP server has no function “{str(lacking[0])[:64]}”")
+
+    async def _open_all(self, tools: list[ToolRecord]) -> None:
+        await asyncio.gather(*(self._open(tool) for tool in tools))
+
+    async def _leave_all(self) -> None:
+        await asyncio.gather(*(one.close() for one in self._connections.values()))
 
     async def _open(self, tool: ToolRecord) -> None:
         try:
@@ -163,7 +183,7 @@ class McpTools:
         )
 
     def _runner(self, connection: Connection, name: str) -> Run:
-        async def run(arguments: dict[str, Any]) -> Any:
+        async def call(arguments: dict[str, Any]) -> Any:
             try:
                 session = await connection.session()
             except BadTool as error:
@@ -176,6 +196,9 @@ class McpTools:
                     raise ToolError(ToolOutcome.FAILED, "The MCP server has gone away.") from error
                 raise ToolError(ToolOutcome.FAILED, _cause(error)[:500]) from error
             return _answer(result)
+
+        async def run(arguments: dict[str, Any]) -> Any:
+            return await self._apart.run(call(arguments))
 
         return run
 

@@ -102,11 +102,13 @@ class Toolbox:
                 self._miss(tool, str(error))
 
     async def close(self) -> None:
-        """Cancel what is being called, and leave the MCP servers."""
+        """Cancel what is being called, and leave the MCP servers, without waiting for them."""
         for call in list(self._calls):
             call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
-        await self._mcp.close()
+        try:
+            await asyncio.gather(*self._calls, return_exceptions=True)
+        finally:
+            self._mcp.close()
 
     async def call(self, name: str, arguments: Any) -> Any:
         """Call a function, and wait for what comes of it.

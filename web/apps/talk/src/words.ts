@@ -106,6 +106,9 @@ const TROUBLES: Record<string, string> = {
   halted: 'Everything was stopped',
   consent_needed: 'May it be recorded?',
   draining: 'The server restarts',
+  service_fallback: 'A short hitch',
+  pipeline_error: 'Something broke down',
+  model_failed: 'No answer comes',
 };
 
 /** What stands above a problem. */

@@ -41,8 +41,8 @@ export interface CallOptions {
   request: Omit<StartBody, 'offer'>;
   getState: () => VoiceState;
   dispatch: (action: Action) => void;
-  /** `isOld`: it happened before this page came (back) to the session. */
-  onEvent: (event: Event, isOld: boolean) => void;
+  /** `isOld`: it happened before this page came (back) to the session. `own`: as the stream says. */
+  onEvent: (event: Event, isOld: boolean, own: boolean) => void;
   onEphemeral: (event: EphemeralEvent) => void;
   onLevel: (level: number) => void;
   onMessage: (data: unknown, fromId: string) => void;
@@ -253,7 +253,7 @@ export class Call {
         unused = undefined;
         return first ?? (await api.ticket(session.sessionId)).ticket;
       },
-      onEvent: (event) => this.#takeEvent(event, event.seq <= told),
+      onEvent: (event, own) => this.#takeEvent(event, event.seq <= told, own),
       onEphemeral: (event) => {
         dispatch({ type: 'ephemeral', event });
         this.#options.onEphemeral(event);
@@ -263,11 +263,11 @@ export class Call {
     });
   }
 
-  #takeEvent(event: Event, isOld: boolean): void {
+  #takeEvent(event: Event, isOld: boolean, own: boolean): void {
     this.#options.dispatch({ type: 'event', event });
     if (event.type === 'voice.session.end') this.#finish(null);
     if (this.#isQueued && this.#options.getState().serverStatus !== 'queued') void this.#comeIn();
-    this.#options.onEvent(event, isOld);
+    this.#options.onEvent(event, isOld, own);
   }
 
   /** There is a place now: the voice, whose offer nobody could answer before. */

@@ -399,7 +399,7 @@ class Client implements VoiceClient {
         if (action.type === 'session') this.#roomKind = action.session.room.kind ?? 'local';
         if (this.#call === call) this.#dispatch(action);
       },
-      onEvent: (event, isOld) => this.#emit(event, isOld),
+      onEvent: (event, isOld, own) => this.#emit(event, isOld, own),
       onEphemeral: (event) => notify(this.#handlers.get(event.type), event),
       onMessage: (data, fromId) => {
         const message = appMessage(this.#state.sessionId, data, fromId);
@@ -453,11 +453,11 @@ class Client implements VoiceClient {
     else void this.#pauses.flush();
   }
 
-  #emit(event: Event, isOld: boolean): void {
+  #emit(event: Event, isOld: boolean, own: boolean): void {
     notify(this.#handlers.get(event.type), event);
     notify(this.#handlers.get('*'), event);
-    // Loaded when there are any; those that come meanwhile are taken in their order.
-    if (event.type.startsWith('voice.tool.'))
+    // Loaded when there are any; those that come meanwhile are taken in their order. A guest's page is not asked.
+    if (own && event.type.startsWith('voice.tool.'))
       void import('./tools.ts').then((tools) => tools.take(this.#tools, event, isOld), ignore); // Its time limit tells the assistant.
   }
 }

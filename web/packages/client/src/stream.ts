@@ -41,7 +41,8 @@ export interface StreamOptions {
   sessionId: string;
   /** A ticket that nobody has used; called once for each connection. */
   ticket: () => Promise<string>;
-  onEvent: (event: Event) => void;
+  /** `own`: the page is the session's own user's, and not that of a guest in their group call. */
+  onEvent: (event: Event, own: boolean) => void;
   /** Something of this moment only: it has no number, and what is missed is missed. */
   onEphemeral: (event: EphemeralEvent) => void;
   onConnection: (connection: Connection) => void;
@@ -58,6 +59,7 @@ export class EventStream {
   /** The number of the last event that was handed out. */
   #after = 0;
   #failures = 0;
+  #own = true;
 
   constructor(options: StreamOptions) {
     this.#options = options;
@@ -126,6 +128,7 @@ export class EventStream {
     switch (message?.type) {
       case 'subscribed':
         this.#failures = 0;
+        this.#own = message.own !== false; // An older server does not say.
         this.#report('online');
         return true;
       case 'event':
@@ -144,7 +147,7 @@ export class EventStream {
     if (event.session !== this.#options.sessionId || event.seq <= this.#after) return true;
     if (event.seq > this.#after + 1) return false; // One is missing: ask again from there.
     this.#after = event.seq;
-    this.#options.onEvent(event);
+    this.#options.onEvent(event, this.#own);
     return !this.#life.signal.aborted;
   }
 

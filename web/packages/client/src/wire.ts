@@ -804,11 +804,15 @@ export interface Subscribe {
 }
 /**
  * Server → page: the ticket was good; events after ``after`` follow.
+ *
+ * ``own``: the ticket is the session's own user's. The page of a guest in a group call sees the
+ * same events, and carries out no tools.
  */
 export interface Subscribed {
   type: 'subscribed';
   session: string;
   after: number;
+  own: boolean;
 }
 /**
  * ``POST /api/voice/session/{id}/ticket``: a new one-time ticket for ``WS /ws``.

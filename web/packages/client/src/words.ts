@@ -93,6 +93,10 @@ const PROBLEMS: Record<string, [message: string, whatToDo: string]> = {
   forbidden: ['The server does not let you talk here.', 'Open this page by its usual address.'],
   no_session: ['There is no conversation in which this could be said.', 'Press Talk first.'],
   not_found: ['That conversation is not there any more.', 'Press Talk to begin a new one.'],
+  // The server's message says which part, and what to do about it: the conversation goes on.
+  service_fallback: ['A part of the assistant failed, and another took over.', ''],
+  pipeline_error: ['A part of the assistant failed.', ''],
+  model_failed: ['The language model does not answer.', TRY_AGAIN],
   session_ended: ['That conversation is over.', 'Press Talk to begin a new one.'],
 };
 const UNKNOWN: [string, string] = ['Something went wrong.', TRY_AGAIN];

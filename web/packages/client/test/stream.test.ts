@@ -34,7 +34,7 @@ function follow(answer: (subscribe: Subscribe, socket: FakeSocket) => void = () 
     openSocket: () => {
       const socket = new FakeSocket((subscribe, from) => {
         subscribes.push(subscribe);
-        from.deliver({ type: 'subscribed', session: 's1', after: subscribe.after });
+        from.deliver({ type: 'subscribed', session: 's1', after: subscribe.after, own: true });
         answer(subscribe, from);
       });
       sockets.push(socket);

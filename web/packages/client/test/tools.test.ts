@@ -35,6 +35,20 @@ test('a tool of the page’s is called with its arguments, and what it returns g
   expect(server.toolAnswer(id)).toEqual({ result: { items: 2 } });
 });
 
+test('the page of a guest in a group call sees a call, and carries nothing out', async () => {
+  const guests = new FakeServer();
+  guests.isGuest = true;
+  const handler = vi.fn();
+  const { server, client } = await talking({ tools: { basket: handler } }, guests);
+  const seen = vi.fn();
+  client.on('voice.tool.call', seen);
+  server.callTool('basket');
+  await pass();
+  expect(seen).toHaveBeenCalledOnce();
+  expect(handler).not.toHaveBeenCalled();
+  expect(answers(server)).toEqual([]);
+});
+
 test('tools may stand in the options; one that was added later goes before, until it is taken away', async () => {
   const { server, client } = await talking({ tools: { where: () => 'options' } });
   const take = client.tool('where', () => 'later');

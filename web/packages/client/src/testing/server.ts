@@ -36,6 +36,8 @@ export class FakeServer {
   session: SessionBody | null = null;
   /** Nobody answers: neither commands nor sockets. */
   isDown = false;
+  /** The page is that of a guest in somebody's group call. */
+  isGuest = false;
   /** The browser wants a click before it makes a sound. */
   blocksSound = false;
   /** The bot joins as soon as the page's offer is answered. */
@@ -381,7 +383,7 @@ export class FakeServer {
 
   #subscribe({ ticket, after }: Subscribe, socket: FakeSocket): void {
     if (!this.session || !this.#tickets.delete(ticket)) return socket.drop(4401);
-    socket.deliver({ type: 'subscribed', session: this.session.sessionId, after });
+    socket.deliver({ type: 'subscribed', session: this.session.sessionId, after, own: !this.isGuest });
     for (const event of this.events.slice(after)) socket.deliver({ type: 'event', event });
   }
 

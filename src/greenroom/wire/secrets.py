@@ -1,4 +1,8 @@
-"""What looks like a key in a record, by the name of its field or by how it begins."""
+"""What looks like a key in a record, by the name of its field or by how it begins.
+
+Asked by the server, which refuses such a record, and by the bot, which gives no service a key that
+a record says.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,12 @@ import re
 
 # Names without case and punctuation. Those of the second kind are secrets only at the end:
 # `maxTokens` is a number, `accessToken` is not.
-_ANYWHERE = ("apikey", "password", "passphrase", "privatekey", "secretkey", "accesskey")
-_AT_THE_END = ("secret", "token", "credential", "credentials", "authorization", "passwd", "bearer")
+_ANYWHERE = (
+    *("apikey", "password", "passphrase", "privatekey", "secretkey", "accesskey"),
+    # Also where one is: a file of the server's is no record's to name.
+    *("credential", "tokenprovider"),
+)
+_AT_THE_END = ("secret", "token", "authorization", "passwd", "bearer")
 # Markers that language models have in their vocabulary.
 _NO_SECRETS = ("eostoken", "bostoken", "padtoken", "stoptoken", "unktoken", "septoken", "masktoken")
 # Keys of the services that people have, and ours.
