@@ -137,6 +137,7 @@ def test_a_report_without_its_data_is_refused(kind: ReportKind) -> None:
         (ReportKind.TRANSCRIPT, {"role": "user", "text": "hi", "final": True, "turn": math.inf}),
         (ReportKind.TRANSCRIPT, {"role": "user", "text": "hi", "final": True, "turn": math.nan}),
         (ReportKind.USAGE, {"component": "tts", "quantity": 10**400, "unit": "characters"}),
+        (ReportKind.TOOL_RESULT, {**RESULT, "durationMs": 10**400}),
     ],
 )
 def test_a_number_beyond_measure_is_refused(kind: ReportKind, data: dict[str, Any]) -> None:
