@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -266,6 +267,16 @@ async def test_a_file_becomes_a_version_only_when_it_changes(house: House) -> No
     assert (await start(house)).assistant_version == 1
     await records.delete(OPS, "mary")
     assert [v.number for v in await records.take(OPS, [two])] == [3]
+
+
+async def test_of_servers_that_begin_at_once_one_takes_the_folder(
+    house: House, tmp_path: Path
+) -> None:
+    for words in ("once", "twice"):
+        (tmp_path / "mary.yaml").write_text(f"name: mary\npersona: {words}\n")
+        await asyncio.gather(*(take_folder(tmp_path, house.whole) for _ in range(4)))
+    versions = await house.parts.versions.versions("mary")
+    assert [version.record["persona"] for version in versions] == ["twice", "once"]
 
 
 async def test_a_server_reads_its_folder_and_names_what_is_wrong_with_it(

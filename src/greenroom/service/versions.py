@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -182,16 +183,25 @@ class Versions:
         """
         for record in records:
             self._bounds.check(record)
-        taken = []
-        for record in records:
+        taken = [await self._take(actor, record) for record in records]
+        return [version for version in taken if version is not None]
+
+    async def _take(self, actor: Actor, record: AssistantRecord) -> Version | None:
+        """The new version of a file's record; None: it is known already."""
+        data = as_data(record)
+        while True:
             versions = await self._store.versions(record.name)
             known = next((v for v in versions if v.source == Source.FILE.value), None)
             standing = await self._store.get(record.name)
             gone = standing is None or standing.deleted_at is not None
-            if known is None or gone or known.record != as_data(record):
-                data = as_data(record)
-                taken.append(await self.save(actor, data, source=Source.FILE, publish=True))
-        return taken
+            if known is not None and not gone and known.record == data:
+                return None
+            based_on = versions[0].number if versions else 0
+            # Of several servers that begin at once and read the same file, one is the first.
+            with suppress(RecordConflict):
+                return await self.save(
+                    actor, data, based_on=based_on, source=Source.FILE, publish=True
+                )
 
 
 def line_of(standing: Standing) -> AssistantLine:
