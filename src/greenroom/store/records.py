@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Select, delete, func, select, update
 
+from greenroom.errors import Unavailable
 from greenroom.ports.records import Erased, StillLive
 from greenroom.ports.store import StoredEvent
 from greenroom.session.model import Session, SessionKind
@@ -14,8 +17,10 @@ from greenroom.store import spend
 from greenroom.store import tables as t
 from greenroom.store.notes import erase_notes
 from greenroom.store.rows import from_row
-from greenroom.store.transactions import Transactions
+from greenroom.store.transactions import T, Transactions, Work
 from greenroom.wire.events import EventType
+
+log = structlog.get_logger("greenroom.store")
 
 _s = t.sessions.c
 # Everything that hangs on a session. Its deliveries go with its events.
@@ -91,7 +96,7 @@ class SqlRecords:
             db.execute(delete(t.rollout_decisions).where(mine))
             return Erased(sessions, events, erase_notes(db, user_id, tenant))
 
-        return await self._db.write(work)
+        return await self._gone(work)
 
     async def erase_words(self, before: float, now: float, limit: int) -> int:
         """See `Records.erase_words`."""
@@ -102,7 +107,7 @@ class SqlRecords:
             _erase_events(db, ids, now)
             return len(ids)
 
-        return await self._db.write(work)
+        return await self._gone(work)
 
     async def forget(self, before: float, limit: int) -> int:
         """See `Records.forget`."""
@@ -115,7 +120,17 @@ class SqlRecords:
             db.execute(delete(t.sessions).where(_s.id.in_(ids)))
             return len(ids)
 
-        return await self._db.write(work)
+        return await self._gone(work)
+
+    async def _gone(self, work: Work[T]) -> T:
+        """Run work that deletes what is to be gone wherever it is kept."""
+        done = await self._db.write(work)
+        with suppress(Unavailable):
+            if await self._db.scrub():
+                return done
+        # It is done all the same. The log is emptied by whoever erases something next.
+        log.warning("store.not_scrubbed")
+        return done
 
 
 def _agreed(db: Connection, user_id: str, tenant: str) -> list[tuple[str, dict[str, float]]]:
