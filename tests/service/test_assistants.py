@@ -253,6 +253,29 @@ async def test_of_two_who_edit_one_is_told(house: House) -> None:
     assert caught.value.detail["latest"] == 2
 
 
+async def test_who_rolls_back_undoes_nothing_that_was_published_meanwhile(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records, kept = house.parts.versions, house.parts.store.assistants
+    for persona in "12":
+        await records.save(
+            OPS, {"name": "mary", "persona": persona}, source=Source.API, publish=True
+        )
+    look = kept.versions
+
+    async def look_slowly(name: str) -> list[Version]:
+        found = await look(name)
+        await records.save(OPS, {"name": name, "persona": "3"}, source=Source.API, publish=True)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kept, "versions", look_slowly)
+        with pytest.raises(Conflict, match="meanwhile"):
+            await records.roll_back(OPS, "mary")
+    assert (await records.standing("mary")).published == 3
+    assert (await records.roll_back(OPS, "mary")).number == 2
+
+
 async def test_a_file_becomes_a_version_only_when_it_changes(house: House) -> None:
     from greenroom.assistants.records import parse
 

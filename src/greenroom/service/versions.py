@@ -127,10 +127,11 @@ class Versions:
 
         Raises:
             NotFound: There is no such version.
-            Conflict: None is published, or none was before that.
+            Conflict: None was published before, or somebody else has published one meanwhile.
             BadRecord: This server cannot keep what it asks for.
         """
         standing = await self.standing(name)
+        now = None
         if number is None:
             now = standing.published
             earlier = [
@@ -141,15 +142,23 @@ class Versions:
             if not earlier:
                 raise Conflict(f"No earlier version of “{name}” was ever published.")
             number = earlier[0]
-        return await self._publish(actor, Act.ROLL_BACK_ASSISTANT, name, number)
+        try:
+            return await self._publish(actor, Act.ROLL_BACK_ASSISTANT, name, number, now)
+        except Outdated:
+            raise Conflict(
+                f"Somebody else has published another version of “{name}” meanwhile. Look at it, "
+                "and say to which version you go back."
+            ) from None
 
-    async def _publish(self, actor: Actor, act: Act, name: str, number: int) -> Version:
+    async def _publish(
+        self, actor: Actor, act: Act, name: str, number: int, instead_of: int | None = None
+    ) -> Version:
         version = await self._store.version(name, number)
         if version is None:
             raise _no_version(name, number)
         self._bounds.check(parse(version.record))
         entry = self._audit.entry(actor, act, name, version=number)
-        if not await self._store.publish(name, number, entry):
+        if not await self._store.publish(name, number, entry, instead_of=instead_of):
             raise _no_record(name)
         log.info("assistant.published", assistant=name, version=number, by=actor.name)
         return version
