@@ -221,7 +221,8 @@ async def test_one_that_hangs_is_given_up_and_a_few_of_them_are_enough(
         while "tool" in [thread.name for thread in threading.enumerate()]:
             await asyncio.sleep(0.01)
     assert (await refused(toolbox, "hang", {"x": 1})).outcome is ToolOutcome.REFUSED
-    assert await toolbox.call("hang", {}) is None
+    # With its usual time, which a busy machine does not use up.
+    assert await (await open_toolbox(*functions("hang"))).call("hang", {}) is None
 
 
 async def test_one_that_does_not_obey_is_given_up_all_the_same(
