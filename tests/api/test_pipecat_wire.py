@@ -325,6 +325,7 @@ async def test_a_start_without_an_offer_ends_by_its_deadline(server: House) -> N
         ("/start", b'{"body": 7}', 400, "bad_request"),
         ("/start", b'{"body": {"x": NaN}}', 400, "bad_request"),
         ("/start", b'{"body": {"x": "\\ud800"}}', 400, "bad_request"),
+        ("/start", b'{"body": {"x": ' + b"[" * 220 + b"]" * 220 + b"}}", 400, "bad_request"),
         ("/start", b'{"transport": "daily"}', 400, "unsupported_transport"),
         ("/start", b'{"createDailyRoom": true}', 400, "unsupported_transport"),
         ("/start", b'{"transport": "pigeon"}', 400, "unsupported_transport"),

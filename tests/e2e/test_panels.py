@@ -33,6 +33,7 @@ from greenroom.wire.link import ReportKind
 AT = "2026-01-01T12:00:00Z"
 NOTE = {"id": "n1", "title": "Buy tea", "text": "Green", "createdAt": AT, "updatedAt": AT}
 HTML = Path(os.environ["HOSTILE"]).read_text()
+FRONT = "Capital of Norway? " + "W" * 400
 
 def show(kind, data):
     current().report(ReportKind.APP, {"type": kind, "data": data})
@@ -43,9 +44,9 @@ def call(number, name, arguments):
 
 STEPS = [
     lambda: show("ui.note", {"action": "created", "note": NOTE}),
-    lambda: show("ui.html", {"id": "h", "title": "A list", "html": HTML}),
-    lambda: show("ui.card", {"id": "c", "front": "Capital of Norway?"}),
-    lambda: show("ui.card", {"id": "c", "front": "Capital of Norway?", "back": "Oslo"}),
+    lambda: show("ui.html", {"id": "h", "title": "A list " + "W" * 190, "html": HTML}),
+    lambda: show("ui.card", {"id": "c", "front": FRONT}),
+    lambda: show("ui.card", {"id": "c", "front": FRONT, "back": "Oslo"}),
     lambda: show("ui.panel", {"panel": "html", "open": False}),
     lambda: call(1, "nothing_of_the_kind", {}),
     lambda: call(2, "open_page", {"url": "https://example.org/list"}),
@@ -111,6 +112,7 @@ async def test_what_the_bot_shows_is_seen_and_what_it_asks_of_the_page_is_asked(
     _go_on(let, 4)
     await person.see("tool-card", state="right")
     await expect(person.part("tool-card")).to_contain_text("Oslo")
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 360
     _go_on(let, 5)
     await expect(frame).to_have_count(0)
     await person.click("^page$")  # by its switch it is there again

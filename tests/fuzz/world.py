@@ -91,9 +91,12 @@ class World:
         told = f"{answer.text}{answer.headers}"
         halted = Halted.code if answer.status_code == Halted.status else "-"
         assert answer.status_code < 500 or halted in told, told
-        for secret in self.secrets:
+        given = set(_GIVEN.findall(answer.text))
+        # Of one user, two tokens that are minted in the same second are the same.
+        again = given if answer.request.url.path == "/api/tokens" else set()
+        for secret in self.secrets - again:
             assert secret not in told, f"a secret is in the answer to {answer.request.url}"
-        self.secrets.update(_GIVEN.findall(answer.text))
+        self.secrets |= given
 
     async def is_clean(self) -> None:
         """Everybody goes; nothing of them is left."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -252,6 +253,29 @@ async def test_of_two_who_edit_one_is_told(house: House) -> None:
     assert caught.value.detail["latest"] == 2
 
 
+async def test_who_rolls_back_undoes_nothing_that_was_published_meanwhile(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records, kept = house.parts.versions, house.parts.store.assistants
+    for persona in "12":
+        await records.save(
+            OPS, {"name": "mary", "persona": persona}, source=Source.API, publish=True
+        )
+    look = kept.versions
+
+    async def look_slowly(name: str) -> list[Version]:
+        found = await look(name)
+        await records.save(OPS, {"name": name, "persona": "3"}, source=Source.API, publish=True)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kept, "versions", look_slowly)
+        with pytest.raises(Conflict, match="meanwhile"):
+            await records.roll_back(OPS, "mary")
+    assert (await records.standing("mary")).published == 3
+    assert (await records.roll_back(OPS, "mary")).number == 2
+
+
 async def test_a_file_becomes_a_version_only_when_it_changes(house: House) -> None:
     from greenroom.assistants.records import parse
 
@@ -266,6 +290,16 @@ async def test_a_file_becomes_a_version_only_when_it_changes(house: House) -> No
     assert (await start(house)).assistant_version == 1
     await records.delete(OPS, "mary")
     assert [v.number for v in await records.take(OPS, [two])] == [3]
+
+
+async def test_of_servers_that_begin_at_once_one_takes_the_folder(
+    house: House, tmp_path: Path
+) -> None:
+    for words in ("once", "twice"):
+        (tmp_path / "mary.yaml").write_text(f"name: mary\npersona: {words}\n")
+        await asyncio.gather(*(take_folder(tmp_path, house.whole) for _ in range(4)))
+    versions = await house.parts.versions.versions("mary")
+    assert [version.record["persona"] for version in versions] == ["twice", "once"]
 
 
 async def test_a_server_reads_its_folder_and_names_what_is_wrong_with_it(

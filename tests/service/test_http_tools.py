@@ -149,6 +149,8 @@ async def test_any_json_is_a_result(
 
 
 _DEEP = b"[" * 400 + b"]" * 400
+# Still written, and read by no bot.
+_TOO_DEEP = b"[" * 220 + b"]" * 220
 
 
 @pytest.mark.parametrize(
@@ -167,6 +169,7 @@ _DEEP = b"[" * 400 + b"]" * 400
         (b"\xff\xfe", 200, "The tool's answer is no JSON."),
         (b'"\\ud800"', 200, "The tool answered what JSON does not carry."),
         (_DEEP, 200, "The tool answered what JSON does not carry."),
+        (_TOO_DEEP, 200, "The tool answered what JSON does not carry."),
         (b"[" * 30_000, 200, "The tool's answer is no JSON."),
         ("x" * (MAX_RESULT_BYTES + 1), 200, "The tool answered more than 32768 bytes."),
         ("x" * 10_000_000, 200, "The tool answered more than 32768 bytes."),

@@ -18,6 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event
 
 from greenroom.errors import BadSetting, Unavailable
+from greenroom.ports.notes import Note
 from greenroom.session.model import Stage
 from greenroom.session.policy import Quotas
 from greenroom.store import migrate
@@ -26,6 +27,8 @@ from greenroom.store.sqlite import SqliteDatabase, open_sqlite
 from greenroom.testing.records_contract import RecordsContract
 from greenroom.testing.store_contract import StoreContract, a_session, create, crowd
 from tests.next_version import NextVersion
+
+WORDS = "what was said here is to be gone"
 
 
 class TestSqlite(StoreContract, RecordsContract):
@@ -48,6 +51,26 @@ async def test_what_is_stored_is_there_after_opening_again(tmp_path: Path) -> No
     second = await open_sqlite(path)
     assert await second.get(stored.id) == stored
     await second.close()
+
+
+async def test_what_was_erased_stands_nowhere_in_its_files(tmp_path: Path) -> None:
+    store = await open_sqlite(tmp_path / "greenroom.db")
+    files = [tmp_path / name for name in ("greenroom.db", "greenroom.db-wal")]
+    ended = replace(a_session(), stage=Stage.ENDED, ended_at=1.0, body={"said": WORDS})
+    await create(store, ended, [], [])
+    note = Note("not_1", ended.user_id, ended.tenant, WORDS, WORDS * 1_000, 1.0, 1.0)
+    await store.notes.create(note, "call", 9)
+    with contextlib.closing(sqlite3.connect(tmp_path / "greenroom.db")) as other:
+        # Partly in the file, partly in its log; and one who reads while it is erased.
+        other.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM notes").fetchall()
+        erased = await store.records.erase_user(ended.user_id, ended.tenant, "gone", 2.0)
+        assert (erased.sessions, erased.notes) == (1, 1)
+    await store.records.erase_user(ended.user_id, ended.tenant, "gone", 3.0)
+    left = b"".join(file.read_bytes() for file in files)
+    assert WORDS.encode() not in left
+    await store.close()
 
 
 async def test_an_older_file_is_copied_before_it_is_upgraded(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -82,6 +83,27 @@ async def test_what_has_begun_is_not_stopped_by_whoever_is_cancelled(db: InThrea
     may_go_on.set()
     await next_one
     assert await _numbers(db) == [1, 2]
+
+
+async def test_what_fails_when_nobody_waits_for_it_any_more_is_no_news(db: InThreads) -> None:
+    news: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: news.append(told))
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def work(db: Connection) -> None:
+        begun.set()
+        may_go_on.wait(_WITHIN_S)
+        raise LookupError
+
+    writing = asyncio.create_task(db.write(work))
+    assert await asyncio.to_thread(begun.wait, _WITHIN_S)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    may_go_on.set()
+    await db.write(lambda db: _add(db, 2))  # behind it
+    gc.collect()
+    assert news == []
 
 
 async def test_who_is_cancelled_in_line_has_changed_nothing(db: InThreads) -> None:

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenroom.errors import BadRequest
+from greenroom.service.events import word_of_a_bot
 from greenroom.session import facts as f
 from greenroom.session import inputs as i
 from greenroom.session.model import EndReason, PauseCause, Presence, Stage
 from greenroom.session.prices import Cost
 from greenroom.wire.events import EVENT_DATA, SessionStatus
-from greenroom.wire.link import Report, ReportKind, from_bot
+from greenroom.wire.link import Ephemeral, Report, ReportKind, from_bot
 from greenroom.wire.messages import sentence_for
 from greenroom.wire.status import shown_status
 from greenroom.wire.translate import (
@@ -40,6 +41,8 @@ RESULT = {
     "outcome": "ok",
     "durationMs": 12,
 }
+AT = "2026-01-01T12:00:00Z"
+NOTE = {"id": "n1", "title": "Milk", "text": "", "createdAt": AT, "updatedAt": AT}
 FACTS: list[f.Fact] = [
     f.Started("cards", "room"),
     f.Queued(3, 299.5),
@@ -137,6 +140,7 @@ def test_a_report_without_its_data_is_refused(kind: ReportKind) -> None:
         (ReportKind.TRANSCRIPT, {"role": "user", "text": "hi", "final": True, "turn": math.inf}),
         (ReportKind.TRANSCRIPT, {"role": "user", "text": "hi", "final": True, "turn": math.nan}),
         (ReportKind.USAGE, {"component": "tts", "quantity": 10**400, "unit": "characters"}),
+        (ReportKind.TOOL_RESULT, {**RESULT, "durationMs": 10**400}),
     ],
 )
 def test_a_number_beyond_measure_is_refused(kind: ReportKind, data: dict[str, Any]) -> None:
@@ -189,6 +193,40 @@ def test_a_name_with_a_zero_byte_is_refused_whatever_the_database(
 ) -> None:
     with pytest.raises(BadRequest):
         report_of(Report(seq=1, at_ms=0, kind=kind, data=data))
+
+
+@pytest.mark.parametrize(
+    ("type_", "data"),
+    [
+        ("ui.card", {"id": "c", "front": {"a": 1}}),
+        ("ui.card", {}),
+        ("ui.html", {"id": "h", "title": "", "html": 5}),
+        ("ui.note", {"action": "created"}),
+        ("ui.note", {"action": "created", "note": {**NOTE, "updatedAt": None}}),
+        ("ui.panel", {"panel": "__proto__", "open": True}),
+    ],
+)
+def test_what_no_page_could_show_is_refused(type_: str, data: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest):
+        report_of(Report(seq=1, at_ms=0, kind=ReportKind.APP, data={"type": type_, "data": data}))
+    with pytest.raises(BadRequest):
+        word_of_a_bot("ses_1", 0.0, Ephemeral(event=type_, data=data))
+
+
+@pytest.mark.parametrize(
+    ("type_", "data"),
+    [
+        ("ui.card", {"id": "c", "front": "Oslo?", "colour": "red"}),
+        ("ui.note", {"action": "created", "note": NOTE}),
+        ("ui.of_mine", {"front": 5}),
+        ("app.card", {}),
+    ],
+)
+def test_what_a_bot_shows_passes_as_it_is(type_: str, data: dict[str, Any]) -> None:
+    told = {"type": type_, "data": data}
+    assert report_of(Report(seq=1, at_ms=0, kind=ReportKind.APP, data=told)) == i.AppReport(
+        type_, data
+    )
 
 
 @pytest.mark.parametrize("type_", ["voice.session.end", "app", "", "x.app.y"])

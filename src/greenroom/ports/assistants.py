@@ -67,7 +67,7 @@ class Standing:
 
 
 class Outdated(Exception):
-    """Somebody else has saved a version meanwhile."""
+    """Somebody else has saved or published a version meanwhile."""
 
     def __init__(self, name: str, latest: int) -> None:
         super().__init__(f"{name} is at version {latest}")
@@ -129,8 +129,20 @@ class AssistantStore(Protocol):
         """
         ...
 
-    async def publish(self, name: str, number: int, entry: Entry) -> bool:
-        """New sessions get this version; False: there is none, or it is deleted."""
+    async def publish(
+        self, name: str, number: int, entry: Entry, *, instead_of: int | None = None
+    ) -> bool:
+        """New sessions get this version; False: there is none, or it is deleted.
+
+        Args:
+            name: The assistant's.
+            number: The version's.
+            entry: For the audit log.
+            instead_of: Only if this is the one that is published yet.
+
+        Raises:
+            Outdated: Another is.
+        """
         ...
 
     async def delete(self, name: str, entry: Entry) -> bool:

@@ -13,7 +13,7 @@ from greenroom.ports.store import NewEvent, Store, StoredEvent
 from greenroom.wire.events import AudioLevelData, EphemeralEvent, EphemeralType, Event
 from greenroom.wire.http import EphemeralMessage, EventMessage
 from greenroom.wire.link import MAX_EPHEMERAL_BYTES, Ephemeral
-from greenroom.wire.translate import APP_PREFIXES, rfc3339
+from greenroom.wire.translate import APP_PREFIXES, check_shape, rfc3339
 
 # So many are read at once.
 PAGE = 500
@@ -85,6 +85,11 @@ def word_of_a_bot(session_id: str, at: float, told: Ephemeral) -> Word:
             raise BadRequest("An audio level is malformed.") from error
     elif not told.event.startswith(APP_PREFIXES):
         raise BadRequest("A bot may not tell an event of this type.")
+    else:
+        try:
+            check_shape(told.event, data)
+        except ValidationError as error:
+            raise BadRequest("It is not shaped as what pages show is.") from error
     word = ephemeral_word(session_id, at, told.event, data)
     if len(word.text) > MAX_EPHEMERAL_BYTES:
         raise BadRequest("An ephemeral event is too large.")

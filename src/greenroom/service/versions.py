@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -126,10 +127,11 @@ class Versions:
 
         Raises:
             NotFound: There is no such version.
-            Conflict: None is published, or none was before that.
+            Conflict: None was published before, or somebody else has published one meanwhile.
             BadRecord: This server cannot keep what it asks for.
         """
         standing = await self.standing(name)
+        now = None
         if number is None:
             now = standing.published
             earlier = [
@@ -140,15 +142,23 @@ class Versions:
             if not earlier:
                 raise Conflict(f"No earlier version of “{name}” was ever published.")
             number = earlier[0]
-        return await self._publish(actor, Act.ROLL_BACK_ASSISTANT, name, number)
+        try:
+            return await self._publish(actor, Act.ROLL_BACK_ASSISTANT, name, number, now)
+        except Outdated:
+            raise Conflict(
+                f"Somebody else has published another version of “{name}” meanwhile. Look at it, "
+                "and say to which version you go back."
+            ) from None
 
-    async def _publish(self, actor: Actor, act: Act, name: str, number: int) -> Version:
+    async def _publish(
+        self, actor: Actor, act: Act, name: str, number: int, instead_of: int | None = None
+    ) -> Version:
         version = await self._store.version(name, number)
         if version is None:
             raise _no_version(name, number)
         self._bounds.check(parse(version.record))
         entry = self._audit.entry(actor, act, name, version=number)
-        if not await self._store.publish(name, number, entry):
+        if not await self._store.publish(name, number, entry, instead_of=instead_of):
             raise _no_record(name)
         log.info("assistant.published", assistant=name, version=number, by=actor.name)
         return version
@@ -182,16 +192,25 @@ class Versions:
         """
         for record in records:
             self._bounds.check(record)
-        taken = []
-        for record in records:
+        taken = [await self._take(actor, record) for record in records]
+        return [version for version in taken if version is not None]
+
+    async def _take(self, actor: Actor, record: AssistantRecord) -> Version | None:
+        """The new version of a file's record; None: it is known already."""
+        data = as_data(record)
+        while True:
             versions = await self._store.versions(record.name)
             known = next((v for v in versions if v.source == Source.FILE.value), None)
             standing = await self._store.get(record.name)
             gone = standing is None or standing.deleted_at is not None
-            if known is None or gone or known.record != as_data(record):
-                data = as_data(record)
-                taken.append(await self.save(actor, data, source=Source.FILE, publish=True))
-        return taken
+            if known is not None and not gone and known.record == data:
+                return None
+            based_on = versions[0].number if versions else 0
+            # Of several servers that begin at once and read the same file, one is the first.
+            with suppress(RecordConflict):
+                return await self.save(
+                    actor, data, based_on=based_on, source=Source.FILE, publish=True
+                )
 
 
 def line_of(standing: Standing) -> AssistantLine:

@@ -116,7 +116,9 @@ class SqlAssistants:
             known = await self.get(name)
             raise Outdated(name, known.latest if known else 0) from None
 
-    async def publish(self, name: str, number: int, entry: Entry) -> bool:
+    async def publish(
+        self, name: str, number: int, entry: Entry, *, instead_of: int | None = None
+    ) -> bool:
         """See `AssistantStore.publish`."""
         wanted = (_v.name == name) & (_v.number == number)
         published = update(t.assistant_versions).where(wanted).values(published_at=entry.at)
@@ -127,7 +129,12 @@ class SqlAssistants:
                 return False
             if db.execute(published).rowcount != 1:
                 return False
-            return _put(db, name, entry, published=number)
+            if instead_of is None:
+                return _put(db, name, entry, published=number)
+            # Not what was read above counts, but what is there when it is changed.
+            if not _put(db, name, entry, _a.published == instead_of, published=number):
+                raise Outdated(name, known["latest"])
+            return True
 
         return await self._db.write(work)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -18,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from greenroom.errors import Unavailable
 from greenroom.ports.records import Erased, KeptContext, StillLive
 from greenroom.ports.store import StoredEvent
 from greenroom.session.model import Session, SessionKind
@@ -25,8 +28,10 @@ from greenroom.store import spend
 from greenroom.store import tables as t
 from greenroom.store.notes import erase_notes
 from greenroom.store.rows import from_row
-from greenroom.store.transactions import Transactions
+from greenroom.store.transactions import T, Transactions, Work
 from greenroom.wire.events import EventType
+
+log = structlog.get_logger("greenroom.store")
 
 _s = t.sessions.c
 # Everything that hangs on a session. Its deliveries go with its events.
@@ -111,7 +116,7 @@ class SqlRecords:
             db.execute(delete(t.rollout_decisions).where(mine))
             return Erased(sessions, events, erase_notes(db, user_id, tenant))
 
-        return await self._db.write(work)
+        return await self._gone(work)
 
     async def erase_words(self, before: float, now: float, limit: int) -> int:
         """See `Records.erase_words`."""
@@ -122,7 +127,7 @@ class SqlRecords:
             _erase_events(db, ids, now)
             return len(ids)
 
-        return await self._db.write(work)
+        return await self._gone(work)
 
     async def forget(self, before: float, limit: int) -> int:
         """See `Records.forget`."""
@@ -135,7 +140,17 @@ class SqlRecords:
             db.execute(delete(t.sessions).where(_s.id.in_(ids)))
             return len(ids)
 
-        return await self._db.write(work)
+        return await self._gone(work)
+
+    async def _gone(self, work: Work[T]) -> T:
+        """Run work that deletes what is to be gone wherever it is kept."""
+        done = await self._db.write(work)
+        with suppress(Unavailable):
+            if await self._db.scrub():
+                return done
+        # It is done all the same. The log is emptied by whoever erases something next.
+        log.warning("store.not_scrubbed")
+        return done
 
 
 @dataclass(frozen=True, slots=True)

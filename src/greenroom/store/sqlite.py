@@ -173,6 +173,8 @@ def _prepare(engine: Engine, begin: str, busy_timeout_ms: int) -> None:
             "synchronous=NORMAL",
             f"busy_timeout={busy_timeout_ms}",
             "foreign_keys=ON",
+            # What is deleted is overwritten: people are told that their words are gone.
+            "secure_delete=ON",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

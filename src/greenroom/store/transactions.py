@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -21,6 +21,7 @@ from greenroom.store.reaching import reachable
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
+_SCRUB_WITHIN_MS = 500
 
 
 class Transactions(Protocol):
@@ -38,6 +39,14 @@ class Transactions(Protocol):
 
     async def read(self, work: Work[T]) -> T:
         """Run work that only reads."""
+        ...
+
+    async def scrub(self) -> bool:
+        """See to it that nothing which was deleted stands in the database's files any more.
+
+        False: somebody still reads what stood there, so it may. Where the database's files are
+        not ours, theirs is the care, and it is True.
+        """
         ...
 
     async def close(self) -> None:
@@ -81,6 +90,25 @@ class InThreads:
 
         return await self._reading.run(run)
 
+    async def scrub(self) -> bool:
+        """See `Transactions.scrub`. What was deleted is overwritten; its log is emptied here."""
+
+        def run() -> bool:
+            # No transaction may be open, and SQLAlchemy would begin one.
+            connection = self._writer.raw_connection()
+            try:
+                cursor: Any = connection.cursor()
+                (usual_ms,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+                # Somebody may read for long, who makes a copy say, and nobody can write meanwhile.
+                cursor.execute(f"PRAGMA busy_timeout={_SCRUB_WITHIN_MS}")
+                (busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                cursor.execute(f"PRAGMA busy_timeout={usual_ms}")
+            finally:
+                connection.close()
+            return not busy
+
+        return await self._writing.run(run)
+
     async def close(self) -> None:
         """See `Transactions.close`."""
         for lane in (self._writing, self._reading):
@@ -103,9 +131,14 @@ class _Lane:
         begun = loop.run_in_executor(self._threads, contextvars.copy_context().run, work)
         # What has begun is not stopped by whoever no longer waits for it, and its place is free
         # when its thread is.
-        begun.add_done_callback(lambda _: self._places.release())
+        begun.add_done_callback(self._is_free)
         with reachable():
             return await asyncio.shield(begun)
+
+    def _is_free(self, done: asyncio.Future[Any]) -> None:
+        self._places.release()
+        if not done.cancelled():
+            done.exception()  # whoever still waits has it; else it is nobody's, and no news
 
     async def _take_place(self) -> None:
         try:
@@ -140,6 +173,10 @@ class OverTheNetwork:
         with reachable():
             async with self._reader.connect() as db:
                 return await db.run_sync(work)
+
+    async def scrub(self) -> bool:
+        """See `Transactions.scrub`. Its vacuum overwrites, and its log is its administrator's."""
+        return True
 
     async def close(self) -> None:
         """See `Transactions.close`."""

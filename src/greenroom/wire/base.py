@@ -7,9 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, from_json
 
 WIRE_VERSION = 1
+# Both ends read JSON nested up to 200 levels, and a message is a few levels around what it carries.
+_LEVELS_AROUND = 16
 
 
 class WireModel(BaseModel):
@@ -34,5 +36,16 @@ class WireModel(BaseModel):
 
 
 def size_bytes(data: Any) -> int:
-    """How long it is as JSON; raises `ValueError` if it cannot be: infinity, half a character."""
-    return len(json.dumps(data, ensure_ascii=False, allow_nan=False).encode())
+    """How long it is as JSON.
+
+    Raises:
+        ValueError: It cannot be told: infinity, half a character, or it is nested so deeply that
+            nobody could read the message that carries it.
+    """
+    try:
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    told = text.encode()
+    from_json(b"[" * _LEVELS_AROUND + told + b"]" * _LEVELS_AROUND)
+    return len(told)

@@ -26,6 +26,8 @@ MAX_HTML_CHARS = 24_000
 MAX_NOTE_TITLE_CHARS = 200
 MAX_NOTE_TEXT_CHARS = 8_000
 MAX_ERROR_CHARS = 500
+# No session is longer than a day, so no call is.
+MAX_DURATION_MS = 24 * 3600 * 1000
 DEFAULT_TIMEOUT_S = 15.0
 MAX_TIMEOUT_S = 60.0
 # A page asks its user before it opens an address, and people take their time.
@@ -198,7 +200,7 @@ class ToolResultData(WireModel):
     tool: str = Field(min_length=1, max_length=64)
     name: str = Field(min_length=1, max_length=64)
     outcome: ToolOutcome
-    duration_ms: int = Field(ge=0)
+    duration_ms: int = Field(ge=0, le=MAX_DURATION_MS)
     message: str | None = Field(default=None, max_length=500)
 
 

@@ -160,7 +160,21 @@ def _app(data: dict[str, Any]) -> i.AppReport:
         raise ValueError(kind)
     told = dict(data.get("data") or {})
     size_bytes(told)
+    check_shape(kind, told)
     return i.AppReport(type=kind, data=told)
+
+
+def check_shape(kind: str, told: dict[str, Any]) -> None:
+    """Let nothing pass for what pages know how to show (``ui.card`` …) that is shaped otherwise.
+
+    A page would fail over it, and again after each reload.
+
+    Raises:
+        ValidationError: It is shaped otherwise.
+    """
+    shape = e.EVENT_DATA.get(kind) if kind.startswith("ui.") else None
+    if shape is not None:
+        shape.model_validate(told, by_alias=True, by_name=False)
 
 
 def _tool_call(data: dict[str, Any]) -> i.ToolCalled:
