@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from greenroom.bot.turns import ASK_AGAIN
+from greenroom.wire.link import ReportKind
 from tests.bot.test_mind import openai, talk
 
 __all__ = ["openai", "talk"]
@@ -29,8 +30,12 @@ async def test_it_is_asked_about_at_once_and_once(talk: Any, detection: str) -> 
     assert call.openai.asked[-1].messages[-1] == {"role": "developer", "content": ASK_AGAIN}
     await call.quiet(answered.seq)
     # It may be noise: it is not asked about again until something is understood.
+    before = call.greenroom.last_seq
     await call.says(MUMBLED)
+    await call.greenroom.report(
+        ReportKind.USER_SPEECH, lambda data: not data["speaking"], after=before
+    )
     await call.says("what is the weather")
-    await call.hears("It is sunny today.", after=answered.seq)
+    await call.hears("It is sunny today.", after=before)
     asked = [str(asked.messages[-1]["content"]) for asked in call.openai.asked]
     assert asked == [ASK_AGAIN, "what is the weather"]
