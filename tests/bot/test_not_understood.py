@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import pytest
-
 from greenroom.bot.turns import ASK_AGAIN
 from greenroom.wire.link import ReportKind
 from tests.bot.test_mind import openai, talk
@@ -17,9 +15,8 @@ __all__ = ["openai", "talk"]
 MUMBLED = "the quick brown fox jumps over it"
 
 
-@pytest.mark.parametrize("detection", ["silence", "model"])
-async def test_it_is_asked_about_at_once_and_once(talk: Any, detection: str) -> None:
-    call = await talk(turns={"detection": detection, "silenceS": 0.3})
+async def test_it_is_asked_about_at_once_and_once(talk: Any) -> None:
+    call = await talk()
     greeted = await call.hears("Hello, this is Mary.")
     await call.quiet(greeted.seq)
     await call.says(MUMBLED)
