@@ -1,14 +1,15 @@
-"""The order of words and cards, and what is let through the gate."""
+"""The order of words and cards, who is answered, and what is let through the gate."""
 
 from __future__ import annotations
 
 import pytest
-from pipecat.frames.frames import Frame, InputAudioRawFrame, TranscriptionFrame
+from pipecat.frames.frames import Frame, InputAudioRawFrame, TranscriptionFrame, TTSSpeakFrame
 from pipecat.processors.frame_processor import FrameDirection
 
-from greenroom.bot.conversation import shown_with_their_words
-from greenroom.bot.dialogue import Action, Farewell, Say, Show
+from greenroom.bot.conversation import Conversation, shown_with_their_words
+from greenroom.bot.dialogue import Action, Farewell, Heard, Say, Show
 from greenroom.bot.gate import CLOSING_SILENCE_S, Gate
+from greenroom.bot.sphinx import NotUnderstoodFrame
 
 ANSWER = Show("app.answer", {"value": 42})
 QUESTION = Show("app.question", {"number": 2})
@@ -87,3 +88,58 @@ async def test_a_gate_opens_when_its_last_cause_is_lifted() -> None:
     await gate.process_frame(sound, FrameDirection.DOWNSTREAM)
     assert gate.passed[-1] is sound
     assert any(sound.audio)
+
+
+class Asking(Conversation):
+    """A conversation whose words are kept; a script that has a word for whatever it hears."""
+
+    def __init__(self, *, muted: bool = False) -> None:
+        super().__init__(
+            Says(), set_grammar=lambda grammar: None, paused=False, muted=lambda: muted
+        )
+        self.said: list[str] = []
+
+    async def push_frame(
+        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
+    ) -> None:
+        if isinstance(frame, TTSSpeakFrame):
+            self.said.append(frame.text)
+
+
+class Says:
+    """A dialogue that answers everything."""
+
+    grammar = ""
+
+    def greet(self) -> list[Action]:
+        return [Say("Hello!")]
+
+    def rejoined(self) -> list[Action]:
+        return [Say("Welcome back.")]
+
+    def interrupted(self) -> None:
+        """It begins anew with every utterance."""
+
+    def heard(self, heard: Heard) -> list[Action]:
+        return [Say(heard.text or "Sorry?")]
+
+
+async def test_whoever_mutes_in_the_middle_of_a_word_is_not_asked_what_it_was() -> None:
+    muted, open_ = Asking(muted=True), Asking()
+    for one in (muted, open_):
+        await one.meet()
+        await one.process_frame(NotUnderstoodFrame(), FrameDirection.DOWNSTREAM)
+    assert muted.said == ["Hello!"]
+    assert open_.said == ["Hello!", "Sorry?"]
+    # What was said before still counts.
+    words = TranscriptionFrame("five", "", "", result=Heard("five", 1.0))
+    await muted.process_frame(words, FrameDirection.DOWNSTREAM)
+    assert muted.said[1:] == ["five"]
+
+
+async def test_whoever_has_paused_is_not_asked_again() -> None:
+    one = Asking()
+    await one.meet()
+    await one.pause(True)
+    await one.process_frame(NotUnderstoodFrame(), FrameDirection.DOWNSTREAM)
+    assert one.said == ["Hello!"]

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from greenroom.bot.deck import DECK, Card, confirming_grammar, in_words, listening_grammar
 from greenroom.bot.dialogue import (
     FAIRLY_SURE,
+    HELP,
+    MOST_MISSES,
     SURE,
     Action,
     Dialogue,
@@ -153,6 +155,29 @@ def test_what_is_not_understood_is_asked_again_ever_more_helpfully(dialogue: Dia
     assert third.endswith("What is six times seven?")
 
 
+def test_noise_is_asked_about_a_few_times_and_then_no_more(dialogue: Dialogue) -> None:
+    assert all(dialogue.heard(NOTHING) for _ in range(MOST_MISSES))
+    assert not any(dialogue.heard(heard) for heard in (NOTHING, sure("okay"), NOTHING))
+    # What is typed is no noise, and does not make noise worth an answer.
+    assert dialogue.heard(Heard("hm", 1.0, typed=True))
+    assert dialogue.heard(NOTHING) == []
+    dialogue.heard(sure("repeat"))
+    assert dialogue.heard(NOTHING) == [Say("Sorry?")]
+
+
+def test_noise_that_sounds_like_numbers_is_not_asked_about_for_ever(dialogue: Dialogue) -> None:
+    heard = [dialogue.heard(unsure(in_words(number))) for number in range(70, 90)]
+    assert [bool(actions) for actions in heard] == [number < MOST_MISSES for number in range(20)]
+    assert shown(dialogue.heard(sure("forty two")), "app.answer")
+
+
+def test_whoever_is_back_is_asked_again_as_at_first(dialogue: Dialogue) -> None:
+    for _ in range(2 * MOST_MISSES):
+        dialogue.heard(NOTHING)
+    dialogue.rejoined()
+    assert dialogue.heard(NOTHING) == [Say("Sorry?")]
+
+
 def test_whoever_spoke_over_the_question_hears_it_again(dialogue: Dialogue) -> None:
     dialogue.interrupted()
     assert said(dialogue.heard(NOTHING)) == "Sorry? What is six times seven?"
@@ -189,18 +214,25 @@ utterances = st.builds(
 )
 
 
+def _asks_again(actions: list[Action]) -> bool:
+    return said(actions).startswith(("Sorry?", "Did you say", "I heard", HELP))
+
+
 @given(st.integers(), st.lists(utterances, max_size=30))
 def test_any_course_of_a_dialogue(seed: int, course: list[Heard]) -> None:
     dialogue, again = Dialogue(DECK, seed), Dialogue(DECK, seed)
     assert dialogue.greet() == again.greet()
     right = asked = 0
     number = 1
+    asked_again = 0
     over = False
     for heard in course:
         actions = dialogue.heard(heard)
         assert actions == again.heard(heard)
         assert dialogue.grammar == again.grammar
-        assert bool(actions) != over
+        assert not (over and actions)
+        asked_again = asked_again + 1 if _asks_again(actions) else 0 if actions else asked_again
+        assert actions or over or asked_again == MOST_MISSES
         assert len(said(actions)) < 110
         for data in shown(actions, "app.answer"):
             answer = AnswerData.model_validate(data)

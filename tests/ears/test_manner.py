@@ -19,7 +19,7 @@ from greenroom.bot.deck import DECK, Command, meaning
 from greenroom.bot.dialogue import Dialogue, Farewell, Heard, Say
 from greenroom.bot.manner import Manner, VoiceWish, manner_of, voice_of
 from greenroom.bot.nudging import Nudging
-from greenroom.bot.sphinx import Recogniser
+from greenroom.bot.sphinx import NotUnderstoodFrame, Recogniser
 from greenroom.wire.assistants import BotRecord, IdlePrompts
 
 
@@ -135,5 +135,10 @@ async def test_it_asks_again_a_few_times_and_never_into_anybodys_words() -> None
     may = True
     await until_said(4)
     assert said[3] == "One?"
+    # A noise is nobody who has said something.
+    await until_said(6)
+    await happen(UserStartedSpeakingFrame(), NotUnderstoodFrame(), UserStoppedSpeakingFrame())
+    await a_while()
+    assert len(said) == 6
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -11,7 +11,17 @@ import pytest
 import yaml
 
 from greenroom.assistants.records import parse
-from greenroom.bot.dialogue import FAIRLY_SURE, SURE, Action, Call, Farewell, Heard, Say, Show
+from greenroom.bot.dialogue import (
+    FAIRLY_SURE,
+    MOST_MISSES,
+    SURE,
+    Action,
+    Call,
+    Farewell,
+    Heard,
+    Say,
+    Show,
+)
 from greenroom.bot.manner import manner_of
 from greenroom.bot.scripted.dialogue import DID_NOT_WORK, MOST_STEPS, ONE_MOMENT, Script
 from greenroom.bot.scripted.values import filled, said, spoken
@@ -162,6 +172,20 @@ def test_it_helps_more_each_time(helper: Script) -> None:
     assert helper.heard(NOTHING) == [Say("Sorry?")]
     assert words(helper.heard(sure("help"))).startswith("Say flash cards")
     assert helper.rejoined() == [Say("Welcome back. Flash cards, or notes?")]
+
+
+def test_noise_is_asked_about_a_few_times_and_then_no_more(helper: Script) -> None:
+    assert all(helper.heard(NOTHING) for _ in range(MOST_MISSES))
+    assert not any(helper.heard(heard) for heard in (NOTHING, sure("okay"), NOTHING))
+    # What is typed is no noise, and does not make noise worth an answer.
+    assert helper.heard(Heard("hm", 1.0, typed=True))
+    assert helper.heard(NOTHING) == []
+    helper.heard(sure("repeat"))
+    assert helper.heard(NOTHING) == [Say("Sorry?")]
+    for _ in range(2 * MOST_MISSES):
+        helper.heard(NOTHING)
+    helper.rejoined()
+    assert helper.heard(NOTHING) == [Say("Sorry?")]
 
 
 def test_whoever_was_interrupted_asks_again_at_once(helper: Script) -> None:

@@ -36,5 +36,10 @@ async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
     ears().take_meaning(manner.meaning)
     dialogue = Dialogue(DECK, seed_of(session), manner)
     recogniser = SphinxSTTService(grammar=dialogue.grammar, recogniser=ears())
-    conversation = Conversation(dialogue, set_grammar=recogniser.set_grammar, paused=session.paused)
+    conversation = Conversation(
+        dialogue,
+        set_grammar=recogniser.set_grammar,
+        paused=session.paused,
+        muted=lambda: session.muted,
+    )
     await talk(runner_args, session, record, recogniser, conversation)

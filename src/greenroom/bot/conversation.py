@@ -92,9 +92,11 @@ class Conversation(FrameProcessor):
         *,
         set_grammar: Callable[[str], None],
         paused: bool,
+        muted: Callable[[], bool] = lambda: False,
         call: Caller = _nobody,
     ) -> None:
         super().__init__()
+        self._muted = muted
         self._call = call
         self._calls: set[asyncio.Task[None]] = set()
         self._dialogue = dialogue
@@ -194,7 +196,7 @@ class Conversation(FrameProcessor):
         """The user typed instead of speaking."""
         if self._talking:
             await self.broadcast_interruption()
-            await self._hear(Heard(text=_as_spoken(text), confidence=1.0))
+            await self._hear(Heard(text=_as_spoken(text), confidence=1.0, typed=True))
 
     async def _say_what_waited(self) -> None:
         text, self._for_the_next_silence = self._for_the_next_silence, None
@@ -206,7 +208,9 @@ class Conversation(FrameProcessor):
         return self._met and not self._paused
 
     async def _hear(self, heard: Heard) -> None:
-        if self._talking:
+        # Whoever mutes in the middle of a word has not asked for anything.
+        cut_off = not heard.text and not heard.typed and self._muted()
+        if self._talking and not cut_off:
             await self._perform(self._dialogue.heard(heard))
 
     async def _perform(self, actions: Iterable[Action]) -> None:

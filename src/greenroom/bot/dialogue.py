@@ -25,6 +25,13 @@ FAIRLY_SURE = 0.2
 """Enough for anything else. The grammar leans far towards the right answer: a wrong number that
 is heard all the same is wrong nearly for certain, whichever it was."""
 
+MOST_MISSES = 3
+"""So often in a row it asks about what it hears and does not understand, or not for sure.
+
+Then it may be noise: nothing is said until something is understood, or typed, or the user is
+back.
+"""
+
 PRAISE = ("Right!", "Yes!", "Correct!", "Well done!")
 REGRET = ("Not quite.", "No.", "Sorry, no.")
 HELP = "Say a number, or repeat, skip, or goodbye."
@@ -37,10 +44,12 @@ class Heard:
     Attributes:
         text: Lower-case words; empty if something was said and nothing understood.
         confidence: 0 to 1; see `SURE` and `FAIRLY_SURE`.
+        typed: Whether it was typed, and so is no noise.
     """
 
     text: str
     confidence: float
+    typed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,7 @@ class Dialogue:
         if self._over:
             return []
         self._doubted = None
+        self._misses = 0
         return [Say(f"Welcome back. I had asked: {_decapitalised(ask(self._card))}")]
 
     def interrupted(self) -> None:
@@ -137,11 +147,15 @@ class Dialogue:
         if self._over:
             return []
         actions = self._understand(heard)
-        if actions is None:
-            return self._ask_again()
-        self._misses = 0
-        self._cut_off = False
-        return actions
+        if actions is not None:
+            self._cut_off = False
+            if self._doubted is None:
+                self._misses = 0
+                return actions
+        self._misses += 1
+        if self._misses > MOST_MISSES and not heard.typed:
+            return []
+        return self._ask_again() if actions is None else actions
 
     def _understand(self, heard: Heard) -> list[Action] | None:
         """The actions for a command or a number; None if it was neither."""
@@ -207,7 +221,6 @@ class Dialogue:
 
     def _ask_again(self) -> list[Action]:
         """Nothing was understood: short at first, then more and more helpful."""
-        self._misses += 1
         if self._doubted is not None:
             return [Say(f"Did you say {in_words(self._doubted)}? Yes or no?")]
         if self._misses == 1 and not self._cut_off:

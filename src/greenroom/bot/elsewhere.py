@@ -48,12 +48,13 @@ def hosted(bot: Entry) -> Entry:
 async def _serve(bot: Entry, runner_args: Any, told: Handover) -> None:
     """Run one session to its end; cancellation ends it, and tells Greenroom."""
     # Pipecat takes a second to import, and whoever imports this package may not need it.
-    from greenroom.bot import hooks, rejoin, sparing
+    from greenroom.bot import hooks, overtaking, rejoin, sparing
     from greenroom.bot.posting import WebhookLine
     from greenroom.bot.serve import Serving
 
     rejoin.adapt_transport()
     sparing.spare()
+    overtaking.keep_order()
     hooks.install()
     spec = BotSpec(
         launch_id=told.session.launch_id,

@@ -27,11 +27,7 @@ from pipecat.turns.user_start import (
     TranscriptionUserTurnStartStrategy,
     VADUserTurnStartStrategy,
 )
-from pipecat.turns.user_stop import (
-    BaseUserTurnStopStrategy,
-    SpeechTimeoutUserTurnStopStrategy,
-    TurnAnalyzerUserTurnStopStrategy,
-)
+from pipecat.turns.user_stop import BaseUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.utils.context.llm_context_summarization import (
     LLMAutoContextSummarizationConfig,
@@ -48,7 +44,9 @@ from greenroom.bot.persona import instruction_of, name_of
 from greenroom.bot.services.failover import switching
 from greenroom.bot.services.make import Maker, Services
 from greenroom.bot.services.problems import NotReady
+from greenroom.bot.sphinx import SphinxSTTService
 from greenroom.bot.thinking import Thinking
+from greenroom.bot.turns import AskAgain, StopAfterSilence, StopByModel
 from greenroom.wire.assistants import BotRecord, ContextRecord, TurnRecord
 from greenroom.wire.link import BotLevel, ReportKind
 
@@ -103,7 +101,9 @@ async def _talk(
     context = LLMContext()
     user, assistant = LLMContextAggregatorPair(
         context,
-        user_params=_listening(record.turns) if services.stt else None,
+        user_params=_listening(record.turns, _asking(session, manners, services))
+        if services.stt
+        else None,
         assistant_params=_remembering(record.context),
     )
     thinking = Thinking(manners.active_llm, manners.cannot_think, manners.answered_nothing)
@@ -142,15 +142,23 @@ def _one_of(services: list[AIService], manners: Manners) -> list[FrameProcessor]
     return [switching(services, manners.switched)] if services else []
 
 
-def _listening(turns: TurnRecord) -> LLMUserAggregatorParams:
+def _asking(session: BotSession, manners: Manners, services: Services) -> AskAgain:
+    """What is done about turns without words; only the built-in ears say that there were some."""
+    return AskAgain(
+        lambda: not (session.muted or session.paused or manners.parting),
+        always=any(isinstance(ears, SphinxSTTService) for ears in services.stt),
+    )
+
+
+def _listening(turns: TurnRecord, asking: AskAgain) -> LLMUserAggregatorParams:
     """When a turn of the user's begins and ends, and whether it may interrupt."""
     may = turns.interruptible
     stop: BaseUserTurnStopStrategy
     if turns.detection == "model":
-        stop = TurnAnalyzerUserTurnStopStrategy(turn_analyzer=_turn_model())
+        stop = StopByModel(turn_analyzer=_turn_model())
     else:
         wait_s = max(0.0, turns.silence_s - VAD_STOP_S)
-        stop = SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=wait_s)
+        stop = StopAfterSilence(user_speech_timeout=wait_s)
     return LLMUserAggregatorParams(
         user_turn_strategies=UserTurnStrategies(
             start=[
@@ -160,6 +168,7 @@ def _listening(turns: TurnRecord) -> LLMUserAggregatorParams:
             stop=[stop],
         ),
         user_mute_strategies=[] if may else [AlwaysUserMuteStrategy()],
+        empty_user_turn=asking,
     )
 
 

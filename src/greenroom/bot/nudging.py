@@ -14,6 +14,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from greenroom.bot.sphinx import NotUnderstoodFrame
 from greenroom.wire.assistants import IdlePrompts
 
 
@@ -39,6 +40,7 @@ class Nudging(FrameProcessor):
         self._speaking: set[str] = set()
         self._heard_anything = False
         self._said = 0
+        self._said_before = 0
         self._stirred = asyncio.Event()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -46,8 +48,11 @@ class Nudging(FrameProcessor):
         await super().process_frame(frame, direction)
         match frame:
             case UserStartedSpeakingFrame():
-                self._said = 0
+                self._said_before, self._said = self._said, 0
                 self._note("user", speaks=True)
+            case NotUnderstoodFrame():
+                # It may have been a noise, which is no reason to begin anew.
+                self._said = max(self._said, self._said_before)
             case UserStoppedSpeakingFrame():
                 self._note("user", speaks=False)
             case BotStartedSpeakingFrame():

@@ -50,6 +50,7 @@ def preload(bot: str) -> None:
     from greenroom.bot import (  # noqa: F401
         attached,
         hooks,
+        overtaking,
         rehearsal,
         rehearsed_model,
         rejoin,
@@ -63,6 +64,7 @@ def preload(bot: str) -> None:
     warm.late_imports()
     rejoin.adapt_transport()
     sparing.spare()
+    overtaking.keep_order()
     hooks.install()
     warm.vad()
     module = load.load(bot)

@@ -15,7 +15,6 @@ from pipecat.runner.types import SmallWebRTCRunnerArguments
 from pipecat.transports.base_transport import TransportParams
 from pipecat.transports.smallwebrtc.transport import SmallWebRTCTransport
 from pipecat.turns.user_start import VADUserTurnStartStrategy
-from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
 from pipecat.turns.user_turn_processor import UserTurnProcessor
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
@@ -30,6 +29,7 @@ from greenroom.bot.gate import Gate
 from greenroom.bot.manner import VoiceWish, voice_of
 from greenroom.bot.nudging import Nudging
 from greenroom.bot.sphinx import Recogniser, SphinxSTTService
+from greenroom.bot.turns import StopAfterSilence
 from greenroom.wire.assistants import BotRecord
 from greenroom.wire.link import BotLevel, CommandKind
 
@@ -137,7 +137,7 @@ def _barge_in() -> UserTurnStrategies:
         start=[VADUserTurnStartStrategy()],
         # The bot answers when the user falls silent; a turn that stayed open for longer would
         # swallow the interruption of whoever speaks into the beginning of that answer.
-        stop=[SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0, wait_for_transcript=False)],
+        stop=[StopAfterSilence(user_speech_timeout=0, wait_for_transcript=False)],
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from greenroom.bot.deck import Command
 from greenroom.bot.dialogue import (
     FAIRLY_SURE,
+    MOST_MISSES,
     SURE,
     Action,
     Call,
@@ -85,6 +86,7 @@ class Script:
         if self._over:
             return []
         self._doubted = None
+        self._misses = 0
         return self._done([Say("Welcome back."), self._ask()])
 
     def interrupted(self) -> None:
@@ -104,11 +106,15 @@ class Script:
             return []
         self._steps = 0
         actions = self._understand(heard)
-        if actions is None:
-            return self._done(self._ask_again())
-        self._misses = 0
-        self._cut_off = False
-        return self._done(actions)
+        if actions is not None:
+            self._cut_off = False
+            if self._doubted is None:
+                self._misses = 0
+                return self._done(actions)
+        self._misses += 1
+        if self._misses > MOST_MISSES and not heard.typed:
+            return self._done([])
+        return self._done(self._ask_again() if actions is None else actions)
 
     def came(self, result: Any) -> list[Action]:
         """What was called for has come: go on."""
@@ -174,7 +180,6 @@ class Script:
 
     def _ask_again(self) -> list[Action]:
         """Nothing was understood: short at first, then more and more helpful."""
-        self._misses += 1
         if self._doubted is not None:
             return [Say(f"Did you say: {self._doubted[1]}? Yes or no?")]
         if self._misses == 1 and not self._cut_off:

@@ -51,7 +51,13 @@ async def bot(runner_args: SmallWebRTCRunnerArguments) -> None:
             return script.came_to_nothing(error.sentence)
         return script.came(result)
 
-    conversation = Conversation(script, set_grammar=listen, paused=session.paused, call=call)
+    conversation = Conversation(
+        script,
+        set_grammar=listen,
+        paused=session.paused,
+        muted=lambda: session.muted,
+        call=call,
+    )
     toolbox = Toolbox.of(session, goodbye=conversation.part)
     # Nobody waits for an MCP server to be greeted.
     opening = asyncio.create_task(toolbox.open())
