@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from greenroom.testing.openai.realtime.conversation import Conversation, Item, new_id
+from greenroom.testing.openai.realtime.conversation import Conversation, Item, new_id, usage
 from greenroom.testing.openai.realtime.sounds import BYTES_A_MS, spoken
 from greenroom.testing.openai.replies import Calling, Fault, Reply
 
@@ -89,6 +89,7 @@ class Answer:
         self._fault = fault
         self._output: list[Item] = []
         self._written = 0
+        self._read: dict[str, Any] | None = None
         self.ended = False
 
     async def begin(self) -> None:
@@ -101,6 +102,7 @@ class Answer:
         Raises:
             Broken: The connection is to break in its midst.
         """
+        self._read = self._conversation.read(self._asked.instructions)
         fault = self._fault
         if fault is not None and fault.after_tokens is None:
             if fault.status is None:
@@ -201,12 +203,12 @@ class Answer:
     async def _end(self, status: str, details: dict[str, Any] | None = None) -> None:
         self._asked.status = status
         self.ended = True
-        usage = None
-        if status != "failed":
+        used = None
+        if status != "failed" and self._read is not None:
             said = "".join(item.text for item in self._output)
             sound = b"".join(item.pcm for item in self._output)
-            usage = self._conversation.usage(self._asked.instructions, said, sound)
-        await self._send("response.done", response=self._as_data(status, details, usage))
+            used = usage(self._read, said, sound)
+        await self._send("response.done", response=self._as_data(status, details, used))
 
     async def _item_event(self, kind: str, item: Item) -> None:
         index = self._output.index(item)
@@ -223,7 +225,7 @@ class Answer:
         self,
         status: str = "in_progress",
         details: dict[str, Any] | None = None,
-        usage: dict[str, Any] | None = None,
+        used: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         output = self._settings["audio"]["output"]
         return {
@@ -235,6 +237,6 @@ class Answer:
             "output_modalities": self._settings["output_modalities"],
             "max_output_tokens": self._settings["max_output_tokens"],
             "audio": {"output": {"format": output["format"], "voice": output["voice"]}},
-            "usage": usage,
+            "usage": used,
             "metadata": self._settings.get("metadata"),
         }

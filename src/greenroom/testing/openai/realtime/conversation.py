@@ -173,38 +173,27 @@ class Conversation:
         """Who said what, so far."""
         return [(item.role, item.text) for item in self.items]
 
-    def usage(self, told: str, text: str, pcm: bytes) -> dict[str, Any]:
-        """What an answer costs. Side effect: what it has read is in the cache from now on.
+    def read(self, told: str) -> dict[str, Any]:
+        """What reading it all costs. Side effect: it is in the cache from now on.
 
         Args:
-            told: What the model was told beside the items.
-            text: What was written by it, or said.
-            pcm: The sound of it.
+            told: What the model is told beside the items.
         """
         counted = [item.tokens for item in self.items]
-        read_text = sum(one for one, _ in counted) + len(told) // CHARACTERS_A_TOKEN
-        read_audio = sum(one for _, one in counted)
-        cached_text, cached_audio = min(read_text, self._read[0]), min(read_audio, self._read[1])
-        self._read = (read_text, read_audio)
-        wrote = len(text) // CHARACTERS_A_TOKEN + 1
-        spoke = int(milliseconds(pcm) / MODEL_MS_A_TOKEN)
-        read = read_text + read_audio
+        text = sum(one for one, _ in counted) + len(told) // CHARACTERS_A_TOKEN
+        audio = sum(one for _, one in counted)
+        cached_text, cached_audio = min(text, self._read[0]), min(audio, self._read[1])
+        self._read = (text, audio)
         return {
-            "total_tokens": read + wrote + spoke,
-            "input_tokens": read,
-            "output_tokens": wrote + spoke,
-            "input_token_details": {
-                "text_tokens": read_text,
-                "audio_tokens": read_audio,
+            "text_tokens": text,
+            "audio_tokens": audio,
+            "image_tokens": 0,
+            "cached_tokens": cached_text + cached_audio,
+            "cached_tokens_details": {
+                "text_tokens": cached_text,
+                "audio_tokens": cached_audio,
                 "image_tokens": 0,
-                "cached_tokens": cached_text + cached_audio,
-                "cached_tokens_details": {
-                    "text_tokens": cached_text,
-                    "audio_tokens": cached_audio,
-                    "image_tokens": 0,
-                },
             },
-            "output_token_details": {"text_tokens": wrote, "audio_tokens": spoke},
         }
 
     def _check_call(self, call_id: str) -> None:
@@ -212,6 +201,26 @@ class Conversation:
         if [one["type"] for one in calls] != ["function_call"]:
             message = f"Tool call ID '{call_id}' not found in conversation."
             raise Wrong(message, "invalid_tool_call_id", "item.call_id")
+
+
+def usage(read: dict[str, Any], text: str, pcm: bytes) -> dict[str, Any]:
+    """What an answer costs.
+
+    Args:
+        read: What it was to read the conversation.
+        text: What was written, or said.
+        pcm: The sound of it.
+    """
+    wrote = len(text) // CHARACTERS_A_TOKEN + 1
+    spoke = int(milliseconds(pcm) / MODEL_MS_A_TOKEN)
+    inputs = read["text_tokens"] + read["audio_tokens"]
+    return {
+        "total_tokens": inputs + wrote + spoke,
+        "input_tokens": inputs,
+        "output_tokens": wrote + spoke,
+        "input_token_details": read,
+        "output_token_details": {"text_tokens": wrote, "audio_tokens": spoke},
+    }
 
 
 def item_of(data: dict[str, Any]) -> Item:
