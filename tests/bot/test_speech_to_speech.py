@@ -272,6 +272,7 @@ async def test_nobody_speaks_over_one_that_may_not_be_interrupted(talk: Any) -> 
         turns={"detection": "model", "interruptible": False},
         firstMessage="I will tell you all about the weather of the last three days, in order.",
         idlePrompts={"afterS": 0.5, "messages": ["Are you still there?"], "most": 1},
+        **NOTES,
     )
     await call.page.hears_sound()
     await call.says("what is the weather")
@@ -284,5 +285,9 @@ async def test_nobody_speaks_over_one_that_may_not_be_interrupted(talk: Any) -> 
     (session,) = call.openai.realtime.sessions
     assert session.session["audio"]["input"]["turn_detection"]["type"] == "semantic_vad"
     # By its tool the call ends, too, and the model says the last words.
-    call.openai.call("end_call", {"farewell": "See you soon!"})
     await call.quiet(prompted.seq)
+    call.openai.call("end_call", {"farewell": "See you soon!"})
+    await call.types("that will do")
+    await call.hears("See you soon!", after=prompted.seq)
+    farewell = await call.greenroom.report(ReportKind.FAREWELL, within_s=20.0)
+    assert farewell.data == {"heard": True}

@@ -112,7 +112,9 @@ class Manners:
             voice.add_event_handler("on_tts_request", self._speaks)
 
         if self.own_voice is not None:
-            self._reconnecting = Reconnecting(self.own_voice, self._prompt, self._cannot_connect)
+            self._reconnecting = Reconnecting(
+                self.own_voice, self._prompt, self._cannot_connect, worker.flush_pipeline
+            )
 
         async def erred(llm: LLMService[Any], frame: ErrorFrame) -> None:
             thinking.erred()

@@ -22,7 +22,6 @@ from pipecat.frames.frames import (
     LLMFullResponseStartFrame,
     LLMMessagesAppendFrame,
     LLMRunFrame,
-    TextType,
     TTSAudioRawFrame,
     TTSSpeakFrame,
     TTSStartedFrame,
@@ -31,6 +30,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.utils.text.base_text_aggregator import TextType
 
 from greenroom.bot.espeak import ESPEAK_RATE_HZ, Espeak, EspeakFailed
 from greenroom.bot.farewell import FarewellEndFrame

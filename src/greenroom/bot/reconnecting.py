@@ -10,7 +10,7 @@ import structlog
 from pipecat.frames.frames import ErrorFrame
 
 from greenroom.bot.own_voice import OwnVoice
-from greenroom.bot.services.openai_realtime import ends_connection, is_openai
+from greenroom.bot.services.openai_realtime import cannot_connect, ends_connection, is_openai
 
 log = structlog.get_logger("greenroom.bot.reconnecting")
 
@@ -30,6 +30,7 @@ class Reconnecting:
         voice: The model's.
         tell: Tells the model something, and has it answer.
         given_up: Awaited when it cannot be reached any more.
+        settle: Waits until the pipeline has done what it was given.
         waits_s: Before each try, in seconds.
     """
 
@@ -38,13 +39,16 @@ class Reconnecting:
         voice: OwnVoice,
         tell: Callable[[str], Awaitable[None]],
         given_up: Callable[[], Awaitable[None]],
+        settle: Callable[[], Awaitable[object]],
         waits_s: tuple[float, ...] = WAITS_S,
     ) -> None:
         self._voice = voice
         self._tell = tell
         self._given_up = given_up
+        self._settle = settle
         self._waits_s = waits_s
         self._mending: asyncio.Task[None] | None = None
+        self._refused = asyncio.Event()
         self._failed_early = False
         self._hopeless = False
         self._in_a_row = 0
@@ -60,6 +64,8 @@ class Reconnecting:
             return
         if error.category is not None and error.category.is_permanent:
             self._hopeless = True
+        if cannot_connect(error):
+            self._refused.set()
         if not self._began:
             # Nobody is there yet, and before a pipeline runs its errors reach nobody.
             self._failed_early = True
@@ -84,12 +90,16 @@ class Reconnecting:
         self._in_a_row = 1 if self._voice.answered else self._in_a_row + 1
         self._voice.answered = False
         try:
+            if first:
+                # Pipecat's service cannot begin anew before it was told of a conversation at all.
+                await self._settle()
             for wait_s in self._waits_s if self._in_a_row <= MOST_IN_A_ROW else ():
                 if self._hopeless or self._voice.model() is not model:
                     break
                 await asyncio.sleep(wait_s)
                 log.warning("model.connects_again")
                 await self._voice.ready_to_ask_again()
+                self._refused.clear()
                 await model.reset_conversation()
                 if not first:
                     await self._tell(GO_ON)
@@ -103,9 +113,11 @@ class Reconnecting:
             self._mending = None
 
     async def _comes_alive(self) -> bool:
+        live = self._voice.live
+        waiting = [asyncio.create_task(event.wait()) for event in (live, self._refused)]
         try:
-            async with asyncio.timeout(LIVE_WITHIN_S):
-                await self._voice.live.wait()
-        except TimeoutError:
-            return False
-        return True
+            await asyncio.wait(waiting, timeout=LIVE_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+        return live.is_set()

@@ -30,6 +30,11 @@ def ends_connection(error: ErrorFrame) -> bool:
     return _OF_THE_CONNECTION.match(error.error) is not None
 
 
+def cannot_connect(error: ErrorFrame) -> bool:
+    """Whether it is that a new connection was refused, or came to nothing."""
+    return error.error.startswith("Error connecting")
+
+
 async def stop_answering(service: Any) -> None:
     """Have the model stop; when the user speaks it does so by itself."""
     from pipecat.services.openai.realtime import events

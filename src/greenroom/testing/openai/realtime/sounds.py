@@ -190,4 +190,5 @@ def _resampled(samples: NDArray[np.int16], from_hz: int, to_hz: int) -> NDArray[
     """By straight lines between the samples: good enough to be understood."""
     count = len(samples) * to_hz // from_hz
     at = np.arange(count) * (from_hz / to_hz)
-    return np.interp(at, np.arange(len(samples)), samples).astype("<i2")
+    between: NDArray[np.int16] = np.interp(at, np.arange(len(samples)), samples).astype("<i2")
+    return between
