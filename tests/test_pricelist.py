@@ -94,6 +94,28 @@ def test_paused_time_costs_the_same_unless_said(path: Path) -> None:
     assert rates["room.paused_seconds"] == Rate(Decimal(0), 3600)
 
 
+@pytest.mark.parametrize(
+    ("more", "heard", "cached", "spoken"),
+    [
+        ("", "0.4", "0.1", "1.6"),
+        ("usd_per_1k_audio_input_tokens = 3.2", "3.2", "3.2", "1.6"),
+        (
+            "usd_per_1k_audio_cached_tokens = 0.04\nusd_per_1k_audio_output_tokens = 6.4",
+            *("0.4", "0.04", "6.4"),
+        ),
+    ],
+)
+def test_what_a_model_hears_and_says_costs_as_much_as_text_unless_said(
+    path: Path, more: str, heard: str, cached: str, spoken: str
+) -> None:
+    llm = "usd_per_1k_input_tokens = 0.4\nusd_per_1k_cached_tokens = 0.1\n"
+    llm += f"usd_per_1k_output_tokens = 1.6\n{more}"
+    path.write_text(f"as_of = 2026-11-01\n[llm]\n{llm}\n")
+    rates = read_price_list(path).prices.rates
+    units = ("audio_prompt_tokens", "audio_cached_tokens", "audio_completion_tokens")
+    assert [str(rates[f"llm.{unit}"].usd) for unit in units] == [heard, cached, spoken]
+
+
 def test_an_assistant_may_have_prices_of_its_own(path: Path) -> None:
     path.write_text(
         DATED

@@ -36,6 +36,10 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _or(price: Decimal | None, otherwise: Decimal) -> Decimal:
+    return otherwise if price is None else price
+
+
 def _own(name: str) -> str:
     if name in TIMED_COMPONENTS:
         raise ValueError(f"Greenroom meters it itself: write its price into [{name}]")
@@ -79,16 +83,29 @@ class _Llm(_Table):
     usd_per_1k_input_tokens: _Usd = _FREE
     usd_per_1k_cached_tokens: _Usd | None = None
     usd_per_1k_output_tokens: _Usd = _FREE
+    usd_per_1k_audio_input_tokens: _Usd | None = None
+    usd_per_1k_audio_cached_tokens: _Usd | None = None
+    usd_per_1k_audio_output_tokens: _Usd | None = None
 
     def rates(self) -> dict[str, Rate]:
-        cached = self.usd_per_1k_cached_tokens
+        said = self.usd_per_1k_input_tokens
+        cached = _or(self.usd_per_1k_cached_tokens, said)
+        heard = _or(self.usd_per_1k_audio_input_tokens, said)
+        # What is left out costs as much as what is like it, and never nothing by mistake.
+        heard_cached = _or(
+            self.usd_per_1k_audio_cached_tokens,
+            cached if self.usd_per_1k_audio_input_tokens is None else heard,
+        )
+        wrote = self.usd_per_1k_output_tokens
+        spoke = _or(self.usd_per_1k_audio_output_tokens, wrote)
         return {
             "llm.calls": Rate(self.usd_per_call, 1),
-            "llm.prompt_tokens": Rate(self.usd_per_1k_input_tokens, 1000),
-            "llm.cached_tokens": Rate(
-                self.usd_per_1k_input_tokens if cached is None else cached, 1000
-            ),
-            "llm.completion_tokens": Rate(self.usd_per_1k_output_tokens, 1000),
+            "llm.prompt_tokens": Rate(said, 1000),
+            "llm.cached_tokens": Rate(cached, 1000),
+            "llm.completion_tokens": Rate(wrote, 1000),
+            "llm.audio_prompt_tokens": Rate(heard, 1000),
+            "llm.audio_cached_tokens": Rate(heard_cached, 1000),
+            "llm.audio_completion_tokens": Rate(spoke, 1000),
         }
 
 

@@ -51,6 +51,29 @@ def test_tokens_are_counted_once_whoever_counts_them(
     }
 
 
+def test_what_a_model_hears_and_says_itself_is_counted_by_itself() -> None:
+    tokens = LLMTokenUsage(
+        prompt_tokens=100,
+        completion_tokens=30,
+        total_tokens=130,
+        input_audio_tokens=60,
+        output_audio_tokens=25,
+        cache_read_input_tokens=50,
+        cache_read_input_audio_tokens=20,
+    )
+    used = llm_usage(tokens)
+    assert used == {
+        "calls": 1,
+        "prompt_tokens": 10,
+        "cached_tokens": 30,
+        "completion_tokens": 5,
+        "audio_prompt_tokens": 40,
+        "audio_cached_tokens": 20,
+        "audio_completion_tokens": 25,
+    }
+    assert sum(used.values()) - 1 == tokens.total_tokens
+
+
 class Listener(STTService):
     """A recogniser that streams everything and never hears a word."""
 

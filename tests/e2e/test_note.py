@@ -14,7 +14,7 @@ import yaml
 from playwright.async_api import expect
 
 from greenroom.store import SQLITE_FILE
-from greenroom.testing.openai import OpenAI, Rule, served
+from greenroom.testing.openai import Ears, OpenAI, Rule, realtime_address, served
 from greenroom.testing.openai.replies import USUAL_RULES
 from tests.e2e.conftest import StartServer
 from tests.e2e.person import Person
@@ -32,22 +32,36 @@ CONFIRMED = "I have written it down."
 @pytest.fixture
 async def openai() -> AsyncIterator[tuple[OpenAI, str]]:
     confirms = Rule("", say=CONFIRMED, role="tool")
-    playing = OpenAI(keys=None, rules=[confirms, *USUAL_RULES], first_token_s=0.2)
+    rules = [confirms, *USUAL_RULES]
+    playing = OpenAI(keys=None, rules=rules, first_token_s=0.2, hear=Ears(ASKED, "goodbye"))
     async with served(playing) as address:
         yield playing, address
 
 
-@pytest.fixture
+def _services(kind: str, address: str) -> dict[str, Any]:
+    if kind == "speechToSpeech":
+        settings = {"model": "small", "baseUrl": realtime_address(address)}
+        turns = {"detection": "silence", "silenceS": 0.5}
+        return {"speechToSpeech": {"service": "openai", "settings": settings}, "turns": turns}
+    return {
+        "llm": {"service": "openai", "settings": {"model": "small", "baseUrl": address}},
+        "stt": {"service": "sphinx", "settings": {"phrases": [ASKED, "goodbye"]}},
+    }
+
+
+@pytest.fixture(params=["llm", "speechToSpeech"])
 async def server(
-    start_server: StartServer, openai: tuple[OpenAI, str], tmp_path: Path
+    start_server: StartServer,
+    openai: tuple[OpenAI, str],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[Server]:
     record: dict[str, Any] = {
         "name": "cards",  # the one that the page talks with
         "firstMessage": "Hello there.",
-        "llm": {"service": "openai", "settings": {"model": "small", "baseUrl": openai[1]}},
-        "stt": {"service": "sphinx", "settings": {"phrases": [ASKED, "goodbye"]}},
         "tools": ["notes"],
         "endPhrases": ["goodbye"],
+        **_services(request.param, openai[1]),
     }
     (tmp_path / "cards.yaml").write_text(yaml.safe_dump(record))
     async with start_server(GREENROOM_ASSISTANTS_DIR=str(tmp_path)) as server:
@@ -78,7 +92,9 @@ async def test_a_note_is_made_by_voice(
     assert (call["name"], call["arguments"]) == ("create_note", {"title": "buy milk"})
     assert (result["name"], result["outcome"]) == ("create_note", "ok")
     assert result["toolCallId"] == call["toolCallId"]
-    assert openai[0].asked[-1].messages[-1]["role"] == "tool"
+    whole = [answer.messages[-1]["role"] for answer in openai[0].asked]
+    heard = [answer.said[-1][0] for answer in openai[0].realtime.asked]
+    assert (whole or heard)[-1] == "tool"
 
     await expect(person.part("notes")).to_contain_text("buy milk")
     await person.click("delete the note: buy milk")

@@ -21,6 +21,7 @@ from pipecat.observers.base_observer import BaseObserver, FramePushed
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregator
 from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import TTSSettings
 from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_output import BaseOutputTransport
@@ -28,7 +29,7 @@ from pipecat.utils.time import time_now_iso8601
 
 from greenroom.bot.context import BotSession, ReturnHandler, current
 from greenroom.bot.farewell import LAST_WORDS, FarewellEndFrame, leave, until_heard
-from greenroom.bot.gate import Shutter, guard, hush
+from greenroom.bot.gate import CLOSING_SILENCE_S, FAR_CLOSING_SILENCE_S, Shutter, guard, hush
 from greenroom.bot.observe import TYPED
 from greenroom.bot.parts import message, parts_of
 from greenroom.bot.vapi import caller
@@ -105,7 +106,7 @@ class Inside(Attached):
     def __init__(self, session: BotSession, worker: PipelineWorker) -> None:
         self._session = session
         self._worker = worker
-        self._shutter = Shutter()
+        self._shutter = Shutter(_silence_for(worker))
         self._farewell: asyncio.Task[bool] | None = None
         self._leaving: asyncio.Task[None] | None = None
         for part in parts_of(worker.pipeline):
@@ -309,6 +310,13 @@ class _Watch(BaseObserver):
             self.sounded = True
         elif isinstance(data.frame, FarewellEndFrame) and _is_output(data.source):
             self.played.set()
+
+
+def _silence_for(worker: PipelineWorker) -> float:
+    """How much silence a detector needs to notice that the user was cut off, wherever it is."""
+    models = (part for part in parts_of(worker.pipeline) if isinstance(part, LLMService))
+    far = any(model.service_metadata_frame().is_realtime_service for model in models)
+    return FAR_CLOSING_SILENCE_S if far else CLOSING_SILENCE_S
 
 
 def _is_output(processor: FrameProcessor) -> bool:

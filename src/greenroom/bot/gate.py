@@ -12,6 +12,8 @@ from pipecat.transports.base_output import BaseOutputTransport
 # Silence that is let in after the gate closes, so that a detector which was in the middle of an
 # utterance hears it end; Pipecat's default waits for 0.2 s of it.
 CLOSING_SILENCE_S = 0.5
+# Where a model elsewhere decides whether somebody has finished: OpenAI's most patient waits eight.
+FAR_CLOSING_SILENCE_S = 10.0
 
 
 class Shutter:
@@ -19,16 +21,20 @@ class Shutter:
 
     What was said before it closed still counts. While it is closed nothing behind it works:
     neither detector nor recogniser sees a frame, so neither can time out on silence.
+
+    Args:
+        closing_silence_s: How much silence comes in after it closes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, closing_silence_s: float = CLOSING_SILENCE_S) -> None:
+        self._closing_silence_s = closing_silence_s
         self._closed_by: set[str] = set()
         self._silence_left_s = 0.0
 
     def close_for(self, cause: str) -> None:
         """Keep audio out for this cause, beside any other."""
         if not self._closed_by:
-            self._silence_left_s = CLOSING_SILENCE_S
+            self._silence_left_s = self._closing_silence_s
         self._closed_by.add(cause)
 
     def open_for(self, cause: str) -> None:

@@ -26,9 +26,11 @@ from pipecat.services.tts_service import TTSService
 from greenroom.bot.attached import Attached
 from greenroom.bot.context import BotSession
 from greenroom.bot.failing import was_replaced
+from greenroom.bot.own_voice import OwnVoice
 from greenroom.bot.parting import GOODBYE, EndPhrases
 from greenroom.bot.parts import message
 from greenroom.bot.persona import greeting_of, instruction_of, name_of, welcome_back
+from greenroom.bot.reconnecting import Reconnecting
 from greenroom.bot.services.make import Services, revoiced
 from greenroom.bot.thinking import GIVING_UP, SORRY, Thinking
 from greenroom.wire.assistants import BotRecord
@@ -59,6 +61,7 @@ class Manners:
         services: What it hears, thinks and speaks with.
 
     Attributes:
+        own_voice: How a model that speaks by itself says what it is to say; None: a voice does.
         parting: Whether the farewell is being said.
     """
 
@@ -77,6 +80,8 @@ class Manners:
         self._speaking: set[str] = set()
         self._unheard: list[str] = []
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._reconnecting: Reconnecting | None = None
+        self.own_voice: OwnVoice | None = None
         self.parting = False
 
     @property
@@ -107,8 +112,15 @@ class Manners:
         for voice in self._services.tts:
             voice.add_event_handler("on_tts_request", self._speaks)
 
+        if self.own_voice is not None:
+            self._reconnecting = Reconnecting(
+                self.own_voice, self._prompt, self._cannot_connect, worker.flush_pipeline
+            )
+
         async def erred(llm: LLMService[Any], frame: ErrorFrame) -> None:
             thinking.erred()
+            if self._reconnecting is not None and llm is self._llm:
+                self._reconnecting.failed(frame)
 
         for model in self.models:
             model.add_event_handler("on_error", erred)
@@ -116,6 +128,11 @@ class Manners:
         @worker.event_handler("on_pipeline_error")
         async def on_pipeline_error(worker: PipelineWorker, frame: ErrorFrame) -> None:
             await self._failed(frame, thinking)
+
+    async def close(self) -> None:
+        """The call is over."""
+        if self._reconnecting is not None:
+            await self._reconnecting.close()
 
     # ---- greeting
 
@@ -127,10 +144,10 @@ class Manners:
         greeting = greeting_of(self._record, self._name)
         if greeting is None:
             await self._prompt(_GREET)
-        elif self._services.tts:
-            await self.say(greeting)
         else:
-            await self._prompt(f"The user is here now. Begin by saying exactly this: {greeting}")
+            await self.say(greeting)
+        if self._reconnecting is not None:
+            await self._reconnecting.begin()
 
     async def say(self, text: str) -> None:
         """Say this, and remember that it was said."""
@@ -234,9 +251,16 @@ class Manners:
             return
         if hopeless:
             self._report_error("model_failed", "The language model does not answer.")
+            if self.own_voice is not None:
+                self.own_voice.lost = True
             self.goodbye(GIVING_UP)
         else:
+            if self.own_voice is not None:
+                self.own_voice.lost = True
             await self._queue(TTSSpeakFrame(SORRY, append_to_context=False))
+
+    async def _cannot_connect(self) -> None:
+        await self.cannot_think(True)
 
     async def answered_nothing(self) -> None:
         """The model's answer was empty: ask once more."""
@@ -247,6 +271,9 @@ class Manners:
         """An error that nothing has taken care of."""
         parts = _made_of(frame.processor)
         if any(part in self._services.llm for part in parts):
+            reconnecting = self._reconnecting
+            if reconnecting is not None and reconnecting.cares_about(frame):
+                return
             await thinking.reached_the_end(frame)
         elif any(part in self._services.stt for part in parts) and not _usable(frame):
             await self.say(CANNOT_HEAR)

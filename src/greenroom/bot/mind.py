@@ -28,7 +28,7 @@ from pipecat.turns.user_start import (
     VADUserTurnStartStrategy,
 )
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy
-from pipecat.turns.user_turn_strategies import UserTurnStrategies
+from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies, UserTurnStrategies
 from pipecat.utils.context.llm_context_summarization import (
     LLMAutoContextSummarizationConfig,
     LLMContextSummaryConfig,
@@ -39,8 +39,10 @@ from greenroom.bot import attach, warm
 from greenroom.bot.context import BotSession, current
 from greenroom.bot.manners import Manners
 from greenroom.bot.nudging import Nudging
+from greenroom.bot.own_voice import OwnVoice
 from greenroom.bot.parting import EndPhrases, EndWords, Silencer
 from greenroom.bot.persona import instruction_of, name_of
+from greenroom.bot.services.builtin import reserve_voice
 from greenroom.bot.services.failover import switching
 from greenroom.bot.services.make import Maker, Services
 from greenroom.bot.services.problems import NotReady
@@ -65,7 +67,8 @@ KEPT_MESSAGES = 4
 def prewarm() -> None:
     """Import what most minds need, and open the model that knows when a turn is over."""
     with contextlib.suppress(ImportError):
-        import pipecat.services.openai.llm  # noqa: F401 - most others are derived from it
+        import pipecat.services.openai.llm
+        import pipecat.services.openai.realtime.llm  # noqa: F401 - 50 ms, and 0.4 MB for all
     _turn_model()
 
 
@@ -93,34 +96,50 @@ async def _talk(
     services: Services,
     runner_args: SmallWebRTCRunnerArguments,
 ) -> None:
+    context = LLMContext()
     manners = Manners(session, record, services)
+    speaks_itself = record.speech_to_speech is not None
+    if speaks_itself:
+        manners.own_voice = OwnVoice(manners.active_llm, context, reserve_voice(record))
     transport = SmallWebRTCTransport(
         runner_args.webrtc_connection,
         TransportParams(audio_in_enabled=True, audio_out_enabled=True),
     )
-    context = LLMContext()
     user, assistant = LLMContextAggregatorPair(
         context,
-        user_params=_listening(record.turns, _asking(session, manners, services))
-        if services.stt
-        else None,
-        assistant_params=_remembering(record.context),
+        user_params=(
+            _told_of_turns(record.turns)
+            if speaks_itself
+            else _listening(record.turns, _asking(session, manners, services))
+        ),
+        # It is asked with its own memory, and cannot be asked for a summary.
+        assistant_params=None if speaks_itself else _remembering(record.context),
     )
     thinking = Thinking(manners.active_llm, manners.cannot_think, manners.answered_nothing)
     nudging = _nudging(session, record, manners, thinking)
+    end_words = EndWords(EndPhrases(record.end_phrases), manners.end_by_user)
+    voice = manners.own_voice
+    model = _one_of(services.llm, manners)
+    if voice is not None:
+        # What such a model has heard comes back from it, against the stream.
+        ears: list[FrameProcessor] = [voice.before, user, end_words]
+        model = [voice.into, *model]
+        mouth: list[FrameProcessor] = [voice.behind]
+    else:
+        hearing = [VADProcessor(vad_analyzer=warm.vad()), *_one_of(services.stt, manners)]
+        ears = [*hearing, end_words, user]
+        mouth = _one_of(services.tts, manners)
+    silencer = Silencer(lambda: manners.parting)
     worker = PipelineWorker(
         Pipeline(
             [
                 transport.input(),
-                *([VADProcessor(vad_analyzer=warm.vad())] if services.stt else []),
-                *_one_of(services.stt, manners),
-                EndWords(EndPhrases(record.end_phrases), manners.end_by_user),
-                user,
+                *ears,
                 *([nudging] if nudging else []),
-                Silencer(lambda: manners.parting),
-                *_one_of(services.llm, manners),
+                silencer,
+                *model,
                 thinking,
-                *_one_of(services.tts, manners),
+                *mouth,
                 transport.output(),
                 assistant,
             ]
@@ -134,8 +153,11 @@ async def _talk(
     async def on_client_connected(transport: Any, client: Any) -> None:
         await manners.meet()
 
-    async with _tools(session, record, services, manners, context):
-        await _run(worker, nudging)
+    try:
+        async with _tools(session, record, services, manners, context):
+            await _run(worker, nudging)
+    finally:
+        await manners.close()
 
 
 def _one_of(services: list[AIService], manners: Manners) -> list[FrameProcessor]:
@@ -169,6 +191,14 @@ def _listening(turns: TurnRecord, asking: AskAgain) -> LLMUserAggregatorParams:
         ),
         user_mute_strategies=[] if may else [AlwaysUserMuteStrategy()],
         empty_user_turn=asking,
+    )
+
+
+def _told_of_turns(turns: TurnRecord) -> LLMUserAggregatorParams:
+    """The same for a model that hears by itself, which says when a turn begins and ends."""
+    return LLMUserAggregatorParams(
+        user_turn_strategies=ExternalUserTurnStrategies(enable_interruptions=turns.interruptible),
+        user_mute_strategies=[] if turns.interruptible else [AlwaysUserMuteStrategy()],
     )
 
 

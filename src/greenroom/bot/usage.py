@@ -20,16 +20,27 @@ def llm_usage(tokens: LLMTokenUsage) -> dict[str, int]:
     """One call of a model, by unit.
 
     Providers count their cache inside the prompt's tokens or beside them; the total has it in
-    either case. What came from the cache is told by itself, since it has a price of its own.
+    either case. What came from the cache is told by itself, since it has a price of its own; and
+    so is what was heard and spoken, by models that do so themselves.
     """
     gross = max(tokens.prompt_tokens, tokens.total_tokens - tokens.completion_tokens)
     cached = min(gross, tokens.cache_read_input_tokens or 0)
-    return {
+    heard = min(gross, tokens.input_audio_tokens or 0)
+    heard_cached = min(heard, cached, tokens.cache_read_input_audio_tokens or 0)
+    spoken = min(tokens.completion_tokens, tokens.output_audio_tokens or 0)
+    used = {
         "calls": 1,
-        "prompt_tokens": gross - cached,
-        "cached_tokens": cached,
-        "completion_tokens": tokens.completion_tokens,
+        "prompt_tokens": (gross - heard) - (cached - heard_cached),
+        "cached_tokens": cached - heard_cached,
+        "completion_tokens": tokens.completion_tokens - spoken,
     }
+    if heard or spoken:
+        used |= {
+            "audio_prompt_tokens": heard - heard_cached,
+            "audio_cached_tokens": heard_cached,
+            "audio_completion_tokens": spoken,
+        }
+    return used
 
 
 class Listening(BaseObserver):

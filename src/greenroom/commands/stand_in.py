@@ -120,7 +120,10 @@ def openai(
     first_token_ms: Annotated[float, typer.Option(min=0, help="Until the first token.")] = 200.0,
     token_ms: Annotated[float, typer.Option(min=0, help="Between two tokens.")] = 20.0,
 ) -> None:
-    """Play an OpenAI-compatible server on loopback: text and tool calls, streamed. Ctrl-C ends it.
+    """Play OpenAI on loopback: text and tool calls, and the Realtime API. Ctrl-C ends it.
+
+    What is said to the Realtime API is understood by PocketSphinx, roughly, and answered by
+    espeak-ng.
 
     It thinks nothing: it answers by rules over the last message. Without a file it makes a note
     when it is asked to, says goodbye, and repeats what it was told.
@@ -130,6 +133,7 @@ def openai(
 
       [bold]greenroom stand-in openai --rules rules.yaml --first-token-ms 500[/bold]
     """
+    from greenroom.testing.openai.realtime import realtime_address
     from greenroom.testing.openai.replies import USUAL_RULES, rules_of
     from greenroom.testing.openai.serve import serve_openai
     from greenroom.testing.openai.stand_in import OpenAI
@@ -137,6 +141,8 @@ def openai(
     def ready(address: str) -> None:
         out.print(f"\n  [green]●[/green] OpenAI's stand-in is up: [bold]{escape(address)}[/bold]\n")
         out.print(f"llm: {{service: openai, settings: {{baseUrl: {escape(address)}}}}}")
+        spoken = escape(realtime_address(address))
+        out.print(f"speechToSpeech: {{service: openai, settings: {{baseUrl: {spoken}}}}}")
         shown = key or "anything"
         out.print(f"OPENAI_API_KEY={escape(shown)} greenroom serve")
 

@@ -50,4 +50,7 @@ async def assistant(
         return [problem(CHECK, str(one), _MEND.get(one.code, "See above.")) for one in lacks]
     if record.llm is None and record.speech_to_speech is None:
         return [ok(CHECK, f"“{name}” needs no services: it has no language model")]
+    if record.llm is None:
+        # What hears and speaks by itself has nothing that could be asked for a word.
+        return [ok(CHECK, f"“{name}” is ready: its services can be made; its model was not asked")]
     return [ok(CHECK, f"“{name}” is ready: its services can be made, and its model answers")]

@@ -77,6 +77,19 @@ def espeak(one: OneService, path: str, record: BotRecord, *, primary: bool) -> E
         raise NotReady([Problem(f"{path}.voice", "bad_setting", message)]) from failed
 
 
+def reserve_voice(record: BotRecord) -> Espeak | None:
+    """espeak-ng in the record's language, for what must be said when nobody else can.
+
+    Returns:
+        None if this machine has it not.
+    """
+    plain = record.model_copy(update={"voice": None})
+    try:
+        return espeak(OneService(service="espeak"), "tts", plain, primary=False).espeak
+    except NotReady:
+        return None
+
+
 def grammar_of(phrases: list[str]) -> str:
     """JSGF for exactly these sentences."""
     return f"#JSGF V1.0;\ngrammar phrases;\npublic <phrase> = {' | '.join(phrases)};\n"

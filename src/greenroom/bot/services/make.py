@@ -20,6 +20,7 @@ from greenroom.bot.espeak import EspeakTTSService
 from greenroom.bot.services.builtin import espeak, sphinx
 from greenroom.bot.services.find import Part, find, provider_of
 from greenroom.bot.services.keys import Secrets, variable_of, variables_of
+from greenroom.bot.services.openai_realtime import is_openai, speak_as_the_record_says
 from greenroom.bot.services.problems import NotReady, Problem
 from greenroom.bot.services.settings import (
     Placed,
@@ -117,6 +118,8 @@ class Maker:
         cls = find(part, one.service, f"{path}.service")
         placed, problems = place(cls, one.settings, f"{path}.settings")
         self._speak_as_the_record_says(cls, placed, problems, part, primary)
+        if part is Part.SPEECH_TO_SPEECH and is_openai(cls):
+            problems += speak_as_the_record_says(self._record, placed, path, primary=primary)
         problems += self._supply(cls, placed, path)
         if problems:
             raise NotReady(problems)
@@ -139,7 +142,7 @@ class Maker:
                 told = placed.fields.get("system_instruction")
                 both = [told, self._instruction] if isinstance(told, str) else [self._instruction]
                 placed.fields["system_instruction"] = "\n\n".join(both)
-            if part is Part.LLM:
+            if part is Part.LLM or is_openai(cls):
                 return
         voice = self._record.voice
         if part is Part.STT or voice is None or not primary:
@@ -173,8 +176,10 @@ class Maker:
             elif name == "api_key":
                 variables = self._variables(cls)
                 key = next((self._secrets[v] for v in variables if v in self._secrets), None)
-                if key is None and name not in needed and "base_url" in placed.arguments:
-                    key = NO_KEY if _default_of(cls, name) is None else None
+                own = "base_url" in placed.arguments and (name not in needed or is_openai(cls))
+                if key is None and own:
+                    has_one = isinstance(_default_of(cls, name), str)
+                    key = None if has_one else NO_KEY
                 if key is not None:
                     placed.arguments[name] = key
                 elif name in needed:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -71,6 +71,7 @@ class Rule:
 
 
 USUAL_RULES = (
+    Rule(r"(?s)exactly this[^:]*: (.+)", say=r"\1"),
     Rule(r"error", say="That did not work: I am sorry.", role="tool"),
     Rule(r"", say="Done.", role="tool"),
     Rule(
@@ -89,20 +90,23 @@ USUAL_RULES = (
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is to go wrong with the next completions.
+    """What is to go wrong with the next completions, or responses of the Realtime API.
 
     Attributes:
         status: What is answered instead, in OpenAI's form: 401, 429, 500 …; None: nothing is.
-        times: How many completions it befalls.
+        times: How many it befalls.
         after_tokens: It happens in the midst of the answer, after so many pieces of it: with a
             status the connection breaks, without one nothing more comes.
         retry_after_s: Said beside a 429.
+        on: What it befalls: an answer; at the Realtime API also that somebody connects, or the
+            transcript of what was heard.
     """
 
     status: int | None = 500
     times: int = 1
     after_tokens: int | None = None
     retry_after_s: int | None = None
+    on: Literal["answer", "connect", "transcript"] = "answer"
 
 
 def rules_of(file: Path) -> tuple[Rule, ...]:

@@ -1,8 +1,8 @@
-"""OpenAI's chat completions and list of models, streamed, with their time and their faults.
+"""OpenAI's chat completions, Realtime API and list of models, with their time and their faults.
 
 In process (`OpenAI.app` is an ASGI application, `served` gives it a port) or as ``greenroom
 stand-in openai``. Any client of an OpenAI-compatible server is content with it: Pipecat's
-``OpenAILLMService``, for one.
+``OpenAILLMService`` and ``OpenAIRealtimeLLMService``, for two.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.requests import HTTPConnection
 
+from greenroom.testing.openai.realtime import Realtime
+from greenroom.testing.openai.realtime.sounds import Hear
 from greenroom.testing.openai.replies import USUAL_RULES, Calling, Fault, Reply, Rule
 from greenroom.testing.openai.shapes import (
     Refused,
@@ -79,6 +82,10 @@ class OpenAI:
         first_token_s: From the request to the first piece of the answer.
         token_s: Between two pieces.
         wait: Waits, in seconds.
+        hear: What the Realtime API understands speech with; see `Realtime`.
+
+    Attributes:
+        realtime: What it does at ``/v1/realtime``.
     """
 
     def __init__(
@@ -90,6 +97,7 @@ class OpenAI:
         first_token_s: float = 0.0,
         token_s: float = 0.0,
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        hear: Hear | None = None,
     ) -> None:
         self.rules = list(rules)
         self.keys = None if keys is None else set(keys)
@@ -100,6 +108,7 @@ class OpenAI:
         self.script: deque[Reply] = deque()
         self._faults: list[Fault] = []
         self._wait = wait
+        self.realtime = Realtime(self, hear, wait)
         self.app = _app(self)
 
     # ---- what a test orders
@@ -113,7 +122,7 @@ class OpenAI:
         self.script.append(Reply(calls=(Calling(name, {} if arguments is None else arguments),)))
 
     def order(self, fault: Fault) -> None:
-        """Have something go wrong, from the next completion on."""
+        """Have something go wrong, from the next time on."""
         self._faults.append(fault)
 
     def clear(self) -> None:
@@ -123,7 +132,7 @@ class OpenAI:
 
     # ---- what clients ask
 
-    def check_key(self, request: Request) -> None:
+    def check_key(self, request: HTTPConnection) -> None:
         """Refuse whoever shows no key that is good."""
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if self.keys is not None and (scheme.lower() != "bearer" or key not in self.keys):
@@ -140,10 +149,10 @@ class OpenAI:
         self.check_model(body["model"])
         asked = Asked(body, headers=dict(request.headers))
         self.asked.append(asked)
-        fault = self._take_fault()
+        fault = self.take_fault("answer")
         if fault is not None and fault.after_tokens is None:
             await _befall(fault, request)
-        asked.reply = self._reply_to(asked)
+        asked.reply = self.reply_to(*last_message(asked.body), asked.functions)
         if body.get("stream"):
             stream = self._streamed(asked, fault)
             return StreamingResponse(stream, media_type="text/event-stream")
@@ -151,19 +160,27 @@ class OpenAI:
         asked.finished = True
         return _whole(asked)
 
-    def _take_fault(self) -> Fault | None:
-        if not self._faults:
+    def take_fault(self, on: str) -> Fault | None:
+        """What is to go wrong with this, if anything; it is taken off the list."""
+        index = next((i for i, fault in enumerate(self._faults) if fault.on == on), None)
+        if index is None:
             return None
-        fault = self._faults.pop(0)
+        fault = self._faults.pop(index)
         if fault.times > 1:
-            self._faults.insert(0, replace(fault, times=fault.times - 1))
+            self._faults.insert(index, replace(fault, times=fault.times - 1))
         return fault
 
-    def _reply_to(self, asked: Asked) -> Reply:
+    def reply_to(self, role: str, text: str, functions: Sequence[str]) -> Reply:
+        """What is said next: by the script, or else by the first rule that fits.
+
+        Args:
+            role: Whose the last message is.
+            text: What it says.
+            functions: What may be called.
+        """
         if self.script:
             return self.script.popleft()
-        role, text = last_message(asked.body)
-        replies = (rule.reply(role, text, asked.functions) for rule in self.rules)
+        replies = (rule.reply(role, text, functions) for rule in self.rules)
         return next((reply for reply in replies if reply is not None), Reply("I see."))
 
     async def _streamed(self, asked: Asked, fault: Fault | None) -> AsyncIterator[str]:
@@ -298,6 +315,10 @@ def _app(openai: OpenAI) -> FastAPI:
         except ValueError:
             asked = None
         return await openai.complete(request, checked(asked))
+
+    @app.websocket("/v1/realtime")
+    async def realtime(socket: WebSocket) -> None:
+        await openai.realtime.connect(socket)
 
     return app
 

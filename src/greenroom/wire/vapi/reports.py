@@ -238,11 +238,12 @@ def costs(session: Session) -> dict[str, Any]:
     breakdown: dict[str, float] = {name: usd(amount) for name, amount in by_name.items()}
     used = session.meter.quantities
     counted = {
-        "llmPromptTokens": "llm.prompt_tokens",
-        "llmCompletionTokens": "llm.completion_tokens",
-        "ttsCharacters": "tts.characters",
+        "llmPromptTokens": ("llm.prompt_tokens", "llm.audio_prompt_tokens"),
+        "llmCompletionTokens": ("llm.completion_tokens", "llm.audio_completion_tokens"),
+        "ttsCharacters": ("tts.characters",),
     }
-    breakdown |= {name: used.get(line, 0) / MICRO for name, line in counted.items()}
+    for name, lines in counted.items():
+        breakdown[name] = sum(used.get(line, 0) for line in lines) / MICRO
     types = {"stt": "transcriber", "llm": "model", "tts": "voice"}
     return {
         "cost": usd(cost.micro_usd),
