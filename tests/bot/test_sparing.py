@@ -202,6 +202,18 @@ async def test_a_track_never_hurries_to_make_up_for_lost_time(clock: FakeClock) 
     assert pauses_s == pytest.approx([0.02, 0.02, 0.5, 0.02, 0.02])
 
 
+async def test_the_second_packet_of_the_first_words_goes_with_the_first(clock: FakeClock) -> None:
+    track = PacketTrack(RATE_HZ)
+    track.add_audio_bytes(sound(10))
+    sent_s, heard = [], b""
+    for _ in range(4):
+        heard += (await track.recv()).to_ndarray().tobytes()
+        sent_s.append(clock.now())
+    pauses_s = [after - before for before, after in pairwise(sent_s)]
+    assert pauses_s == pytest.approx([0.0, 0.02, 0.02], abs=1e-6)
+    assert heard == sound(10)[: len(heard)]
+
+
 async def test_the_first_packet_waits_for_the_first_words(clock: FakeClock) -> None:
     track = PacketTrack(RATE_HZ)
     first = asyncio.create_task(track.recv())

@@ -31,6 +31,9 @@ CHUNKS_PER_PACKET = 2
 # The first packet waits so long for the first words. A page that is sent silence first buffers
 # some before it plays (WebRTC's NetEq starts with a target of 80 ms, and stretches silence to it).
 FIRST_WORDS_WITHIN_S = 0.2
+# NetEq begins to play when it has half of that target: with the first two packets at once, and
+# otherwise 20 ms later. What follows it plays no later than it would have.
+FIRST_TOGETHER_CHUNKS = 2 * CHUNKS_PER_PACKET
 # Later than this, what follows is late as well; less is what a timer may be late by.
 MOST_LATE_S = 0.02
 
@@ -106,7 +109,8 @@ class PacketTrack(RawAudioTrack):
 
     And it never hurries to make up for time that has passed. Time passes before a page is
     connected, and whenever the bot is busy with something else. A page that gets several packets
-    at once keeps them, and hears everything after them later.
+    at once keeps them, and hears everything after them later. Only the second packet of the first
+    words goes with the first, because a page that has one packet waits for another.
     """
 
     def __init__(self, sample_rate: int, auto_silence: bool = True) -> None:
@@ -127,13 +131,14 @@ class PacketTrack(RawAudioTrack):
         """
         await asyncio.sleep(max(0.0, self._due_s - time.monotonic()))
         await self._something_to_send()
+        begins = not self._timestamp and len(self._chunk_queue) >= FIRST_TOGETHER_CHUNKS
         pcm = self._take() or bytes(CHUNKS_PER_PACKET * self._bytes_per_10ms)
         frame = AudioFrame.from_ndarray(np.frombuffer(pcm, np.int16)[None, :], layout="mono")
         frame.sample_rate = self._sample_rate
         frame.pts = self._timestamp
         frame.time_base = fractions.Fraction(1, self._sample_rate)
         self._timestamp += frame.samples
-        self._plan(frame.samples / self._sample_rate)
+        self._plan(0.0 if begins else frame.samples / self._sample_rate)
         return frame
 
     async def _something_to_send(self) -> None:
@@ -147,7 +152,7 @@ class PacketTrack(RawAudioTrack):
                 return
 
     def _plan(self, duration_s: float) -> None:
-        """The next packet is due when this one is over; whoever is late is not hurried."""
+        """The next packet is due so long after this one; whoever is late is not hurried."""
         now_s = time.monotonic()
         if now_s - self._due_s > MOST_LATE_S:
             self._due_s = now_s
