@@ -85,7 +85,8 @@ class _Server(uvicorn.Server):
         self.up.set()
         while not await self.on_tick(0) and not self.leave.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.leave.wait(), _DATE_EVERY_S)
+                async with asyncio.timeout(_DATE_EVERY_S):
+                    await self.leave.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
