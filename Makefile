@@ -31,7 +31,11 @@ NEXTJS_READY := $(NEXTJS)/node_modules/.ready
 NEXTJS_BUILD := $(NEXTJS)/.next/BUILD_ID
 NEXTJS_SOURCES := $(shell find $(NEXTJS) -type f -not -path '*/node_modules/*' -not -path '*/.next/*' -not -name next-env.d.ts 2>/dev/null)
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path 'web/apps/stock/*' -not -path 'web/apps/vapi/*' -not -path 'web/apps/once/*' -not -path 'web/apps/together/*' 2>/dev/null)
+# Python's part and the page's need nothing of each other (and -j is said but once).
+AT_ONCE = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j3)
 NPM := scripts/npm
+# Where this system has a Node, npm need not wait for the virtual environment that would have one.
+NODE := $(if $(wildcard $(VENV)/bin/uv),,$(shell $(NPM) --is-there || echo $(VENV)/bin/uv))
 WITH_SPEECH := tests/bot tests/ears tests/doctor
 # How long sounds last is measured there, which another call at the same time would stretch.
 TIMED := tests/e2e/test_call.py tests/e2e/selftest/test_harness.py
@@ -43,10 +47,18 @@ COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 -
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 18
 
-run: $(RUN_READY) $(PAGE) ## set up what is missing, start Greenroom on loopback, print its address
+run: ## set up what is missing, start Greenroom on loopback, print its address
+	@$(MAKE) $(AT_ONCE) what-run-needs
 	@$(VENV)/bin/greenroom serve $(ARGS)
 
-setup: $(RUN_READY) $(DEV_READY) $(PAGE) $(STOCK) $(VAPI) $(ONCE) $(TOGETHER) $(FLASHCARDS_PAGE) ## everything that run and test need, without starting
+setup: ## everything that run and test need, without starting
+	@$(MAKE) $(AT_ONCE) what-setup-makes
+
+what-run-needs: $(RUN_READY) $(PAGE)
+	@:
+
+what-setup-makes: $(DEV_READY) $(PAGE) $(STOCK) $(VAPI) $(ONCE) $(TOGETHER) $(FLASHCARDS_PAGE)
+	@:
 
 $(VENV)/bin/uv:
 	@scripts/system-packages python
@@ -73,7 +85,7 @@ $(BENCH_READY): locks/bench.txt | $(VENV)/bin/uv
 	@$(VENV)/bin/uv pip install --quiet --python $(BENCH_VENV)/bin/python --require-hashes -r locks/bench.txt
 	@touch $@
 
-$(WEB_READY): web/package-lock.json | $(VENV)/bin/uv
+$(WEB_READY): web/package-lock.json | $(NODE)
 	@echo "· installing what builds the page"
 	@cd web && ../$(NPM) ci --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -100,7 +112,8 @@ $(TOGETHER): $(TOGETHER_SOURCES) $(WEB_READY)
 	@touch $@
 
 # The examples take the client as it is built, from $(PAGE) on, like an application of somebody else's.
-$(FLASHCARDS_READY): $(FLASHCARDS)/package-lock.json | $(VENV)/bin/uv
+# One npm after the other: the first may have to install Node.
+$(FLASHCARDS_READY): $(FLASHCARDS)/package-lock.json | $(WEB_READY)
 	@echo "· installing what builds the flash cards"
 	@cd $(FLASHCARDS) && ../../../$(NPM) ci --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -196,4 +209,4 @@ lock: $(VENV)/bin/uv ## resolve the locks anew (versions and hashes, no addresse
 clean: ## remove what was built and installed
 	@rm -rf $(VENV) $(BENCH_VENV) .cache dist web/node_modules web/apps/stock/dist web/apps/vapi/dist web/apps/once/dist web/apps/together/dist $(FLASHCARDS)/node_modules $(FLASHCARDS)/dist $(NEXTJS)/node_modules $(NEXTJS)/.next src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help run setup example-minimum example-flashcards example-nextjs test-nextjs test what-speech-leaves test-fast test-speech test-long test-rest test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean
+.PHONY: help run setup what-run-needs what-setup-makes example-minimum example-flashcards example-nextjs test-nextjs test what-speech-leaves test-fast test-speech test-long test-rest test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean
