@@ -164,7 +164,7 @@ test-long: setup ## whole calls in real time that make test leaves out, for its 
 	@$(PY) -m pytest -q -m long
 
 test-rest: setup ## the Python tests with neither browser nor real speech, four at a time
-	@$(PY) -m pytest -q -m 'not e2e' -n 4 $(LONGEST_FIRST) $(addprefix --ignore ,$(WITH_SPEECH))
+	@$(PY) -m pytest -q -m 'not e2e' -n 4 $(LONGEST_FIRST) $(addprefix --ignore ,tests/e2e $(WITH_SPEECH))
 
 test-call: setup ## whole calls in a real browser: the timed ones alone, the others two at a time
 	@$(PY) -m pytest -q $(TIMED)
