@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import os
 import shutil
 import signal
@@ -82,6 +83,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next(begins, len(LONGEST))
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """What all tests share lives as long as they do: nobody need look through it for garbage."""
+    gc.freeze()
 
 
 # A shell that puts the tests into the background has them ignore Ctrl-C, and every program that a
