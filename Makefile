@@ -36,7 +36,7 @@ AT_ONCE = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j3)
 NPM := scripts/npm
 # Where this system has a Node, npm need not wait for the virtual environment that would have one.
 NODE := $(if $(wildcard $(VENV)/bin/uv),,$(shell $(NPM) --is-there || echo $(VENV)/bin/uv))
-WITH_SPEECH := tests/bot tests/ears tests/doctor
+WITH_SPEECH := tests/bot tests/doctor
 # How long sounds last is measured there, which another call at the same time would stretch.
 TIMED := tests/e2e/test_call.py tests/e2e/selftest/test_harness.py
 # A file is one worker's; in which order they are given out, tests/conftest.py says.

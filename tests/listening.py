@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 from standardwebhooks import Webhook
 from starlette.types import ASGIApp, Receive, Scope, Send
+from websockets.exceptions import InvalidState
 
 from greenroom.wire.webhooks import Endpoint
 
@@ -92,7 +93,8 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
-            connection.shutdown()
+            with contextlib.suppress(InvalidState):  # it is closing
+                connection.shutdown()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSED_WITHIN_S):
                 while self.server_state.connections or self.server_state.tasks:
