@@ -37,6 +37,8 @@ NPM := scripts/npm
 # Where this system has a Node, npm need not wait for the virtual environment that would have one.
 NODE := $(if $(wildcard $(VENV)/bin/uv),,$(shell $(NPM) --is-there || echo $(VENV)/bin/uv))
 WITH_SPEECH := tests/bot tests/doctor
+# Nothing there waits, for time or for another process: it computes.
+COMPUTING := tests/ears tests/session tests/assistants tests/wire
 # How long sounds last is measured there, which another call at the same time would stretch.
 TIMED := tests/e2e/test_call.py tests/e2e/selftest/test_harness.py
 # A file is one worker's; in which order they are given out, tests/conftest.py says.
@@ -150,10 +152,14 @@ test: setup ## lint, types, unit tests of both languages, and the call in a real
 
 # Speech is mostly waiting for somebody to finish. What only computes takes the rest of the machine.
 what-speech-leaves: setup
-	@nice -n 19 $(MAKE) lint test-web
+	@nice -n 19 $(MAKE) lint test-web compiled test-computing
+
+# On a fresh clone each of four workers would compile what all of them import.
+compiled: setup
+	@nice -n 19 $(PY) -m pytest -qq --collect-only tests >/dev/null
 
 test-fast: setup ## the Python tests without browser
-	@$(MAKE) test-speech
+	@$(MAKE) -j2 --output-sync=target test-speech test-computing
 	@$(MAKE) test-rest
 
 # With more than two at a time, real speech is not understood on two cores.
@@ -163,8 +169,11 @@ test-speech: setup ## the Python tests with real speech, two at a time
 test-long: setup ## whole calls in real time that make test leaves out, for its ten minutes
 	@$(PY) -m pytest -q -m long
 
-test-rest: setup ## the Python tests with neither browser nor real speech, four at a time
-	@$(PY) -m pytest -q -m 'not e2e' -n 4 $(LONGEST_FIRST) $(addprefix --ignore ,tests/e2e $(WITH_SPEECH))
+test-computing: setup ## the Python tests that only compute, one at a time
+	@nice -n 19 $(PY) -m pytest -q $(COMPUTING)
+
+test-rest: setup ## the other Python tests without a browser, four at a time
+	@$(PY) -m pytest -q -m 'not e2e' -n 4 $(LONGEST_FIRST) $(addprefix --ignore ,tests/e2e $(WITH_SPEECH) $(COMPUTING))
 
 test-call: setup ## whole calls in a real browser: the timed ones alone, the others two at a time
 	@$(PY) -m pytest -q $(TIMED)
@@ -209,4 +218,4 @@ lock: $(VENV)/bin/uv ## resolve the locks anew (versions and hashes, no addresse
 clean: ## remove what was built and installed
 	@rm -rf $(VENV) $(BENCH_VENV) .cache dist web/node_modules web/apps/stock/dist web/apps/vapi/dist web/apps/once/dist web/apps/together/dist $(FLASHCARDS)/node_modules $(FLASHCARDS)/dist $(NEXTJS)/node_modules $(NEXTJS)/.next src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help run setup what-run-needs what-setup-makes example-minimum example-flashcards example-nextjs test-nextjs test what-speech-leaves test-fast test-speech test-long test-rest test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean
+.PHONY: help run setup what-run-needs what-setup-makes example-minimum example-flashcards example-nextjs test-nextjs test what-speech-leaves compiled test-fast test-speech test-computing test-long test-rest test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean

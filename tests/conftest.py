@@ -61,7 +61,6 @@ LONGEST = (
     *("tests/ops/test_stop_all.py", "tests/test_serve.py", "tests/chaos/test_chaos.py"),
     *("tests/store/test_postgres.py", "tests/test_pipecat_cloud_sdk.py", "tests/fuzz/test_api.py"),
     *("tests/bot/test_mind.py", "tests/bot/test_scripted.py", "tests/bot/test_cards.py"),
-    *("tests/ears/test_recogniser.py", "tests/ears/test_script.py"),
     *("tests/relay/test_relay.py", "tests/ops/test_recovery.py"),
     *("tests/ops/test_draining.py",),
     *("tests/launch/test_launch_supervisor.py", "tests/launch/test_launch_spares.py"),
