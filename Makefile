@@ -31,8 +31,14 @@ NEXTJS_READY := $(NEXTJS)/node_modules/.ready
 NEXTJS_BUILD := $(NEXTJS)/.next/BUILD_ID
 NEXTJS_SOURCES := $(shell find $(NEXTJS) -type f -not -path '*/node_modules/*' -not -path '*/.next/*' -not -name next-env.d.ts 2>/dev/null)
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path 'web/apps/stock/*' -not -path 'web/apps/vapi/*' -not -path 'web/apps/once/*' -not -path 'web/apps/together/*' 2>/dev/null)
+# Python's part and the page's need nothing of each other (and -j is said but once).
+AT_ONCE = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j3)
 NPM := scripts/npm
-WITH_SPEECH := tests/bot tests/ears tests/doctor
+# Where this system has a Node, npm need not wait for the virtual environment that would have one.
+NODE := $(if $(wildcard $(VENV)/bin/uv),,$(shell $(NPM) --is-there || echo $(VENV)/bin/uv))
+WITH_SPEECH := tests/bot tests/doctor
+# Nothing there waits, for time or for another process: it computes.
+COMPUTING := tests/ears tests/session tests/assistants tests/wire
 # How long sounds last is measured there, which another call at the same time would stretch.
 TIMED := tests/e2e/test_call.py tests/e2e/selftest/test_harness.py
 # A file is one worker's; in which order they are given out, tests/conftest.py says.
@@ -43,10 +49,18 @@ COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 -
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 18
 
-run: $(RUN_READY) $(PAGE) ## set up what is missing, start Greenroom on loopback, print its address
+run: ## set up what is missing, start Greenroom on loopback, print its address
+	@$(MAKE) $(AT_ONCE) what-run-needs
 	@$(VENV)/bin/greenroom serve $(ARGS)
 
-setup: $(RUN_READY) $(DEV_READY) $(PAGE) $(STOCK) $(VAPI) $(ONCE) $(TOGETHER) $(FLASHCARDS_PAGE) ## everything that run and test need, without starting
+setup: ## everything that run and test need, without starting
+	@$(MAKE) $(AT_ONCE) what-setup-makes
+
+what-run-needs: $(RUN_READY) $(PAGE)
+	@:
+
+what-setup-makes: $(DEV_READY) $(PAGE) $(STOCK) $(VAPI) $(ONCE) $(TOGETHER) $(FLASHCARDS_PAGE)
+	@:
 
 $(VENV)/bin/uv:
 	@scripts/system-packages python
@@ -73,7 +87,7 @@ $(BENCH_READY): locks/bench.txt | $(VENV)/bin/uv
 	@$(VENV)/bin/uv pip install --quiet --python $(BENCH_VENV)/bin/python --require-hashes -r locks/bench.txt
 	@touch $@
 
-$(WEB_READY): web/package-lock.json | $(VENV)/bin/uv
+$(WEB_READY): web/package-lock.json | $(NODE)
 	@echo "· installing what builds the page"
 	@cd web && ../$(NPM) ci --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -100,7 +114,8 @@ $(TOGETHER): $(TOGETHER_SOURCES) $(WEB_READY)
 	@touch $@
 
 # The examples take the client as it is built, from $(PAGE) on, like an application of somebody else's.
-$(FLASHCARDS_READY): $(FLASHCARDS)/package-lock.json | $(VENV)/bin/uv
+# One npm after the other: the first may have to install Node.
+$(FLASHCARDS_READY): $(FLASHCARDS)/package-lock.json | $(WEB_READY)
 	@echo "· installing what builds the flash cards"
 	@cd $(FLASHCARDS) && ../../../$(NPM) ci --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -137,10 +152,14 @@ test: setup ## lint, types, unit tests of both languages, and the call in a real
 
 # Speech is mostly waiting for somebody to finish. What only computes takes the rest of the machine.
 what-speech-leaves: setup
-	@nice -n 19 $(MAKE) lint test-web
+	@nice -n 19 $(MAKE) lint test-web compiled test-computing
+
+# On a fresh clone each of four workers would compile what all of them import.
+compiled: setup
+	@nice -n 19 $(PY) -m pytest -qq --collect-only tests >/dev/null
 
 test-fast: setup ## the Python tests without browser
-	@$(MAKE) test-speech
+	@$(MAKE) -j2 --output-sync=target test-speech test-computing
 	@$(MAKE) test-rest
 
 # With more than two at a time, real speech is not understood on two cores.
@@ -150,8 +169,11 @@ test-speech: setup ## the Python tests with real speech, two at a time
 test-long: setup ## whole calls in real time that make test leaves out, for its ten minutes
 	@$(PY) -m pytest -q -m long
 
-test-rest: setup ## the Python tests with neither browser nor real speech, four at a time
-	@$(PY) -m pytest -q -m 'not e2e' -n 4 $(LONGEST_FIRST) $(addprefix --ignore ,$(WITH_SPEECH))
+test-computing: setup ## the Python tests that only compute, one at a time
+	@nice -n 19 $(PY) -m pytest -q $(COMPUTING)
+
+test-rest: setup ## the other Python tests without a browser, four at a time
+	@$(PY) -m pytest -q -m 'not e2e' -n 4 $(LONGEST_FIRST) $(addprefix --ignore ,tests/e2e $(WITH_SPEECH) $(COMPUTING))
 
 test-call: setup ## whole calls in a real browser: the timed ones alone, the others two at a time
 	@$(PY) -m pytest -q $(TIMED)
@@ -196,4 +218,4 @@ lock: $(VENV)/bin/uv ## resolve the locks anew (versions and hashes, no addresse
 clean: ## remove what was built and installed
 	@rm -rf $(VENV) $(BENCH_VENV) .cache dist web/node_modules web/apps/stock/dist web/apps/vapi/dist web/apps/once/dist web/apps/together/dist $(FLASHCARDS)/node_modules $(FLASHCARDS)/dist $(NEXTJS)/node_modules $(NEXTJS)/.next src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help run setup example-minimum example-flashcards example-nextjs test-nextjs test what-speech-leaves test-fast test-speech test-long test-rest test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean
+.PHONY: help run setup what-run-needs what-setup-makes example-minimum example-flashcards example-nextjs test-nextjs test what-speech-leaves compiled test-fast test-speech test-computing test-long test-rest test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import gc
 import os
 import shutil
 import signal
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +17,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from hypothesis import HealthCheck, settings
 from openfeature import api
 from openfeature.provider import ProviderStatus
@@ -41,6 +43,7 @@ from greenroom.testing.capacity import FakeCapacity
 from greenroom.testing.clock import FakeClock
 from greenroom.testing.launcher import FakeLauncher
 from greenroom.testing.postgres_server import PostgresServer, a_postgres_server
+from tests.listening import running
 from tests.next_version import NextVersion, a_next_version
 
 # How fast examples are made says something of the machine, and nothing of the code. They are the
@@ -80,6 +83,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next(begins, len(LONGEST))
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """What all tests share lives as long as they do: nobody need look through it for garbage."""
+    gc.freeze()
 
 
 # A shell that puts the tests into the background has them ignore Ctrl-C, and every program that a
@@ -144,6 +152,14 @@ class House:
 
     def client(self, **headers: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.address, headers=headers, trust_env=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def authorities() -> Iterator[None]:
+    """Whom to trust over TLS is read once: it takes 40 ms for each client, also where none is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -281,19 +297,11 @@ async def house(store: Store, plan: assembly.Plan) -> AsyncIterator[House]:
 @pytest.fixture
 async def server(house: House) -> AsyncIterator[House]:
     """The house, listening on loopback."""
-    server = uvicorn.Server(server_config(build_app(house.parts), port=0))
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
-        while not server.started:
-            await asyncio.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    house.address = f"http://127.0.0.1:{port}"
-    house.connections = server.server_state.connections
-    yield house
-    server.should_exit = True
-    server.force_exit = True
-    await serving
+    async with running(server_config(build_app(house.parts), port=0)) as server:
+        port = server.servers[0].sockets[0].getsockname()[1]
+        house.address = f"http://127.0.0.1:{port}"
+        house.connections = server.server_state.connections
+        yield house
 
 
 @pytest.fixture

@@ -12,14 +12,15 @@ from typing import Any, TypeVar
 import pytest
 from playwright.async_api import Browser
 
+from tests.e2e.figures import measured, pytest_terminal_summary
 from tests.e2e.person import Person, a_browser, a_person
 from tests.e2e.server import Server
 from tests.e2e.speech import HEARD_HZ, wav_bytes
 
+__all__ = ["measured", "pytest_terminal_summary"]
+
 StartServer = Callable[..., AbstractAsyncContextManager[Server]]
 _WITNESSES = pytest.StashKey[list[Callable[[], tuple[str, str]]]]()
-Measured = Callable[[str, float, str], None]
-_FIGURES = pytest.StashKey[list[str]]()
 _Lives = TypeVar("_Lives", bound=Server)
 _FAILED = pytest.StashKey[bool]()
 
@@ -34,22 +35,6 @@ def pytest_runtest_makereport(
         for witness in item.stash.get(_WITNESSES, []):
             item.add_report_section("call", *witness())
     return (yield)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what the calls measured, also when all is well."""
-    figures = terminalreporter.config.stash.get(_FIGURES, [])
-    if figures:
-        terminalreporter.section("measured in whole calls")
-        for figure in figures:
-            terminalreporter.line(figure)
-
-
-@pytest.fixture
-def measured(pytestconfig: pytest.Config) -> Measured:
-    """Notes a figure (its name, value and unit) for the end of the test run."""
-    figures = pytestconfig.stash.setdefault(_FIGURES, [])
-    return lambda name, value, unit: figures.append(f"{name}: {value:.0f} {unit}")
 
 
 def _on_failure(request: pytest.FixtureRequest, witness: Callable[[], tuple[str, str]]) -> None:

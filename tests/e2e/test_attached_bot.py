@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Measured, StartServer
+from tests.e2e.conftest import StartServer
 from tests.e2e.ears import Utterance
+from tests.e2e.figures import Measured
 from tests.e2e.person import Person
 from tests.e2e.reloads import note_connections, reload
 from tests.e2e.server import Server, eventually

@@ -10,7 +10,8 @@ import pytest
 
 from greenroom.bot.farewell import LAST_WORDS
 from greenroom.session.model import Limits
-from tests.e2e.conftest import Measured, StartServer
+from tests.e2e.conftest import StartServer
+from tests.e2e.figures import Measured
 from tests.e2e.person import Person
 from tests.e2e.server import Server, eventually
 from tests.e2e.speech import Listener, beginnings, words_of

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from greenroom.bot.deck import DECK, Card
-from tests.e2e.conftest import Measured
+from tests.e2e.figures import Measured
 from tests.e2e.outside import connections_elsewhere
 from tests.e2e.person import Person
 from tests.e2e.server import Server, eventually

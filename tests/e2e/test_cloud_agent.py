@@ -19,7 +19,8 @@ from greenroom.main import SystemClock
 from greenroom.testing.agents import Processes
 from greenroom.testing.deployments import Deployment
 from greenroom.testing.pipecat_cloud import PipecatCloud
-from tests.e2e.conftest import Measured, StartServer
+from tests.e2e.conftest import StartServer
+from tests.e2e.figures import Measured
 from tests.e2e.server import eventually
 from tests.launch.cloud import listening
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Measured, StartServer
+from tests.e2e.conftest import StartServer
 from tests.e2e.cutter import Cutter, a_cutter
+from tests.e2e.figures import Measured
 from tests.e2e.person import Person
 from tests.e2e.server import Server
 from tests.e2e.stock import a_page

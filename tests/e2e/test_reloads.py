@@ -10,7 +10,7 @@ import statistics
 
 import pytest
 
-from tests.e2e.conftest import Measured
+from tests.e2e.figures import Measured
 from tests.e2e.person import Person
 from tests.e2e.reloads import AUDIBLE_WITHIN_S, note_connections, reload
 from tests.e2e.server import Server

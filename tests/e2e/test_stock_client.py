@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from greenroom.bot.deck import in_words
-from tests.e2e.conftest import Measured, StartServer
+from tests.e2e.conftest import StartServer
+from tests.e2e.figures import Measured
 from tests.e2e.outside import connections_elsewhere
 from tests.e2e.person import Person
 from tests.e2e.server import Server, eventually

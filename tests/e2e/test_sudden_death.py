@@ -12,7 +12,7 @@ import psutil
 import pytest
 from playwright.async_api import Error
 
-from tests.e2e.conftest import Measured
+from tests.e2e.figures import Measured
 from tests.e2e.person import Person, a_browser, a_person
 from tests.e2e.server import Server, eventually
 from tests.e2e.talk import REPLY_WITHIN_S

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.e2e.conftest import Measured
+from tests.e2e.figures import Measured
 from tests.e2e.person import Person
 from tests.e2e.server import Server, eventually
 from tests.e2e.talk import Talk

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from greenroom.cli import app
-from tests.e2e.conftest import measured, pytest_terminal_summary
+from tests.e2e.figures import measured, pytest_terminal_summary
 from tests.e2e.server import Server
 
 __all__ = ["measured", "pytest_terminal_summary"]

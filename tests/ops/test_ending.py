@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from greenroom.doctor.peer import a_peer
-from tests.e2e.conftest import Measured
+from tests.e2e.figures import Measured
 from tests.e2e.server import Server, eventually
 from tests.e2e.visitor import Visitor, a_visitor
 from tests.ops.conftest import PATIENCE_S, StartServer

@@ -387,13 +387,17 @@ async def test_so_many_calls_of_a_session_run_at_once_and_the_rest_wait_their_tu
     monkeypatch.setattr("greenroom.service.dispatch.CALLS_AT_ONCE", 2)
     session_id = await talk(house, "notes")
     running, most = 0, 0
+    two = asyncio.Event()
     search = house.parts.store.notes.search
 
     async def counted(*args: Any) -> Any:
         nonlocal running, most
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0.01)
+        if running == 2:
+            two.set()
+        await asyncio.wait_for(two.wait(), 10)
+        await asyncio.sleep(0.01)  # a third would have come
         running -= 1
         return await search(*args)
 

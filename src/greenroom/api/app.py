@@ -71,6 +71,13 @@ from greenroom.service.sessions import Sessions
 from greenroom.service.telling import Telling
 from greenroom.service.versions import Versions
 
+# In this order they are asked whether a request is theirs.
+_RESOURCES = (
+    *(voice, choosing, telling, tools, rooms, botserver, cost, pipecat, cloud, vapi),
+    *(events, link, webhook, daily, health),
+    *(operators, keys, audit, deliveries, records, assistants, rollout),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -122,17 +129,13 @@ def build_app(parts: Parts) -> FastAPI:
         summary="The session layer for voice agents.",
         docs_url=None,
         redoc_url=None,
+        # Not by `include_router`: it makes each route a second time, when the first request comes.
+        routes=[route for resource in _RESOURCES for route in resource.router.routes],
     )
     for name in Parts.__dataclass_fields__:
         setattr(app.state, name, getattr(parts, name))
     app.state.began_at = parts.clock.now()
     install_errors(app, parts.metrics)
-    for resource in (voice, choosing, telling, tools, rooms, botserver, cost, pipecat, cloud, vapi):
-        app.include_router(resource.router)
-    for resource in (events, link, webhook, daily, health):
-        app.include_router(resource.router)
-    for resource in (operators, keys, audit, deliveries, records, assistants, rollout):
-        app.include_router(resource.router)
     install_description(app)
     install_page(app)
     app.add_middleware(BodyLimit)
