@@ -177,7 +177,7 @@ test-rest: setup ## the other Python tests without a browser, four at a time
 
 test-call: setup ## whole calls in a real browser: the timed ones alone, the others two at a time
 	@$(PY) -m pytest -q $(TIMED)
-	@$(PY) -m pytest -q -m e2e -n 2 $(LONGEST_FIRST) $(addprefix --ignore ,$(TIMED))
+	@$(PY) -m pytest -q -m 'e2e and not long' -n 2 $(LONGEST_FIRST) $(addprefix --ignore ,$(TIMED))
 
 test-call-alone: setup ## the same, one at a time, and then what was measured
 	@$(PY) -m pytest -q -m e2e

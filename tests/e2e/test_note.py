@@ -49,7 +49,8 @@ def _services(kind: str, address: str) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(params=["llm", "speechToSpeech"])
+# The second's short form is tests/bot/test_speech_to_speech.py.
+@pytest.fixture(params=["llm", pytest.param("speechToSpeech", marks=pytest.mark.long)])
 async def server(
     start_server: StartServer,
     openai: tuple[OpenAI, str],
