@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -85,30 +86,45 @@ async def openai() -> AsyncIterator[tuple[OpenAI, str]]:
         yield playing, address
 
 
-@pytest.fixture
-async def talk(
-    openai: tuple[OpenAI, str], start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
-) -> Any:
-    """Opens a call with a record; its model is the stand-in unless it says otherwise."""
-    playing, address = openai
+@dataclass
+class Mary:
+    """An assistant of the tests, to be called."""
 
-    async def talk(body: dict[str, Any] | None = None, **record: Any) -> Call:
-        settings = {"model": "small", "baseUrl": address}
+    openai: OpenAI
+    start: StartBot
+    greenroom: FakeGreenroom
+    open_page: OpenPage
+
+    async def call(self, record: dict[str, Any], body: dict[str, Any]) -> Call:
+        """Open a call with her; the record says what else there is to her."""
         whole = {
             "name": "mary",
-            "llm": {"service": "openai", "settings": settings},
-            "stt": {"service": "sphinx", "settings": {"phrases": PHRASES}},
             "turns": {"detection": "silence", "silenceS": 0.3},
             "firstMessage": "Hello, this is Mary.",
             **record,
         }
-        update = {"record": whole, "body": body or {}}
-        greenroom.session = greenroom.session.model_copy(update=update)
-        process = start(ASSISTANT)
-        await greenroom.linked()
-        page = open_page()
+        update = {"record": whole, "body": body}
+        self.greenroom.session = self.greenroom.session.model_copy(update=update)
+        process = self.start(ASSISTANT)
+        await self.greenroom.linked()
+        page = self.open_page()
         await page.connect()
-        return Call(process, greenroom, page, playing)
+        return Call(process, self.greenroom, page, self.openai)
+
+
+@pytest.fixture
+def talk(
+    openai: tuple[OpenAI, str], start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
+) -> Any:
+    """Opens a call with a record; its model is the stand-in unless it says otherwise."""
+    playing, address = openai
+    mary = Mary(playing, start, greenroom, open_page)
+    settings = {"model": "small", "baseUrl": address}
+    llm = {"service": "openai", "settings": settings}
+    stt = {"service": "sphinx", "settings": {"phrases": PHRASES}}
+
+    async def talk(body: dict[str, Any] | None = None, **record: Any) -> Call:
+        return await mary.call({"llm": llm, "stt": stt, **record}, body or {})
 
     return talk
 
@@ -235,7 +251,7 @@ async def test_what_fails_is_taken_over_and_what_was_lost_is_done_again(
 NOTES = {"tools": [{"name": "notes"}, {"name": "end_call"}]}
 
 
-async def _answer_tools(call: Call, result: Any, calls: int = 1) -> None:
+async def answer_tools(call: Call, result: Any, calls: int = 1) -> None:
     """Be the server that carries tools out."""
     seq = 0
     for _ in range(calls):
@@ -251,7 +267,7 @@ async def test_a_tool_goes_round_and_the_call_ends_by_one(talk: Any) -> None:
     call.openai.call("create_note", {"title": "milk"})
     call.openai.say("I have noted it.")
     async with asyncio.TaskGroup() as group:
-        group.create_task(_answer_tools(call, {"id": "n1", "title": "milk"}))
+        group.create_task(answer_tools(call, {"id": "n1", "title": "milk"}))
         await call.types("make a note of milk")
         noted = await call.hears("I have noted it.")
     told = call.openai.asked[1].messages
@@ -290,7 +306,7 @@ async def test_wrong_calls_come_back_as_errors_and_a_loop_is_stopped(talk: Any) 
     call.openai.rules.insert(1, Rule("", call="end_nothing"))
     call.openai.rules.insert(1, Rule("", call="search_notes"))
     async with asyncio.TaskGroup() as group:
-        answering = group.create_task(_answer_tools(call, [], calls=100))
+        answering = group.create_task(answer_tools(call, [], calls=100))
         await call.types("find my notes")
         await call.hears("I give up.")
         answering.cancel()

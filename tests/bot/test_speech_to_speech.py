@@ -13,7 +13,7 @@ from greenroom.wire.link import CommandKind, ReportKind
 from tests.bot.conftest import OpenPage, StartBot
 from tests.bot.greenroom_server import FakeGreenroom
 from tests.bot.speech import spoken
-from tests.bot.test_mind import ASSISTANT, NOTES, Call, _answer_tools
+from tests.bot.test_mind import NOTES, Call, Mary, answer_tools
 
 EXACTLY = Rule(r"(?s)exactly this[^:]*: (.+)", say=r"\1")
 
@@ -26,28 +26,17 @@ async def openai() -> AsyncIterator[tuple[OpenAI, str]]:
 
 
 @pytest.fixture
-async def talk(
+def talk(
     openai: tuple[OpenAI, str], start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
 ) -> Any:
     """Opens a call with a record; its model is the stand-in."""
     playing, address = openai
+    mary = Mary(playing, start, greenroom, open_page)
+    settings = {"model": "small", "baseUrl": realtime_address(address)}
+    model = {"service": "openai", "settings": settings}
 
     async def talk(**record: Any) -> Call:
-        settings = {"model": "small", "baseUrl": realtime_address(address)}
-        whole = {
-            "name": "mary",
-            "speechToSpeech": {"service": "openai", "settings": settings},
-            "turns": {"detection": "silence", "silenceS": 0.3},
-            "firstMessage": "Hello, this is Mary.",
-            **record,
-        }
-        update = {"record": whole, "body": {"userName": "Ada"}}
-        greenroom.session = greenroom.session.model_copy(update=update)
-        process = start(ASSISTANT)
-        await greenroom.linked()
-        page = open_page()
-        await page.connect()
-        return Call(process, greenroom, page, playing)
+        return await mary.call({"speechToSpeech": model, **record}, {"userName": "Ada"})
 
     return talk
 
@@ -101,7 +90,7 @@ async def test_a_whole_call(talk: Any) -> None:
     call.openai.call("create_note", {"title": "milk"})
     call.openai.say("I have noted it.")
     async with asyncio.TaskGroup() as group:
-        group.create_task(_answer_tools(call, {"id": "n1", "title": "milk"}))
+        group.create_task(answer_tools(call, {"id": "n1", "title": "milk"}))
         heard = await _hear(call, "make a note of milk", after=heard)
         noted = await call.hears("I have noted it.", after=heard)
     silenced = await call.greenroom.report(

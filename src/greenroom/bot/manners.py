@@ -147,7 +147,7 @@ class Manners:
         else:
             await self.say(greeting)
         if self._reconnecting is not None:
-            await self._reconnecting.begin()
+            self._reconnecting.begin()
 
     async def say(self, text: str) -> None:
         """Say this, and remember that it was said."""
@@ -249,14 +249,12 @@ class Manners:
         """The model failed, and nothing took its place: say so, or end."""
         if self.parting:
             return
+        if self.own_voice is not None:
+            self.own_voice.lost = True
         if hopeless:
             self._report_error("model_failed", "The language model does not answer.")
-            if self.own_voice is not None:
-                self.own_voice.lost = True
             self.goodbye(GIVING_UP)
         else:
-            if self.own_voice is not None:
-                self.own_voice.lost = True
             await self._queue(TTSSpeakFrame(SORRY, append_to_context=False))
 
     async def _cannot_connect(self) -> None:

@@ -113,12 +113,16 @@ class OwnVoice:
         self.live.clear()
 
 
-class Before(FrameProcessor):
-    """Turns words for a voice into a wish, and wraps what the model is to be told."""
+class _Part(FrameProcessor):
+    """A processor that knows of the others by what they share."""
 
     def __init__(self, voice: OwnVoice) -> None:
         super().__init__()
         self._voice = voice
+
+
+class Before(_Part):
+    """Turns words for a voice into a wish, and wraps what the model is to be told."""
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Wrap what is for the model; pass everything else on."""
@@ -138,12 +142,8 @@ class Before(FrameProcessor):
         await self.push_frame(frame, direction)
 
 
-class Into(FrameProcessor):
+class Into(_Part):
     """Brings the model what it is told, and tells it to stop when it is interrupted."""
-
-    def __init__(self, voice: OwnVoice) -> None:
-        super().__init__()
-        self._voice = voice
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Unwrap what is for the model; pass everything else on."""
@@ -178,13 +178,12 @@ class Into(FrameProcessor):
             await stop_answering(self._voice.model())
 
 
-class Behind(FrameProcessor):
+class Behind(_Part):
     """Sees what the model says, holds the farewell's end until it is said, and has the reserve."""
 
     def __init__(self, voice: OwnVoice) -> None:
-        super().__init__()
+        super().__init__(voice)
         self.passed = asyncio.Event()
-        self._voice = voice
         self._end: FarewellEndFrame | None = None
         self._deadline: asyncio.Task[None] | None = None
         self._reserve_speaks = False

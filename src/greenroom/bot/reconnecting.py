@@ -72,7 +72,7 @@ class Reconnecting:
         elif self._mending is None:
             self._mending = asyncio.create_task(self._mend())
 
-    async def begin(self) -> None:
+    def begin(self) -> None:
         """Somebody is there, and the model was asked for its first words."""
         self._began = True
         if self._failed_early and self._mending is None:
@@ -89,6 +89,7 @@ class Reconnecting:
         # What was answered in between was no loss in a row.
         self._in_a_row = 1 if self._voice.answered else self._in_a_row + 1
         self._voice.answered = False
+        told = first  # of its first words it knows already
         try:
             if first:
                 # Pipecat's service cannot begin anew before it was told of a conversation at all.
@@ -101,9 +102,9 @@ class Reconnecting:
                 await self._voice.ready_to_ask_again()
                 self._refused.clear()
                 await model.reset_conversation()
-                if not first:
+                if not told:
                     await self._tell(GO_ON)
-                first = True  # it is told once
+                told = True
                 if await self._comes_alive():
                     return
             if self._voice.model() is model:
