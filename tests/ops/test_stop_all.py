@@ -74,9 +74,10 @@ async def test_force_works_while_neither_server_nor_database_answers(
     async with start_server() as server, a_visitor(server.url) as visitor:
         await a_bot_lives(server, visitor)
         process = the_server(server)
-        process.send_signal(signal.SIGSTOP)
+        # Locked first: a server that is stopped in mid-transaction would never let us have it.
         database = sqlite3.connect(state_dir / "greenroom.db", isolation_level=None)
         database.execute("BEGIN EXCLUSIVE")
+        process.send_signal(signal.SIGSTOP)
 
         politely = await greenroom("stop-all")
         assert politely.code == 1
