@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 from pipecat.services.ai_service import AIService
-from pipecat.services.settings import TTSSettings
+from pipecat.services.settings import LLMSettings, TTSSettings
 from pipecat.services.stt_service import STTService
 from pipecat.services.tts_service import TTSService
 from pipecat.transcriptions.language import Language
@@ -261,4 +261,23 @@ async def revoiced(service: AIService, record: BotRecord) -> TTSSettings | None:
     if voice.name is not None and "voice" in fields_of(cls):
         placed.fields["voice"] = voice.name
     change: TTSSettings = settings(**placed.fields)
+    return change
+
+
+def respoken(model: AIService, record: BotRecord) -> LLMSettings | None:
+    """What makes a model that speaks by itself do so as the record's ``voice`` says.
+
+    OpenAI takes it until the model is first heard.
+
+    Returns:
+        The change of its settings; None if it cannot be made in a call.
+    """
+    cls, said = type(model), record.speech_to_speech
+    settings = settings_class(cls)
+    if said is None or settings is None or not is_openai(cls):
+        return None
+    placed, _ = place(cls, said.settings, "speechToSpeech.settings")
+    if speak_as_the_record_says(record, placed, "speechToSpeech", primary=True):
+        return None
+    change: LLMSettings = settings(session_properties=placed.fields["session_properties"])
     return change
