@@ -252,8 +252,36 @@ async def test_what_nobody_waits_for_any_more_is_not_carried_out(
     house.clock.advance(5)
     house.parts.hub.publish("effects")
     late = await answered(house, session_id, "c1")
-    assert late["error"] == "The tool was not carried out in time."
+    assert "Nobody knows whether the tool was carried out in time." in late["error"]
     assert await store.notes.search("ada", "default", [], 9) == []
+
+
+async def test_a_call_that_its_bot_could_not_tell_of_in_time_is_not_carried_out(
+    house: House,
+) -> None:
+    """The bot has long said that it came to nothing: the server was away meanwhile."""
+    session_id = await talk(house, {"name": "notes", "timeoutS": 5})
+    for call, ago_ms in (("c1", 5_000), ("c2", 4_900)):
+        session = await house.session(session_id)
+        told_late = Report(
+            seq=session.report_seq + 1,
+            at_ms=0,
+            ago_ms=ago_ms,
+            kind=ReportKind.TOOL_CALL,
+            data={
+                "toolCallId": call,
+                "tool": "notes",
+                "name": "create_note",
+                "where": "server",
+                "arguments": {"title": "Milk"},
+            },
+        )
+        await house.parts.reports.take(Way.LINK, session.launch_id, session_id, told_late)
+        await answered(house, session_id, call)
+    assert "error" in (await answers(house, session_id))["c1"]
+    (note,) = await events(house, session_id, "ui.note")
+    answer = (await answers(house, session_id))["c2"]
+    assert answer["result"]["id"] == note.data["note"]["id"]
 
 
 async def test_a_server_that_dies_before_it_has_answered_makes_no_second_note(

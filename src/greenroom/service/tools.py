@@ -41,7 +41,8 @@ from greenroom.wire.tools import (
 log = structlog.get_logger("greenroom.tools")
 
 GIVEN_UP = "The tool could not be carried out. Try again later."
-TOO_LATE = "The tool was not carried out in time."
+# A server that died may have carried it out, and not come to say so.
+TOO_LATE = "Nobody knows whether the tool was carried out in time. Look before you try it again."
 
 
 class Tools:
