@@ -155,6 +155,13 @@ class NotActive(GreenroomError):
     retryable = True
 
 
+class VoiceFixed(GreenroomError):
+    """The assistant's model speaks by itself, and keeps the voice that it has begun with."""
+
+    code = "voice_fixed"
+    status = 409
+
+
 class Conflict(GreenroomError):
     """Two writers met; the call was tried again and still lost."""
 

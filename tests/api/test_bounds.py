@@ -11,7 +11,7 @@ from greenroom.api import events as door
 from greenroom.api import server as serving
 from greenroom.session import inputs as i
 from greenroom.wire import http as w
-from tests.api.raw import BINARY, CONT, PING, TEXT, RawSocket, event_in, frame
+from tests.api.raw import BINARY, CLOSE, CONT, PING, TEXT, RawSocket, event_in, frame
 from tests.api.test_events import a_session, a_ticket, closing_code, happen, next_events, subscribed
 from tests.conftest import House
 
@@ -75,6 +75,21 @@ async def test_a_reader_that_never_reads_is_closed_and_delays_nobody(
     await server.sessions.apply(session_id, i.Stop())
     assert (await next_events(good, 1))[0]["type"] == "voice.session.status"
     await good.close()
+    deaf.close()
+    await all_gone(server)
+
+
+async def test_a_page_that_said_goodbye_and_reads_nothing_does_not_break_the_servers_end(
+    server: House,
+) -> None:
+    session_id = await a_session(server)
+    deaf = await RawSocket.subscribed(server, session_id)
+    (theirs,) = (c for c in server.connections if c.client == deaf.address)
+    await tell_much(server, session_id)
+    await deaf.frame(CLOSE, b"\x03\xe8")
+    await server.until_true(theirs.transport.is_closing)
+    assert theirs in server.connections, "what was written before it has not taken yet"
+    theirs.shutdown()  # as uvicorn does when it ends, one after the other
     deaf.close()
     await all_gone(server)
 

@@ -17,7 +17,7 @@ from tests.api.test_operators import operator
 from tests.api.test_voice import the_order
 from tests.conftest import House
 from tests.service.test_people import as_user
-from tests.service.test_tools import answered, report, talk
+from tests.service.test_tools import answered, answers, report, talk
 
 PAGE = {"name": "map", "kind": "page"}
 
@@ -78,7 +78,17 @@ async def test_what_cannot_be_told_is_refused(
     assert (answer.status_code, answer.json()["code"]) == refusal
 
 
-@pytest.mark.parametrize("result", [b'"\\ud800"', b"[" * 220 + b"]" * 220, b"[" * 400 + b"]" * 400])
+@pytest.mark.parametrize(
+    "result",
+    [
+        b"NaN",
+        b'{"far": [-Infinity]}',
+        b"1e999",  # JSON's grammar allows it, and no number of ours is so large
+        b'"\\ud800"',
+        b"[" * 220 + b"]" * 220,
+        b"[" * 400 + b"]" * 400,
+    ],
+)
 async def test_what_json_does_not_carry_is_refused(server: House, result: bytes) -> None:
     session_id = await a_call_of_the_page(server)
     async with await as_user(server, "ada") as ada:
@@ -86,7 +96,10 @@ async def test_what_json_does_not_carry_is_refused(server: House, result: bytes)
         answer = await ada.post(
             at(session_id), content=said, headers={"content-type": "application/json"}
         )
-    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    refusal = answer.json()
+    assert (answer.status_code, refusal["code"]) == (400, "bad_request")
+    assert refusal["facts"] == {"field": "result"}
+    assert await answers(server, session_id) == {}, "the bot is told nothing of it"
 
 
 async def test_nobody_answers_for_anybody_else(server: House) -> None:

@@ -88,6 +88,26 @@ async def test_what_is_not_acknowledged_is_sent_again_after_a_cut(
     assert [hello.resumed for hello in greenroom.hellos] == [False, True]
 
 
+async def test_what_had_to_wait_for_a_connection_says_for_how_long(
+    greenroom: FakeGreenroom,
+) -> None:
+    now_s = 1_000.0
+    link = Dialled(greenroom, clock_s=lambda: now_s)
+    await link.client.welcomed()
+    link.client.report(ReportKind.APP, app(1))
+    assert await link.client.flush(5)
+    await greenroom.vanish()
+    link.client.report(ReportKind.APP, app(2))
+    now_s += 17.25
+    link.client.report(ReportKind.APP, app(3))
+    await greenroom.start()
+    assert await link.client.flush(5)
+    assert numbers(greenroom) == [1, 2, 3]
+    assert [report.ago_ms for report in greenroom.reports] == [None, 17_250, None]
+    link.ended.cancel()
+    await asyncio.gather(link.ended, return_exceptions=True)
+
+
 async def test_a_server_that_forgot_its_last_reports_gets_them_again(
     link: Dialled, greenroom: FakeGreenroom
 ) -> None:

@@ -95,8 +95,20 @@ class Mary:
     greenroom: FakeGreenroom
     open_page: OpenPage
 
-    async def call(self, record: dict[str, Any], body: dict[str, Any]) -> Call:
-        """Open a call with her; the record says what else there is to her."""
+    async def call(
+        self,
+        record: dict[str, Any],
+        body: dict[str, Any],
+        *,
+        adjusted: dict[str, Any] | None = None,
+    ) -> Call:
+        """Open a call with her; the record says what else there is to her.
+
+        Args:
+            record: What is hers beside a name and a first message.
+            body: Of the start.
+            adjusted: What is changed of the record while she waits for the page.
+        """
         whole = {
             "name": "mary",
             "turns": {"detection": "silence", "silenceS": 0.3},
@@ -107,6 +119,8 @@ class Mary:
         self.greenroom.session = self.greenroom.session.model_copy(update=update)
         process = self.start(ASSISTANT)
         await self.greenroom.linked()
+        if adjusted is not None:
+            await self.greenroom.command(CommandKind.ADJUST, adjusted)
         page = self.open_page()
         await page.connect()
         return Call(process, self.greenroom, page, self.openai)

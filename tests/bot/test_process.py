@@ -6,9 +6,11 @@ import asyncio
 import http
 import os
 import signal
+import warnings
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from greenroom.bot import load
 from greenroom.wire.link import BotLevel, CommandKind, ReportKind
@@ -23,6 +25,37 @@ def test_preloading_leaves_nothing_that_a_fork_would_break(host: Host) -> None:
     assert facts["sockets"] == []
     assert facts["polls"] == []  # an event loop would have one
     assert facts["threads"] == ["MainThread"]
+
+
+def test_names_are_looked_up_in_a_child_of_a_process_that_has_looked_some_up() -> None:
+    """The only native threads that a rehearsed call leaves are libuv's, which do just that."""
+
+    def look_up() -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            loop = runner.get_loop()
+            runner.run(asyncio.wait_for(loop.getaddrinfo("localhost", 80), 5))
+
+    look_up()
+    workers = [path for path in Path("/proc/self/task").glob("*/comm") if _is_libuvs(path)]
+    assert workers, "libuv has no threads for names any more: say so where they are spoken of"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12's, of threads
+        child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            look_up()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def _is_libuvs(comm: Path) -> bool:
+    try:
+        return comm.read_text().startswith("libuv")
+    except OSError:  # it has ended
+        return False
 
 
 async def test_says_hello_with_its_launch_its_pid_and_its_level(

@@ -28,6 +28,8 @@ from greenroom.wire.assistants import BotRecord
 from greenroom.wire.secrets import is_secret_name
 from tests.bot.speech import spoken
 
+# Such as “OpenAILLMService” or “ValueError”.
+A_CLASS = re.compile(r"[a-z](Service|Error|Settings)\b")
 OPENAI = {"service": "openai", "settings": {"model": "small", "baseUrl": "http://127.0.0.1:1/v1"}}
 
 
@@ -99,11 +101,23 @@ async def _problems(secrets: dict[str, str] | None = None, **record: Any) -> lis
     ("record", "code", "path", "says"),
     [
         ({"llm": {"service": "opennai"}}, "unknown_service", "llm.service", "Did you mean openai?"),
-        ({"llm": {"service": "os.path:join"}}, "unknown_service", "llm.service", "no LLMService"),
+        ({"llm": {"service": "os.path:join"}}, "unknown_service", "llm.service", "no language mod"),
         ({"stt": {"service": "whisper"}}, "missing_extra", "stt.service", "pipecat-ai[whisper]"),
         ({"tts": {"service": "elevenlabs"}}, "missing_key", "tts.service", "ELEVENLABS_API_KEY"),
         ({"stt": {"service": "fal"}}, "missing_key", "stt.service", "FAL_KEY"),
         ({"llm": {"service": "openai"}}, "missing_key", "llm.service", "OPENAI_API_KEY"),
+        (
+            {"llm": {**OPENAI, "settings": {"apiKey": "x"}}},
+            "bad_setting",
+            "llm.settings.apiKey",
+            "from the environment",
+        ),
+        (
+            {"stt": {"service": "greenroom.bot.persona"}},
+            "unknown_service",
+            "stt.service",
+            "no speech recognition",
+        ),
         ({"llm": {"service": "azure"}}, "bad_setting", "llm.settings.endpoint", "needs it"),
         (
             {"llm": {**OPENAI, "settings": {"temperature": "hot"}}},
@@ -115,7 +129,7 @@ async def _problems(secrets: dict[str, str] | None = None, **record: Any) -> lis
             {"llm": {**OPENAI, "settings": {"temprature": 1}}},
             "bad_setting",
             "llm.settings.temprature",
-            "no such setting",
+            "no such setting. Did you mean temperature?",
         ),
         (
             {"llm": {**OPENAI, "fallbacks": [{"service": "nobody"}]}},
@@ -144,6 +158,8 @@ async def test_what_is_wrong_is_told_by_its_path(
     found = await _problems(**record)
     assert (path, code) in [(one.path, one.code) for one in found]
     assert any(says in one.message for one in found)
+    for one in found:
+        assert not A_CLASS.search(one.message), "nobody who reads it can do anything with it"
 
 
 async def test_every_problem_is_told_at_once_and_no_key_in_any() -> None:
@@ -282,6 +298,8 @@ async def test_one_that_does_not_answer_is_told_of() -> None:
     record = BotRecord.model_validate({"name": "mary", "llm": OPENAI})
     async with asyncio.timeout(60):
         found = await check(record, try_it=True)
-    assert [(one.path, one.code) for one in found] == [("llm.service", "service_failed")]
+    assert [(one.path, one.code, one.message) for one in found] == [
+        ("llm.service", "service_failed", "it was asked for a word, and could not be reached.")
+    ]
     assert Failover.__doc__ is not None
     assert "openai" in known_names(Part.LLM)

@@ -35,8 +35,9 @@ def talk(
     settings = {"model": "small", "baseUrl": realtime_address(address)}
     model = {"service": "openai", "settings": settings}
 
-    async def talk(**record: Any) -> Call:
-        return await mary.call({"speechToSpeech": model, **record}, {"userName": "Ada"})
+    async def talk(adjusted: dict[str, Any] | None = None, **record: Any) -> Call:
+        whole = {"speechToSpeech": model, **record}
+        return await mary.call(whole, {"userName": "Ada"}, adjusted=adjusted)
 
     return talk
 
@@ -112,6 +113,25 @@ async def test_a_whole_call(talk: Any) -> None:
     assert "sunny" not in str([r.data for r in call.greenroom.reports if r.seq > noted.seq])
     assert realtime.refused == []
     assert len(realtime.sessions) == 1
+
+
+async def test_its_voice_can_be_changed_until_it_has_begun(talk: Any) -> None:
+    cedar = {"name": "cedar", "parameters": {"speed": 1.2}}
+    call = await talk(voice={"name": "marin"}, adjusted={"voice": cedar})
+    greeted = await call.hears("Hello Ada, this is Mary.")
+    (session,) = call.openai.realtime.sessions
+    spoken = session.session["audio"]["output"]
+    assert (spoken["voice"], spoken["speed"]) == ("cedar", 1.2)
+
+    # The server refuses it from now on. Where it did not yet know better, nobody is left guessing.
+    await call.greenroom.command(CommandKind.ADJUST, {"voice": {"name": "marin"}})
+    fixed = await call.greenroom.report(ReportKind.ERROR, after=greeted.seq)
+    assert (fixed.data["code"], fixed.data["fatal"]) == ("voice_fixed", False)
+    await call.quiet(greeted.seq)
+    await call.types("hello")
+    await call.hears("It is sunny today.", after=fixed.seq)
+    assert session.session["audio"]["output"]["voice"] == "cedar"
+    assert call.openai.realtime.refused == []
 
 
 @pytest.mark.long

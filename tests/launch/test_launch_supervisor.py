@@ -9,9 +9,11 @@ import stat
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from greenroom.errors import Unavailable
 from greenroom.launch import local
@@ -262,6 +264,33 @@ async def test_an_outdated_supervisor_is_replaced_once_it_has_no_bots(
         while _its_supervisor(launcher).pid == first:  # until it has noticed that we left
             assert await newer.living() == []
             await newer.close()
+
+
+async def _as_another_server_sees(launcher: LocalLauncher) -> list[Any]:
+    """What another server's launcher, in this process's environment, says of the supervisor."""
+    newer = LocalLauncher(launcher.state_dir, host=HOST, preload_within_s=PRELOAD_WITHIN_S)
+    with capture_logs() as logs:
+        await newer.living()
+    await newer.close()
+    return [(line["event"], line["log_level"]) for line in logs]
+
+
+async def test_a_supervisor_is_outdated_only_when_its_code_is(
+    launcher: LocalLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = an_order()
+    await launcher.start(order)
+    await joined(launcher, order)
+    # As after `make run`, in another terminal, and from systemd.
+    changes_nothing = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "TERM", "SSH_TTY", "INVOCATION_ID")
+    for name in changes_nothing:
+        monkeypatch.setenv(name, "another")
+    assert await _as_another_server_sees(launcher) == []
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-another")
+    other = [("supervisor.of_another_environment", "warning")]
+    assert await _as_another_server_sees(launcher) == other, "new bots have the old key"
+    monkeypatch.setattr("greenroom.__version__", "99.0.0")
+    assert await _as_another_server_sees(launcher) == [("supervisor.outdated", "warning")]
 
 
 async def test_where_fork_is_not_safe_bots_are_spawned(state_dir: Path) -> None:

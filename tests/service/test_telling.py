@@ -8,12 +8,22 @@ from typing import Any
 
 import pytest
 
-from greenroom.errors import BadOverride, Forbidden, NotActive, OverrideNotAllowed
+from greenroom.errors import (
+    BadOverride,
+    Forbidden,
+    NotActive,
+    OverrideNotAllowed,
+    SessionEnded,
+    VoiceFixed,
+)
+from greenroom.ports.assistants import Source
 from greenroom.service.specs import spec_of
 from greenroom.session.model import Session
 from greenroom.wire.assistants import BotRecord
+from greenroom.wire.link import ReportKind
 from tests.conftest import House
 from tests.service.test_assistants import save, start
+from tests.service.test_tools import OPS, report
 
 VOICE = {"name": "en-us", "parameters": {"pitch": 40, "wordsPerMinute": 150}}
 
@@ -36,6 +46,28 @@ async def test_what_is_adjusted_holds_for_the_session_and_its_next_bot(house: Ho
     BotRecord.model_validate(spec_of(adjusted, house.parts.rooms.describe("x")).record)
     other = (await start(house, "bob")).record
     assert (other["persona"], other["voice"]) == ("A teacher.", VOICE), "only this session"
+
+
+async def test_a_model_that_speaks_by_itself_keeps_the_voice_that_was_heard(house: House) -> None:
+    record = {"name": "mary", "speechToSpeech": {"service": "openai"}, "voice": {"name": "cedar"}}
+    await house.parts.versions.save(OPS, record, source=Source.COMMAND, publish=True)
+    session = (await house.sessions.start("ada", "mary")).session
+    adjust = house.parts.telling.adjust
+    session = await adjust(session, {"voice": {"name": "marin"}})
+    assert session.record["voice"] == {"name": "marin"}, "it has not begun"
+    await report(house, session.id, ReportKind.BOT_JOINED)
+    await report(house, session.id, ReportKind.USER_JOINED, participant="page-0001")
+    session = await house.session(session.id)
+    for refused in ({"name": "cedar"}, {"parameters": {"speed": 1.2}}, None):
+        with pytest.raises(VoiceFixed) as error:
+            await adjust(session, {"voice": refused, "persona": "Tom."})
+        assert error.value.detail == {"field": "voice"}
+    # What is as it was is no change, and who it is may change at any time.
+    session = await adjust(session, {"voice": {"name": "marin"}, "persona": "Tom."})
+    assert (session.record["voice"], session.record["persona"]) == ({"name": "marin"}, "Tom.")
+    await house.sessions.stop(session.id, "ada")
+    with pytest.raises(SessionEnded):
+        await adjust(await house.session(session.id), {"voice": {"name": "cedar"}})
 
 
 async def test_without_a_record_there_is_one_from_then_on(house: House) -> None:

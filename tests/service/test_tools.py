@@ -17,6 +17,7 @@ from greenroom.ports.store import Store, StoredEvent
 from greenroom.service.policies import POLICIES, Outside
 from greenroom.service.reports import Way
 from greenroom.session.facts import EffectKind
+from greenroom.session.inputs import ToolAnswered
 from greenroom.testing.clock import FakeClock
 from greenroom.wire.link import Report, ReportKind
 from greenroom.wire.tools import MAX_RESULT_BYTES
@@ -251,8 +252,36 @@ async def test_what_nobody_waits_for_any_more_is_not_carried_out(
     house.clock.advance(5)
     house.parts.hub.publish("effects")
     late = await answered(house, session_id, "c1")
-    assert late["error"] == "The tool was not carried out in time."
+    assert "Nobody knows whether the tool was carried out in time." in late["error"]
     assert await store.notes.search("ada", "default", [], 9) == []
+
+
+async def test_a_call_that_its_bot_could_not_tell_of_in_time_is_not_carried_out(
+    house: House,
+) -> None:
+    """The bot has long said that it came to nothing: the server was away meanwhile."""
+    session_id = await talk(house, {"name": "notes", "timeoutS": 5})
+    for call, ago_ms in (("c1", 5_000), ("c2", 4_900)):
+        session = await house.session(session_id)
+        told_late = Report(
+            seq=session.report_seq + 1,
+            at_ms=0,
+            ago_ms=ago_ms,
+            kind=ReportKind.TOOL_CALL,
+            data={
+                "toolCallId": call,
+                "tool": "notes",
+                "name": "create_note",
+                "where": "server",
+                "arguments": {"title": "Milk"},
+            },
+        )
+        await house.parts.reports.take(Way.LINK, session.launch_id, session_id, told_late)
+        await answered(house, session_id, call)
+    assert "error" in (await answers(house, session_id))["c1"]
+    (note,) = await events(house, session_id, "ui.note")
+    answer = (await answers(house, session_id))["c2"]
+    assert answer["result"]["id"] == note.data["note"]["id"]
 
 
 async def test_a_server_that_dies_before_it_has_answered_makes_no_second_note(
@@ -262,7 +291,7 @@ async def test_a_server_that_dies_before_it_has_answered_makes_no_second_note(
     clock = FakeClock()
     answering = asyncio.Event()
 
-    async def dies(*args: object) -> None:
+    async def dies(*args: object, **more: object) -> None:
         answering.set()
         await asyncio.Event().wait()
 
@@ -276,6 +305,60 @@ async def test_a_server_that_dies_before_it_has_answered_makes_no_second_note(
         await settled(second)
     (note,) = await store.notes.search("ada", "default", [], 9)
     assert answer["result"] == {"id": note.id, "title": "Milk"}
+
+
+async def test_a_server_that_dies_when_it_has_answered_shows_no_note_twice(
+    store: Store, plan: assembly.Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FAILURES 20. As after a ``kill -9`` behind the transaction that holds the answer."""
+    clock = FakeClock()
+    answered_once = asyncio.Event()
+
+    async with a_house(store, plan, clock=clock) as first:
+        session_id = await talk(first, "notes")
+        apply = first.sessions.apply
+
+        async def dies_behind_it(*args: Any, **more: Any) -> None:
+            await apply(*args, **more)
+            answered_once.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(first.sessions, "apply", dies_behind_it)
+        await ask(first, session_id, "c1", "create_note", title="Milk")
+        await answered_once.wait()
+    async with a_house(store, plan, clock=clock) as second:
+        # What the first has left is begun before what is asked of the second.
+        await told(second, session_id, "c2", "search_notes")
+        await settled(second)
+        assert list(await answers(second, session_id)) == ["c1", "c2"]
+        assert len(await events(second, session_id, "ui.note")) == 1
+        effects = await store.effects_of(session_id)
+    assert len([e for e in effects if e.payload.get("kind") == TOLD]) == 2, "each answered once"
+
+
+async def test_what_another_server_has_answered_meanwhile_is_not_told_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = await talk(house, "notes")
+    store, create = house.parts.store, house.parts.store.notes.create
+    begun, may_go = asyncio.Event(), asyncio.Event()
+
+    async def slow(*args: Any) -> Any:
+        begun.set()
+        await may_go.wait()
+        return await create(*args)
+
+    monkeypatch.setattr(store.notes, "create", slow)
+    await ask(house, session_id, "c1", "create_note", title="Milk")
+    await begun.wait()
+    (call,) = await store.effects_due(EffectKind.RUN_TOOL, 1e12)
+    answer = ToolAnswered({"toolCallId": "c1", "by": "server", "result": {}})
+    await house.sessions.apply(session_id, answer, settles=call)
+    may_go.set()
+    await told(house, session_id, "c2", "search_notes")
+    assert await events(house, session_id, "ui.note") == []
+    assert (await answers(house, session_id))["c1"]["result"] == {}
+    assert house.parts.metrics.effects_failed.labels(kind="run_tool")._value.get() == 0
 
 
 async def test_what_is_given_up_is_answered(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from greenroom.errors import (
     NotFound,
     SessionEnded,
     StillQueued,
+    VoiceFixed,
 )
 from greenroom.ports.audit import Act
 from greenroom.ports.launcher import Launcher
@@ -149,7 +150,11 @@ async def context(
         return _told(await tells.context(await sessions.get(session_id), body.text))
 
 
-@router.post(f"{_SESSION}/adjust", status_code=202, responses=refusals(*_OF_TELLING, BadOverride))
+@router.post(
+    f"{_SESSION}/adjust",
+    status_code=202,
+    responses=refusals(*_OF_TELLING, BadOverride, VoiceFixed),
+)
 async def adjust(
     session_id: str,
     body: AdjustBody,

@@ -97,6 +97,17 @@ class WebSockets(WebSocketsSansIOProtocol):
         self._abort_soon()
         super().keepalive_timeout()
 
+    def shutdown(self) -> None:
+        """As uvicorn's; but who has said goodbye and not yet taken the rest is told nothing more.
+
+        Uvicorn would say goodbye once more, which is an error that breaks off the server's end.
+        """
+        if self.handshake_complete and not self.close_sent and self.conn.state is not State.OPEN:
+            self.stop_keepalive()
+            self.transport.close()
+        else:
+            super().shutdown()
+
     def handle_ping(self) -> None:
         """As uvicorn's, but whoever does not read gets no pongs (RFC 6455, 5.5.3, allows it)."""
         if self.writable.is_set():

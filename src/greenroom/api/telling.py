@@ -14,7 +14,14 @@ from greenroom.api import doors
 from greenroom.api.description import refusals
 from greenroom.api.identity import Asking
 from greenroom.api.voice import OF_A_COMMAND, RoomsDep, SessionsDep, session_body
-from greenroom.errors import BadOverride, NotActive, OverrideNotAllowed, SessionEnded, StillQueued
+from greenroom.errors import (
+    BadOverride,
+    NotActive,
+    OverrideNotAllowed,
+    SessionEnded,
+    StillQueued,
+    VoiceFixed,
+)
 from greenroom.service.telling import Telling
 from greenroom.wire import http as w
 
@@ -73,7 +80,7 @@ async def context(
 @router.post(
     "/adjust",
     status_code=202,
-    responses=refusals(*OF_A_COMMAND, OverrideNotAllowed, BadOverride, SessionEnded),
+    responses=refusals(*OF_A_COMMAND, OverrideNotAllowed, BadOverride, VoiceFixed, SessionEnded),
 )
 async def adjust(
     session_id: str,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from greenroom.bot.deck import (
     Card,
@@ -34,6 +35,7 @@ back.
 
 PRAISE = ("Right!", "Yes!", "Correct!", "Well done!")
 REGRET = ("Not quite.", "No.", "Sorry, no.")
+SORRY = "Sorry?"
 HELP = "Say a number, or repeat, skip, or goodbye."
 
 
@@ -84,9 +86,75 @@ class Call:
 
 
 Action = Say | Show | Farewell | Call
+Doubt = TypeVar("Doubt")
 
 
-class Dialogue:
+class Asking(ABC, Generic[Doubt]):
+    """What every dialogue does about what it does not understand, or not for sure: it asks.
+
+    A dialogue says what an utterance leads to, and how it asks; here is counted how often.
+    """
+
+    def __init__(self) -> None:
+        self._doubted: Doubt | None = None
+        self._over = False
+        self._misses = 0
+        self._cut_off = False
+
+    def interrupted(self) -> None:
+        """The user spoke over the assistant and may not have heard the question."""
+        self._cut_off = True
+
+    @abstractmethod
+    def _understand(self, heard: Heard) -> list[Action] | None:
+        """The actions for an utterance; None if it was not understood.
+
+        If it was, and not for sure, `_doubted` is what it may have been.
+        """
+
+    @abstractmethod
+    def _is_it(self, doubted: Doubt) -> str:
+        """Asks for the second time whether it was this; yes or no."""
+
+    @abstractmethod
+    def _ask_once_more(self, before: str) -> list[Action]:
+        """The question again, with these words before it."""
+
+    @abstractmethod
+    def _help(self) -> str:
+        """What can be said."""
+
+    def _answer(self, heard: Heard) -> list[Action]:
+        """What is done about an utterance; nothing once the farewell was said."""
+        if self._over:
+            return []
+        actions = self._understand(heard)
+        if actions is not None:
+            self._cut_off = False
+            if self._doubted is None:
+                self._misses = 0
+                return actions
+        self._misses += 1
+        if self._misses > MOST_MISSES and not heard.typed:
+            return []
+        return self._ask_again() if actions is None else actions
+
+    def _ask_again(self) -> list[Action]:
+        """Nothing was understood: short at first, then more and more helpful."""
+        if self._doubted is not None:
+            return [Say(self._is_it(self._doubted))]
+        if self._misses == 1 and not self._cut_off:
+            return [Say(SORRY)]
+        self._cut_off = False
+        return self._ask_once_more(self._help() if self._misses % 3 == 0 else SORRY)
+
+    def _begin_anew(self) -> None:
+        """Whatever was said meanwhile was lost."""
+        self._doubted = None
+        self._misses = 0
+
+
+class Dialogue(Asking[int]):
     """Asks the cards of a deck in a shuffled order, over and over, until goodbye.
 
     Deterministic: the same deck, seed and utterances give the same actions.
@@ -98,6 +166,7 @@ class Dialogue:
     """
 
     def __init__(self, deck: Sequence[Card], seed: int, manner: Manner | None = None) -> None:
+        super().__init__()
         if not deck:
             raise ValueError("a deck has at least one card")
         self._random = random.Random(seed)  # noqa: S311 - shuffles cards, guards nothing
@@ -107,10 +176,6 @@ class Dialogue:
         self._number = 1
         self._right = 0
         self._asked = 0
-        self._doubted: int | None = None
-        self._misses = 0
-        self._cut_off = False
-        self._over = False
 
     @property
     def grammar(self) -> str:
@@ -127,13 +192,8 @@ class Dialogue:
         """The user is back after a reload; whatever was said meanwhile was lost."""
         if self._over:
             return []
-        self._doubted = None
-        self._misses = 0
+        self._begin_anew()
         return [Say(f"Welcome back. I had asked: {_decapitalised(ask(self._card))}")]
-
-    def interrupted(self) -> None:
-        """The user spoke over the bot and may not have heard the question."""
-        self._cut_off = True
 
     def heard(self, heard: Heard) -> list[Action]:
         """Answer an utterance of the user.
@@ -144,21 +204,10 @@ class Dialogue:
         Returns:
             What to do, in this order; nothing once the farewell was said.
         """
-        if self._over:
-            return []
-        actions = self._understand(heard)
-        if actions is not None:
-            self._cut_off = False
-            if self._doubted is None:
-                self._misses = 0
-                return actions
-        self._misses += 1
-        if self._misses > MOST_MISSES and not heard.typed:
-            return []
-        return self._ask_again() if actions is None else actions
+        return self._answer(heard)
 
     def _understand(self, heard: Heard) -> list[Action] | None:
-        """The actions for a command or a number; None if it was neither."""
+        """See `Asking`: it is a command, a number, or neither."""
         match self._manner.meaning(heard.text):
             case Command() as command:
                 return self._obey(command) if self._trusts(heard, command) else None
@@ -219,16 +268,14 @@ class Dialogue:
         self._number += 1
         return [Say(f"{verdict} {ask(self._card)}"), self._question()]
 
-    def _ask_again(self) -> list[Action]:
-        """Nothing was understood: short at first, then more and more helpful."""
-        if self._doubted is not None:
-            return [Say(f"Did you say {in_words(self._doubted)}? Yes or no?")]
-        if self._misses == 1 and not self._cut_off:
-            return [Say("Sorry?")]
-        self._cut_off = False
-        if self._misses % 3 == 0:
-            return [Say(f"{HELP} {ask(self._card)}")]
-        return [Say(f"Sorry? {ask(self._card)}")]
+    def _is_it(self, doubted: int) -> str:
+        return f"Did you say {in_words(doubted)}? Yes or no?"
+
+    def _ask_once_more(self, before: str) -> list[Action]:
+        return [Say(f"{before} {ask(self._card)}")]
+
+    def _help(self) -> str:
+        return HELP
 
     def _question(self) -> Show:
         question = QuestionData(question=self._card.question, number=self._number)

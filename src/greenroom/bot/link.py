@@ -7,6 +7,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from greenroom.wire.link import (
     LINK_FENCED,
     MAX_EPHEMERAL_BYTES,
     MAX_LINK_MESSAGE_BYTES,
+    MOST_AGO_MS,
     Answer,
     BotLevel,
     Candidates,
@@ -49,6 +51,9 @@ WELCOME_WITHIN_S = 10.0
 FINAL_STATUSES = frozenset({401, 403, 410})
 # Ephemeral events of different types that wait for a moment when nothing else is to be sent.
 MOST_EPHEMERAL_TYPES = 16
+# A report that waited no longer than this is news; one that did says so, for which there is room.
+TELLS_AGO_MS = 500
+_ROOM_BYTES = 32
 # What may be lost when nobody has listened for so long that the buffer is full.
 EXPENDABLE = frozenset({ReportKind.USER_SPEECH, ReportKind.BOT_SPEECH, ReportKind.USAGE})
 
@@ -94,7 +99,7 @@ class LinkClient:
         self._clock_s = clock_s
         self._last_seq = 0
         self._sent_seq = 0
-        self._unacked: dict[int, str] = {}
+        self._unacked: dict[int, _Kept] = {}
         self._replies: deque[str] = deque()
         self._ephemeral: dict[str, str] = {}
         self._connected = False
@@ -127,14 +132,14 @@ class LinkClient:
             seq=self._last_seq + 1, at_ms=time.time_ns() // 1_000_000, kind=kind, data=data
         )
         text = report.to_json()
-        if len(text.encode()) > MAX_LINK_MESSAGE_BYTES:
+        if len(text.encode()) > MAX_LINK_MESSAGE_BYTES - _ROOM_BYTES:
             raise TooLarge("A report is larger than the link allows.", kind=kind.value)
         try:
             Report.model_validate_json(text)
         except ValidationError as error:
             raise BadRequest("A report cannot be read back.", kind=kind.value) from error
         self._last_seq = report.seq
-        self._unacked[report.seq] = text
+        self._unacked[report.seq] = _Kept(report, text, self._clock_s())
         self._all_acked.clear()
         self._to_send.set()
 
@@ -263,8 +268,8 @@ class LinkClient:
                 await connection.send(self._replies[0])
                 self._replies.popleft()
             self._all_sent.set()
-            while (text := self._unacked.get(self._sent_seq + 1)) is not None:
-                await connection.send(text)
+            while (kept := self._unacked.get(self._sent_seq + 1)) is not None:
+                await connection.send(kept.told(self._clock_s()))
                 self._sent_seq += 1
             while self._ephemeral and not self._to_send.is_set():
                 await connection.send(self._ephemeral.pop(next(iter(self._ephemeral))))
@@ -285,6 +290,22 @@ class LinkClient:
             del self._unacked[first]
         if not self._unacked:
             self._all_acked.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A report that is not acknowledged yet, and since when by the bot's own clock."""
+
+    report: Report
+    text: str
+    since_s: float
+
+    def told(self, now_s: float) -> str:
+        """As it is sent now: one that had to wait says for how long."""
+        ago_ms = round((now_s - self.since_s) * 1000)
+        if ago_ms < TELLS_AGO_MS:
+            return self.text
+        return self.report.model_copy(update={"ago_ms": min(ago_ms, MOST_AGO_MS)}).to_json()
 
 
 def _expendable(kind: ReportKind, data: dict[str, Any]) -> bool:

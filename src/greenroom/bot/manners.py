@@ -31,8 +31,9 @@ from greenroom.bot.parting import GOODBYE, EndPhrases
 from greenroom.bot.parts import message
 from greenroom.bot.persona import greeting_of, instruction_of, name_of, welcome_back
 from greenroom.bot.reconnecting import Reconnecting
-from greenroom.bot.services.make import Services, revoiced
+from greenroom.bot.services.make import Services, respoken, revoiced
 from greenroom.bot.thinking import GIVING_UP, SORRY, Thinking
+from greenroom.errors import VoiceFixed
 from greenroom.wire.assistants import BotRecord
 from greenroom.wire.link import CommandKind, ReportKind
 
@@ -224,12 +225,25 @@ class Manners:
                     delta=LLMSettings(system_instruction=instruction), reach_inactive_services=True
                 )
             )
-        if "voice" in data and self._services.tts:
-            voice = self._services.tts[0]
-            delta = await revoiced(voice, self._record)
-            if delta is not None:
-                service = cast(TTSService, voice)
-                await self._queue(TTSUpdateSettingsFrame(delta=delta, service=service))
+        if "voice" in data:
+            await (self._revoice() if self.own_voice is None else self._respeak())
+
+    async def _revoice(self) -> None:
+        voice = self._services.tts[0]
+        delta = await revoiced(voice, self._record)
+        if delta is not None:
+            service = cast(TTSService, voice)
+            await self._queue(TTSUpdateSettingsFrame(delta=delta, service=service))
+
+    async def _respeak(self) -> None:
+        """The model speaks by itself: in another voice only until it has begun."""
+        model = self._services.llm[0]
+        delta = None if self._met else respoken(model, self._record)
+        if delta is None:
+            self._report_error(VoiceFixed.code, "The assistant's voice stays as it is.")
+        else:
+            service = cast(LLMService[Any], model)
+            await self._queue(LLMUpdateSettingsFrame(delta=delta, service=service))
 
     # ---- failing
 

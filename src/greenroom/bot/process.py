@@ -33,7 +33,8 @@ def preload(bot: str) -> None:
     socket and no thread. Side effects: this process logs warnings only, remembers ONNX
     sessions, and greets each session's first page only. Where children are forked from it, it
     also holds one call with itself (0.15 s), asks a model of nobody's if its bot may ask one, and
-    leaves no loop, socket or thread of it.
+    leaves no loop, socket or thread of Python's of it. Where the loop is uvloop's, libuv's four
+    threads that look up names stay, and wait: libuv makes new ones in a child (`pthread_atfork`).
 
     Args:
         bot: See `greenroom.bot.load.load`.

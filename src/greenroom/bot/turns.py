@@ -27,7 +27,10 @@ ASK_AGAIN = (
 class StopAfterSilence(SpeechTimeoutUserTurnStopStrategy):
     """Pipecat's, which waits for silence; what was not understood ends a turn like any words.
 
-    Without that, a turn that has no words lasts until Pipecat's own limit of five seconds.
+    Without that, a turn that has no words lasts until Pipecat's own limit of five seconds. For any
+    bot with `greenroom.bot.sphinx.SphinxSTTService`::
+
+        UserTurnStrategies(stop=[StopAfterSilence()])
     """
 
     async def process_frame(self, frame: Frame) -> ProcessFrameResult:

@@ -11,7 +11,7 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import structlog
 
@@ -23,8 +23,16 @@ Method = Literal["fork", "spawn"]
 
 DEFAULT_METHOD: Method = "fork" if sys.platform == "linux" else "spawn"
 DEFAULT_HOST = "greenroom.bot.process"
-# These differ from one start to the next and change nothing for bots.
-_VOLATILE = ("_", "SHLVL", "PWD", "OLDPWD", "PYTEST_CURRENT_TEST")
+# These differ from one start to the next and change nothing for bots: a shell's, make's,
+# systemd's, a terminal's.
+_VOLATILE = (
+    *("_", "SHLVL", "PWD", "OLDPWD", "PYTEST_CURRENT_TEST", "PYTHONDONTWRITEBYTECODE"),
+    *("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MAKE_TERMERR", "MAKE_TERMOUT", "MFLAGS"),
+    *("INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID"),
+    *("COLORTERM", "COLUMNS", "LINES", "TERM", "TERM_SESSION_ID", "WINDOWID", "XDG_SESSION_ID"),
+    *("GPG_TTY", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "STY", "TMUX", "TMUX_PANE"),
+)
+_BETWEEN = "."
 _LOG_BYTES = 1024 * 1024
 
 
@@ -38,8 +46,9 @@ class Config:
         preload_within_s: An import that takes longer is killed.
         idle_exit_s: The supervisor ends after so long without client and bot.
         spares: How many forked processes wait for a launch, for each bot; 0 for none.
-        fingerprint: What else makes bots behave as they do, as a hash; empty if the supervisor
-            was started by hand, by a service manager, say, and suits every server.
+        fingerprint: What else makes bots behave as they do, as two hashes: of our code and how it
+            is run, and of the environment; empty if the supervisor was started by hand, by a
+            service manager, say, and suits every server.
     """
 
     host: str = DEFAULT_HOST
@@ -89,16 +98,24 @@ class Config:
         environment = supervisor_environment()
         for name in _VOLATILE:
             environment.pop(name, None)
-        facts = [
+        code = [
             greenroom.__version__,
             _newest_change_ns(),
             sys.executable,
             str(Path.cwd()),  # where modules are found
             self.arguments(),
-            sorted(environment.items()),
         ]
-        digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-        return replace(self, fingerprint=digest)
+        hashes = [_hash(code), _hash(sorted(environment.items()))]
+        return replace(self, fingerprint=_BETWEEN.join(hashes))
+
+
+def is_of_this_code(fingerprint: str, ours: str) -> bool:
+    """Whether two fingerprints differ in the environment at most."""
+    return fingerprint.partition(_BETWEEN)[0] == ours.partition(_BETWEEN)[0]
+
+
+def _hash(facts: Any) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def _newest_change_ns() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import time
 
@@ -10,7 +11,7 @@ import structlog
 
 from greenroom.errors import Unavailable
 from greenroom.launch import logs
-from greenroom.launch.config import Config, supervisor_environment
+from greenroom.launch.config import Config, is_of_this_code, supervisor_environment
 from greenroom.launch.connection import Connection
 from greenroom.launch.protocol import Done, Ping, Pong, Shutdown
 from greenroom.launch.state import StateDir
@@ -97,10 +98,19 @@ class Finder:
         return None
 
     def _suits(self, pong: Pong) -> bool:
-        if pong.fingerprint in ("", self._config.fingerprint):
+        ours = self._config.fingerprint
+        if pong.fingerprint in ("", ours):
             return True
         alone = pong.launches == 0 and pong.clients <= 1
-        _log.warning("supervisor.outdated", pid=pong.pid, replaced=alone, version=pong.version)
+        same_code = is_of_this_code(pong.fingerprint, ours)
+        _log.log(
+            # One that can be replaced is, and nobody has to do anything.
+            logging.INFO if alone else logging.WARNING,
+            "supervisor.of_another_environment" if same_code else "supervisor.outdated",
+            pid=pong.pid,
+            replaced=alone,
+            version=pong.version,
+        )
         return not alone
 
     async def _start(self) -> None:

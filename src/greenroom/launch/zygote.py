@@ -95,7 +95,8 @@ class Zygote:
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             with warnings.catch_warnings():
-                # Native threads that imports started (onnxruntime, OpenBLAS) are known to be safe.
+                # Native threads that imports (onnxruntime, OpenBLAS) and a rehearsed call (libuv's,
+                # which look up names) have started are known to be safe.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 if isinstance(request, ForkSpare):
                     # Before it is born: nobody who looks may ever take it for a bot.

@@ -31,6 +31,10 @@ class StaleWrite(Exception):
     """Somebody else changed the session in between: read it again and decide anew."""
 
 
+class AlreadySettled(Exception):
+    """The effect that a change was to settle is struck off already: this is its second time."""
+
+
 class AlreadyLive(Exception):
     """The user has a live session with this assistant; its id is the argument."""
 
@@ -259,8 +263,23 @@ class Store(Protocol):
         events: Sequence[NewEvent],
         effects: Sequence[NewEffect],
         now: float,
+        settles: PendingEffect | None = None,
     ) -> Session:
-        """Store a change; returns the session with its new version and numbers."""
+        """Store a change; returns the session with its new version and numbers.
+
+        Args:
+            before: The session as the change began from it.
+            after: As it is now.
+            events: To be numbered.
+            effects: To be carried out.
+            now: Seconds since the epoch.
+            settles: The effect that this change is what came of: it is struck off with it, so
+                that whoever dies here, or comes second, does not tell of it twice.
+
+        Raises:
+            StaleWrite: Somebody else was faster.
+            AlreadySettled: ``settles`` was struck off before; nothing is stored.
+        """
         ...
 
     async def get(self, session_id: str) -> Session:

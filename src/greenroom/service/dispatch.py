@@ -21,7 +21,7 @@ from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import BotExit, ExitCause, Launcher, LaunchOrder
 from greenroom.ports.rooms import Rooms
-from greenroom.ports.store import PendingEffect, Store
+from greenroom.ports.store import AlreadySettled, PendingEffect, Store
 from greenroom.service.entrance import Entrance, shape_of
 from greenroom.service.exclusion import Exclusion
 from greenroom.service.links import Links
@@ -203,9 +203,7 @@ class Dispatcher:
         try:
             session = await self._store.get(effect.session_id)
             with span(f"effect.{effect.kind.value}", session):
-                if await self._dispatch(session, effect):
-                    await self._store.settle_effect(effect.id)
-                    settled = True
+                settled = await self._dispatch(session, effect)
         except Unavailable as error:
             log.warning("store.unavailable", session=effect.session_id, error=error.message)
         except Exception:
@@ -220,6 +218,8 @@ class Dispatcher:
         """Carry one effect out. False: it must wait, and its lane with it."""
         try:
             return await self._carry_out(session, effect)
+        except AlreadySettled:
+            return True
         except (GreenroomError, OSError) as error:
             await self._failed(effect, error)
             return False
@@ -252,10 +252,10 @@ class Dispatcher:
             case EffectKind.EXCLUDE:
                 await self._exclusion.settle(payload["user_id"], session.tenant)
             case EffectKind.RUN_TOOL:
-                if session.stage.is_live:  # nobody hears what would come of it
-                    asked = ToolCallData.model_validate(payload["call"])
-                    run = self._tools.run
-                    await self._outside(effect, lambda: run(session, payload["asked_at"], asked))
+                if session.stage.is_live:
+                    await self._outside(effect, lambda: self._tools.run(session, effect))
+                else:  # nobody hears what would come of it
+                    await self._store.settle_effect(effect.id)
         return True
 
     async def _has_begun_anew(self, session: Session) -> bool:

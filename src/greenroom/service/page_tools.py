@@ -58,8 +58,8 @@ class PageTools:
             size = size_bytes(answer.get("result"))
         except ValueError:
             raise BadRequest(
-                "“result” holds what cannot be told: half a character, say, or it is nested too "
-                "deeply.",
+                "“result” holds what cannot be told (NaN, half a character, say), or it is nested "
+                "too deeply.",
                 field="result",
             ) from None
         if size > MAX_RESULT_BYTES:

@@ -23,7 +23,7 @@ from greenroom.errors import (
 from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import BotExit, ExitCause
-from greenroom.ports.store import Store
+from greenroom.ports.store import PendingEffect, Store
 from greenroom.service.admission import Admission
 from greenroom.service.assistants import Assistant, Catalogue
 from greenroom.service.exits import describe_exit
@@ -463,9 +463,11 @@ class Sessions:
             **({"last_words": exit_.last_words} if exit_.cause in _BEFORE_ANY_SESSION else {}),
         )
 
-    async def apply(self, session_id: str, event: i.Input) -> Session:
+    async def apply(
+        self, session_id: str, event: i.Input, *, settles: PendingEffect | None = None
+    ) -> Session:
         """Let something happen to a session; see `Writer.apply`."""
-        return await self._writer.apply(session_id, event)
+        return await self._writer.apply(session_id, event, settles=settles)
 
     async def change(
         self, session_id: str, event: i.Input, known: Session | None = None

@@ -12,15 +12,17 @@ from typing import Any
 
 from greenroom.assistants.overrides import adjusted
 from greenroom.assistants.records import parse
-from greenroom.errors import BadRecord, Conflict, Forbidden
+from greenroom.errors import BadRecord, Conflict, Forbidden, VoiceFixed
 from greenroom.ports.assistants import AssistantStore
 from greenroom.service.sessions import Sessions
 from greenroom.session.inputs import Adjust, Context, Say
-from greenroom.session.model import Session
+from greenroom.session.model import Session, Stage
 from greenroom.wire.assistants import AssistantRecord, PageMay
 
 # Of two who change a record at once, one comes again; so often, nobody does by chance.
 _MOST_ROUNDS = 10
+# From then on a model that speaks by itself has spoken, or is about to.
+_CONVERSING = (Stage.ACTIVE, Stage.LINGERING)
 
 
 class Telling:
@@ -75,6 +77,7 @@ class Telling:
         Raises:
             OverrideNotAllowed: The record does not let a page change it.
             BadOverride: No record could say it; the error names the field's path.
+            VoiceFixed: A model that speaks by itself has begun with the voice that it has.
             Conflict: Others changed it at the same time, again and again.
             SessionEnded: The session is over.
         """
@@ -83,6 +86,8 @@ class Telling:
         for _ in range(_MOST_ROUNDS):
             before = session.record
             record = adjusted(before, changes, name=session.assistant, allowed=allowed)
+            if record.get("voice") != before.get("voice"):
+                _check_voice(session)
             told = {name: record.get(name) for name in changes}
             session = await self._sessions.apply(session.id, Adjust(record, before, told))
             if session.record == record:
@@ -107,3 +112,13 @@ class Telling:
             return parse(version.record, name=session.assistant) if version else None
         except BadRecord:  # an older or newer server's, with other rules
             return None
+
+
+def _check_voice(session: Session) -> None:
+    """Refuse another voice where the one that there is was heard and stays."""
+    if "speechToSpeech" in session.record and session.stage in _CONVERSING:
+        raise VoiceFixed(
+            "A model that speaks by itself keeps the voice that it has begun with. It can be "
+            "changed until the conversation begins.",
+            field="voice",
+        )

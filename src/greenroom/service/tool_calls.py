@@ -92,6 +92,7 @@ def answer_of(answer: ToolAnswer) -> dict[str, Any]:
     Raises:
         ValueError: It holds what JSON does not carry, or is nested too deeply.
     """
+    size_bytes(answer.result)  # dumped, what is no number would be null
     data = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
     size_bytes(data)
     return data

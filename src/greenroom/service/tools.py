@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from greenroom.assistants.paths import dotted
 from greenroom.ports.clock import Clock
+from greenroom.ports.store import PendingEffect
 from greenroom.service.sessions import Sessions
 from greenroom.service.tool_calls import (
     Call,
@@ -40,7 +41,8 @@ from greenroom.wire.tools import (
 log = structlog.get_logger("greenroom.tools")
 
 GIVEN_UP = "The tool could not be carried out. Try again later."
-TOO_LATE = "The tool was not carried out in time."
+# A server that died may have carried it out, and not come to say so.
+TOO_LATE = "Nobody knows whether the tool was carried out in time. Look before you try it again."
 
 
 class Tools:
@@ -60,20 +62,23 @@ class Tools:
         self._clock = clock
         self._runners = runners
 
-    async def run(self, session: Session, asked_at: float, asked: ToolCallData) -> None:
+    async def run(self, session: Session, effect: PendingEffect) -> None:
         """Carry a call out and answer it.
 
         One that nobody waits for any more is answered, and not carried out: what would come of it
-        comes as a surprise. What it has shown is told in the transaction that answers the bot.
+        comes as a surprise. What it has shown is told in the transaction that answers the bot and
+        strikes the effect off, so that the page is shown it once.
 
         Args:
             session: Whose bot asks.
-            asked_at: When it asked; seconds since the epoch.
-            asked: What for.
+            effect: What it asks, and since when.
 
         Raises:
+            AlreadySettled: It was answered meanwhile; nothing was told again.
             Unavailable: The store is away; nobody was answered, and it may be said again.
         """
+        asked_at: float = effect.payload["asked_at"]
+        asked = ToolCallData.model_validate(effect.payload["call"])
         began = time.monotonic()
         outcome = ToolOutcome.OK
         shown: tuple[Shown, ...] = ()
@@ -82,7 +87,7 @@ class Tools:
             answer, shown = _answer(asked.tool_call_id, done.result), done.shown
         except ToolFailed as failed:
             outcome, answer = failed.outcome, _error(asked.tool_call_id, failed)
-        await self._sessions.apply(session.id, ToolAnswered(answer, shown))
+        await self._sessions.apply(session.id, ToolAnswered(answer, shown), settles=effect)
         log.info(
             "tool.answered",
             **ids_of(session),

@@ -13,7 +13,15 @@ import structlog
 from greenroom.errors import Conflict
 from greenroom.ports.clock import Clock
 from greenroom.ports.hub import Hub
-from greenroom.ports.store import Move, New, NewEffect, NewEvent, StaleWrite, Store
+from greenroom.ports.store import (
+    Move,
+    New,
+    NewEffect,
+    NewEvent,
+    PendingEffect,
+    StaleWrite,
+    Store,
+)
 from greenroom.service.deliveries import DELIVERIES_TOPIC
 from greenroom.service.events import words_of
 from greenroom.service.metrics import Metrics
@@ -72,13 +80,25 @@ class Writer:
         self._redaction = redaction or Redaction()
         self._turns: WeakValueDictionary[str, Lock] = WeakValueDictionary()
 
-    async def apply(self, session_id: str, event: i.Input, known: Session | None = None) -> Session:
+    async def apply(
+        self,
+        session_id: str,
+        event: i.Input,
+        known: Session | None = None,
+        *,
+        settles: PendingEffect | None = None,
+    ) -> Session:
         """Let something happen to a session: read, decide, commit; again if somebody was faster."""
-        _, change = await self.change(session_id, event, known)
+        _, change = await self.change(session_id, event, known, settles=settles)
         return change.session
 
     async def change(
-        self, session_id: str, event: i.Input, known: Session | None = None
+        self,
+        session_id: str,
+        event: i.Input,
+        known: Session | None = None,
+        *,
+        settles: PendingEffect | None = None,
     ) -> tuple[Session, Change]:
         """As `apply`; returns the session as it was, and what became of it.
 
@@ -87,15 +107,17 @@ class Writer:
             event: What happens to it.
             known: The session as the caller has last seen it. If it still is on record like that,
                 which the commit finds out, the look at it is spared.
+            settles: The effect that this is what came of; it is struck off, whatever happens.
 
         Raises:
+            AlreadySettled: ``settles`` was struck off before; nothing has happened.
             NotFound: There is no such session.
             Conflict: Other processes were faster every time.
             GreenroomError: What `lifecycle.transition` refuses, and `Unavailable`.
         """
         # First come, first served: a bot that reports without pause must not outrun its own end.
         async with self._turns.setdefault(session_id, Lock()):
-            before, change = await self._in_turn(session_id, event, known)
+            before, change = await self._in_turn(session_id, event, known, settles)
             return before, await self._within_budget(before, change)
 
     async def _within_budget(self, before: Session, change: Change) -> Change:
@@ -107,14 +129,19 @@ class Writer:
         return replace(change, session=after)
 
     async def _in_turn(
-        self, session_id: str, event: i.Input, known: Session | None
+        self,
+        session_id: str,
+        event: i.Input,
+        known: Session | None,
+        settles: PendingEffect | None = None,
     ) -> tuple[Session, Change]:
         for _ in range(MOST_ROUNDS):
             before = known or await self._store.get(session_id)
             now = self._clock.now()
             change = transition(before, event, now)
             # What is told or asked counts too: a message may leave the record as it was.
-            if change.session == before and not change.facts and not change.effects:
+            nothing = change.session == before and not change.facts and not change.effects
+            if nothing and settles is None:
                 if known is None:
                     return before, change
                 known = None  # no commit has found out whether it still is so
@@ -123,7 +150,7 @@ class Writer:
             try:
                 with span(f"session.{type(event).__name__}", before):
                     after = await self._store.commit(
-                        before, change.session, events, self._effects(change), now
+                        before, change.session, events, self._effects(change), now, settles
                     )
             except StaleWrite:
                 known = None

@@ -183,7 +183,7 @@ def _tool_called(draft: Draft, report: i.ToolCalled, now: float) -> None:
     _acted(draft, now)
     draft.tell(f.ToolUsed(report.data))
     if report.at_server:
-        draft.want(f.EffectKind.RUN_TOOL, asked_at=now, call=report.data)
+        draft.want(f.EffectKind.RUN_TOOL, asked_at=now - report.ago_s, call=report.data)
 
 
 def _tool_done(draft: Draft, report: i.ToolDone, now: float) -> None:

@@ -183,11 +183,12 @@ class AppReport:
 class ToolCalled:
     """The assistant uses a tool; ``at_server``: it waits for Greenroom to carry it out.
 
-    ``data``: shaped as `greenroom.wire.tools.ToolCallData`.
+    ``data``: shaped as `greenroom.wire.tools.ToolCallData`. ``ago_s``: so long it waits already.
     """
 
     at_server: bool
     data: dict[str, Any]
+    ago_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

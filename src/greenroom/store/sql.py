@@ -25,6 +25,7 @@ from sqlalchemy.exc import IntegrityError
 from greenroom.errors import Halted, NotFound, Unavailable
 from greenroom.ports.store import (
     AlreadyLive,
+    AlreadySettled,
     DueDeadline,
     Halt,
     Listing,
@@ -83,6 +84,7 @@ _IN_ROOM = (
     .where(t.sessions.c.room == bindparam("room"), t.UNENDED)
     .order_by(t.sessions.c.created_at.desc())
 )
+_EFFECT = select(t.effects).where(t.effects.c.id == bindparam("settled"))
 _SETTLE = delete(t.effects).where(t.effects.c.id == bindparam("settled"))
 _NEXT_EFFECT = (
     select(t.effects)
@@ -173,10 +175,19 @@ class SqlStore:
         events: Sequence[NewEvent],
         effects: Sequence[NewEffect],
         now: float,
+        settles: PendingEffect | None = None,
     ) -> Session:
         """See `Store.commit`."""
         move = Move(before, after, events, effects)
-        return await self._db.write(lambda db: self._replace(db, move, now))
+
+        def work(db: Connection) -> Session:
+            stored = self._replace(db, move, now)
+            # Not before: SQLite would give its id to one of the new effects.
+            if settles is not None:
+                _strike_off(db, settles)
+            return stored
+
+        return await self._db.write(work)
 
     def _replace(self, db: Connection, move: Move, now: float) -> Session:
         before = move.before
@@ -500,6 +511,19 @@ def _refuse_if_halted(db: Connection) -> None:
 def _halt_in(db: Connection, *, for_share: bool = False) -> Halt | None:
     row = db.execute(_HALT_FOR_SHARE if for_share else _HALT).one()
     return None if row.halted_at is None else Halt(row.halted_at, row.halt_reason or "")
+
+
+def _strike_off(db: Connection, settled: PendingEffect) -> None:
+    # Ids come again in SQLite, so the id alone does not say that it is still the same effect.
+    found = db.execute(_EFFECT, {"settled": settled.id}).mappings().first()
+    if found is None or not _is_same(_effect(found), settled):
+        raise AlreadySettled(settled.id)
+    db.execute(_SETTLE, {"settled": settled.id})
+
+
+def _is_same(found: PendingEffect, known: PendingEffect) -> bool:
+    """Whether it is this effect, however often it was tried meanwhile."""
+    return replace(found, attempts=known.attempts, due_at=known.due_at) == known
 
 
 @asynccontextmanager

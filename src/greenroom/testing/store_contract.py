@@ -19,6 +19,7 @@ from greenroom.ports.audit import Act, Actor, ActorKind, Entry
 from greenroom.ports.keys import ApiKey
 from greenroom.ports.store import (
     AlreadyLive,
+    AlreadySettled,
     Halt,
     Listing,
     Move,
@@ -550,6 +551,23 @@ class StoreContract:
         await store.bury_effect(of_bob.id, "gave up")
         (left,) = await store.effects_due(EffectKind.RUN_TOOL, _NOW + 5)
         assert left.id == second.id
+
+    async def test_a_change_settles_what_it_came_of_and_only_once(self, store: Store) -> None:
+        call = NewEffect(EffectKind.RUN_TOOL, {"asked_at": _NOW, "call": {}})
+        tell = NewEffect(EffectKind.TELL_BOT, {"command": "c1"})
+        before = await create(store, a_session(), [], [call])
+        (asked,) = await store.effects_due(EffectKind.RUN_TOOL, _NOW)
+        await store.postpone_effect(asked.id, _NOW + 5, "away")  # tried once more, it is the same
+        after = await store.commit(before, before, [_event(1)], [tell], _NOW, asked)
+        (told,) = await store.effects_of("ses_1")
+        assert told.payload == {"command": "c1"}
+        with pytest.raises(AlreadySettled):
+            await store.commit(after, after, [_event(2)], [tell], _NOW, asked)
+        # What has an id now that somebody else had is not taken for it.
+        with pytest.raises(AlreadySettled):
+            await store.commit(after, after, [], [], _NOW, replace(told, payload={"command": "c0"}))
+        assert await store.effects_of("ses_1") == [told]
+        assert await store.last_seqs(["ses_1"]) == {"ses_1": 1}
 
     async def test_a_failed_commit_leaves_nothing(self, store: Store) -> None:
         before = await create(store, a_session(), [], [])

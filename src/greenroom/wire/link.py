@@ -34,6 +34,8 @@ MAX_SESSION_BODY_BYTES = 192 * 1024
 # What is worthless when old is small, and no more than so often does anybody look at it.
 MAX_EPHEMERAL_BYTES = 4 * 1024
 MOST_EPHEMERAL_PER_S = 50
+# A day: no bot keeps a report for longer.
+MOST_AGO_MS = 24 * 3600 * 1000
 
 
 class BotLevel(StrEnum):
@@ -169,11 +171,13 @@ class Report(WireModel):
     """Something happened in the bot. ``at_ms``: epoch milliseconds by the bot's clock.
 
     A ``kind`` that is none of `ReportKind` is a newer bot's: kept and passed on, never fatal.
+    ``ago_ms``: how long it had happened when it was sent, if it had to wait for a connection.
     """
 
     type: Literal["report"] = "report"
     seq: int = Field(ge=1)
     at_ms: int
+    ago_ms: int | None = Field(default=None, ge=0, le=MOST_AGO_MS)
     kind: ReportKind | str = Field(union_mode="left_to_right")
     data: dict[str, Any] = Field(default_factory=dict)
 

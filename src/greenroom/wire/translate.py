@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -137,11 +138,14 @@ def report_of(report: Report) -> i.BotReport:
         BadRequest: The report's data has not the shape that its kind asks for.
     """
     try:
-        if isinstance(report.kind, ReportKind):
-            return _READERS[report.kind](report.data)
-        return _unknown(report.kind, report.data)
+        if not isinstance(report.kind, ReportKind):
+            return _unknown(report.kind, report.data)
+        read = _READERS[report.kind](report.data)
     except (KeyError, TypeError, ValueError, OverflowError, ValidationError) as error:
         raise BadRequest(f"A report of kind {shown_kind(report)} is malformed.") from error
+    if isinstance(read, i.ToolCalled) and report.ago_ms:
+        return replace(read, ago_s=report.ago_ms / 1000)
+    return read
 
 
 def shown_kind(report: Report) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 from greenroom.bot.deck import Command
 from greenroom.bot.dialogue import (
     FAIRLY_SURE,
-    MOST_MISSES,
     SURE,
     Action,
+    Asking,
     Call,
     Farewell,
     Heard,
@@ -30,7 +30,7 @@ ONE_MOMENT = "One moment, please."
 DID_NOT_WORK = "Sorry, that did not work."
 
 
-class Script:
+class Script(Asking[tuple[Meant, str]]):
     """Goes through a script until goodbye.
 
     Deterministic: the same script, seed, utterances and results give the same actions. What a tool
@@ -50,6 +50,7 @@ class Script:
         manner: Manner | None = None,
         knows: Callable[[str], bool] = lambda words: True,
     ) -> None:
+        super().__init__()
         self._script = script
         self._manner = manner or Manner()
         self._knows = knows
@@ -60,11 +61,7 @@ class Script:
         self._state = script.start
         self._rest: list[ActionRecord] = []
         self._calling: ActionRecord | None = None
-        self._doubted: tuple[Meant, str] | None = None
         self._steps = 0
-        self._misses = 0
-        self._cut_off = False
-        self._over = False
         self._listening = self._listen()
 
     @property
@@ -85,13 +82,8 @@ class Script:
         """The user is back after a reload; whatever was said meanwhile was lost."""
         if self._over:
             return []
-        self._doubted = None
-        self._misses = 0
+        self._begin_anew()
         return self._done([Say("Welcome back."), self._ask()])
-
-    def interrupted(self) -> None:
-        """The user spoke over the assistant and may not have heard the prompt."""
-        self._cut_off = True
 
     def heard(self, heard: Heard) -> list[Action]:
         """Answer an utterance of the user.
@@ -102,19 +94,8 @@ class Script:
         Returns:
             What to do, in this order; nothing once the farewell was said.
         """
-        if self._over:
-            return []
         self._steps = 0
-        actions = self._understand(heard)
-        if actions is not None:
-            self._cut_off = False
-            if self._doubted is None:
-                self._misses = 0
-                return self._done(actions)
-        self._misses += 1
-        if self._misses > MOST_MISSES and not heard.typed:
-            return self._done([])
-        return self._done(self._ask_again() if actions is None else actions)
+        return self._done(self._answer(heard))
 
     def came(self, result: Any) -> list[Action]:
         """What was called for has come: go on."""
@@ -140,7 +121,7 @@ class Script:
     # ---- what is understood
 
     def _understand(self, heard: Heard) -> list[Action] | None:
-        """What an utterance leads to; None if it was not understood."""
+        """See `Asking`: it is what the script expects, a command, or neither."""
         parts = self._listening.commands.get(heard.text) is Command.GOODBYE
         if self._calling is not None and not parts:
             return [Say(ONE_MOMENT)] if heard.text else []
@@ -178,16 +159,11 @@ class Script:
         self._rest = [*meant.do, self._prompting]
         return self._go_on()
 
-    def _ask_again(self) -> list[Action]:
-        """Nothing was understood: short at first, then more and more helpful."""
-        if self._doubted is not None:
-            return [Say(f"Did you say: {self._doubted[1]}? Yes or no?")]
-        if self._misses == 1 and not self._cut_off:
-            return [Say("Sorry?")]
-        self._cut_off = False
-        if self._misses % 3 == 0:
-            return [Say(self._help()), self._ask()]
-        return [Say("Sorry?"), self._ask()]
+    def _is_it(self, doubted: tuple[Meant, str]) -> str:
+        return f"Did you say: {doubted[1]}? Yes or no?"
+
+    def _ask_once_more(self, before: str) -> list[Action]:
+        return [Say(before), self._ask()]
 
     # ---- what is done
 

@@ -52,11 +52,22 @@ async def _asked(made: Services) -> list[Problem]:
             async with asyncio.timeout(TRIED_WITHIN_S):
                 await llm.run_inference(context, max_tokens=16)  # type: ignore[attr-defined]
         except Exception as error:
-            status = getattr(error, "status_code", None)
-            what = f"status {status}" if status else type(error).__name__
-            message = f"{type(llm).__name__} was asked for a word and failed: {what}."
+            message = f"it was asked for a word, and {_what_came(error)}."
             problems.append(Problem(f"{path}.service", "service_failed", message))
     return problems
+
+
+def _what_came(error: Exception) -> str:
+    """What came instead of a word; the words of an error may quote a key."""
+    status = getattr(error, "status_code", None)
+    if status:
+        return f"answered with status {status}"
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"TimeoutError", "APITimeoutError"}:
+        return f"did not answer within {TRIED_WITHIN_S:g} s"
+    if kinds & {"OSError", "APIConnectionError"}:
+        return "could not be reached"
+    return "failed"
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from loguru import logger
 from pipecat import services as pipecat_services
 from pipecat.services.ai_service import AIService
 from pipecat.services.llm_service import LLMService
@@ -43,6 +44,19 @@ class Part(Enum):
         return found
 
     @property
+    def words(self) -> str:
+        """What people call it."""
+        match self:
+            case Part.STT:
+                return "speech recognition"
+            case Part.LLM:
+                return "language model"
+            case Part.TTS:
+                return "voice"
+            case Part.SPEECH_TO_SPEECH:
+                return "model that hears and speaks"
+
+    @property
     def module(self) -> str:
         """What Pipecat calls the module of such a service."""
         return self.value if self.value in ("stt", "tts") else "llm"
@@ -69,7 +83,7 @@ def find(part: Part, service: str, path: str) -> type[AIService]:
     if wanted:
         found = getattr(module, wanted, None)
         if not (inspect.isclass(found) and issubclass(found, part.base)):
-            raise _not_ready(path, f"{name} has no {part.base.__name__} called {wanted}.")
+            raise _not_ready(path, f"{name} has no {part.words} called {wanted}.")
         return found
     candidates = [
         one
@@ -81,7 +95,7 @@ def find(part: Part, service: str, path: str) -> type[AIService]:
         and not inspect.isabstract(one)
     ]
     if not candidates:
-        raise _not_ready(path, f"{module.__name__} defines no {part.base.__name__}.")
+        raise _not_ready(path, f"{name} has no {part.words}.")
     return min(candidates, key=lambda one: len(one.__name__))
 
 
@@ -100,7 +114,8 @@ def _import(part: Part, name: str, path: str) -> ModuleType:
         except ImportError as error:
             raise NotReady([_missing(address, name, path, error)]) from error
         except Exception as error:
-            message = f"{address} cannot be imported ({type(error).__name__})."
+            logger.warning(f"{address} cannot be imported: {type(error).__name__}")
+            message = f"{name} breaks when it is loaded. Try it: python -c 'import {address}'"
             raise NotReady([Problem(path, "service_failed", message)]) from error
     known = known_names(part)
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)

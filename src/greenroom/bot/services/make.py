@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import aiohttp
+from loguru import logger
 from pipecat.services.ai_service import AIService
-from pipecat.services.settings import TTSSettings
+from pipecat.services.settings import LLMSettings, TTSSettings
 from pipecat.services.stt_service import STTService
 from pipecat.services.tts_service import TTSService
 from pipecat.transcriptions.language import Language
@@ -24,6 +25,7 @@ from greenroom.bot.services.openai_realtime import is_openai, speak_as_the_recor
 from greenroom.bot.services.problems import NotReady, Problem
 from greenroom.bot.services.settings import (
     Placed,
+    camel,
     fields_of,
     needed_by,
     parameters_of,
@@ -153,7 +155,7 @@ class Maker:
                 (n for n in ("voice_id", "voice") if n in parameters_of(cls)), None
             )
             if known is None:
-                message = f"{cls.__name__} takes no voice by name; see its settings."
+                message = f"{provider_of(cls)} takes no voice by name: choose it in the settings."
                 problems.append(Problem("voice.name", "bad_setting", message))
             elif where:
                 placed.fields[where] = voice.name
@@ -192,8 +194,8 @@ class Maker:
                     problems.append(_missing_key(path, [variable]))
         for name in needed:
             if name not in placed.arguments and not is_secret_name(name) and name != "settings":
-                at = f"{path}.settings.{_camel(name)}"
-                problems.append(Problem(at, "bad_setting", f"{cls.__name__} needs it."))
+                at = f"{path}.settings.{camel(name)}"
+                problems.append(Problem(at, "bad_setting", f"{provider_of(cls)} needs it."))
         return problems
 
     def _construct(self, cls: type[AIService], placed: Placed, path: str) -> AIService:
@@ -204,11 +206,11 @@ class Maker:
         try:
             return cls(**arguments)
         except Exception as error:
-            # Its text may quote a key; its kind may not.
-            kind = type(error).__name__
             if "api_key" not in placed.arguments and _ABOUT_A_KEY.search(str(error)):
                 raise NotReady([_missing_key(path, self._variables(cls))]) from error
-            message = f"{cls.__name__} cannot be made of these settings ({kind})."
+            # Its text may quote a key; its kind may not.
+            logger.warning(f"{cls.__name__} cannot be made: {type(error).__name__}")
+            message = f"{provider_of(cls)} does not begin with these settings; check them all."
             raise NotReady([Problem(path, "service_failed", message)]) from error
 
     def _variables(self, cls: type[AIService]) -> list[str]:
@@ -236,11 +238,6 @@ def _default_of(cls: type[AIService], name: str) -> Any:
     return None
 
 
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.capitalize() for part in rest)
-
-
 async def revoiced(service: AIService, record: BotRecord) -> TTSSettings | None:
     """What makes a voice service speak as the record's ``voice`` says from now on.
 
@@ -261,4 +258,23 @@ async def revoiced(service: AIService, record: BotRecord) -> TTSSettings | None:
     if voice.name is not None and "voice" in fields_of(cls):
         placed.fields["voice"] = voice.name
     change: TTSSettings = settings(**placed.fields)
+    return change
+
+
+def respoken(model: AIService, record: BotRecord) -> LLMSettings | None:
+    """What makes a model that speaks by itself do so as the record's ``voice`` says.
+
+    OpenAI takes it until the model is first heard.
+
+    Returns:
+        The change of its settings; None if it cannot be made in a call.
+    """
+    cls, said = type(model), record.speech_to_speech
+    settings = settings_class(cls)
+    if said is None or settings is None or not is_openai(cls):
+        return None
+    placed, _ = place(cls, said.settings, "speechToSpeech.settings")
+    if speak_as_the_record_says(record, placed, "speechToSpeech", primary=True):
+        return None
+    change: LLMSettings = settings(session_properties=placed.fields["session_properties"])
     return change

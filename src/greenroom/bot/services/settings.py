@@ -9,6 +9,7 @@ import re
 import sys
 import typing
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -50,14 +51,16 @@ def place(
         at, plain = f"{path}.{name}", snake(name)
         try:
             if is_secret_name(plain):
-                message = f"{cls.__name__} has its keys from the environment, never from a record."
+                message = "keys come from the environment, never from a record."
                 problems.append(Problem(at, "bad_setting", message))
             elif plain in fields:
                 placed.fields[plain] = _as(fields[plain], value)
             elif plain in parameters:
                 placed.arguments[plain] = _as(parameters[plain], value)
             else:
-                message = f"{cls.__name__} has no such setting."
+                near = get_close_matches(plain, [*fields, *parameters], n=1)
+                hint = f" Did you mean {camel(near[0])}?" if near else ""
+                message = f"there is no such setting.{hint}"
                 problems.append(Problem(at, "bad_setting", message))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
@@ -121,6 +124,12 @@ def needed_by(cls: type[AIService]) -> list[str]:
 def snake(name: str) -> str:
     """``baseUrl`` as ``base_url``."""
     return _CAPITAL.sub(r"_\1", name).lower()
+
+
+def camel(name: str) -> str:
+    """``base_url`` as ``baseUrl``."""
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
 
 
 def _as(hint: Any, value: Any) -> Any:

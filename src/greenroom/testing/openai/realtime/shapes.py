@@ -105,39 +105,36 @@ _MostTokens = Annotated[int, Field(ge=1, le=4096)] | Literal["inf"]
 _Choice = Literal["auto", "none", "required"] | _Forced
 
 
-class _Session(_Shape):
-    type: Literal["realtime"]
-    model: str | None = None
+class _Answering(_Shape):
+    """How a response is made: as the session says, or as it itself does."""
+
     output_modalities: _Modalities | None = None
     instructions: str | None = None
-    audio: _Audio | None = None
     tools: list[_Tool] | None = None
     tool_choice: _Choice | None = None
     parallel_tool_calls: bool | None = None
     max_output_tokens: _MostTokens | None = None
-    tracing: Any = None
     prompt: Any = None
+    reasoning: _Reasoning | None = None
+
+
+class _Session(_Answering):
+    type: Literal["realtime"]
+    model: str | None = None
+    audio: _Audio | None = None
+    tracing: Any = None
     include: list[str] | None = None
     truncation: Any = None
-    reasoning: _Reasoning | None = None
 
 
 class _ResponseAudio(_Shape):
     output: _AudioOutput | None = None
 
 
-class _Response(_Shape):
+class _Response(_Answering):
     conversation: Literal["auto", "none"] | None = None
     metadata: dict[str, str] | None = None
-    output_modalities: _Modalities | None = None
-    instructions: str | None = None
     audio: _ResponseAudio | None = None
-    tools: list[_Tool] | None = None
-    tool_choice: _Choice | None = None
-    parallel_tool_calls: bool | None = None
-    max_output_tokens: _MostTokens | None = None
-    prompt: Any = None
-    reasoning: _Reasoning | None = None
 
 
 class _Item(_Shape):
