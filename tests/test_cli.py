@@ -224,6 +224,8 @@ def test_without_deliveries_it_says_so(
     environment: pytest.MonkeyPatch, sqlite_file: Path, next_version: NextVersion
 ) -> None:
     assert "Nothing waits" in greenroom("deliveries").output
+    every = greenroom("deliveries", "replay", "--all")
+    assert (every.exit_code, "0 will be tried" in every.output) == (0, True)
     next_version()
     older = greenroom("deliveries")
     assert (older.exit_code, "greenroom db status" in older.output) == (1, True)

@@ -32,6 +32,7 @@ from greenroom.wire.link import (
 )
 from greenroom.wire.process import BotSpec
 
+_TRY_AGAIN = 1013
 SECRET = "the-launch-s-own-secret"
 
 
@@ -44,6 +45,7 @@ class FakeGreenroom:
         hellos: Every hello.
         ephemeral: Every ephemeral event that came.
         acking: Whether reports are acknowledged.
+        keeps: Whether it can keep reports; if not, it breaks the link at each.
     """
 
     def __init__(self, **session: Any) -> None:
@@ -62,6 +64,7 @@ class FakeGreenroom:
         self.ephemeral: list[Ephemeral] = []
         self.replies: list[Answer | OfferRefused | CommandDone] = []
         self.acking = True
+        self.keeps = True
         self.refuse_with: http.HTTPStatus | None = None
         self._changed = asyncio.Condition()
         self._server: Server | None = None
@@ -209,6 +212,9 @@ class FakeGreenroom:
         message = from_bot.validate_json(text)
         if isinstance(message, Report):
             self.received.append(message)
+            if not self.keeps:
+                await socket.close(_TRY_AGAIN)
+                return
             if message.seq == self.last_seq + 1:
                 await self._note(lambda: self.reports.append(message))
             if self.acking:

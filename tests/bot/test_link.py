@@ -144,6 +144,21 @@ async def test_a_server_that_is_not_ready_yet_is_dialled_again(
     assert not link.ended.done()
 
 
+async def test_a_server_that_cannot_keep_reports_is_not_stormed(
+    link: Dialled, greenroom: FakeGreenroom
+) -> None:
+    """Its disk is full, say: it reads, and so it welcomes."""
+    greenroom.keeps = False
+    began_s = asyncio.get_running_loop().time()
+    link.client.report(ReportKind.APP, app(0))
+    await greenroom.linked(times=6)
+    # The pauses before the second to the sixth are half as long at least: 0.1, 0.2, 0.4, 0.8, 1.
+    assert asyncio.get_running_loop().time() - began_s >= 1.25
+    greenroom.keeps = True
+    assert await link.client.flush(5.0)
+    assert numbers(greenroom) == [0]
+
+
 async def test_fenced_is_for_ever(link: Dialled, greenroom: FakeGreenroom) -> None:
     await greenroom.fence()
     assert await asyncio.wait_for(link.ended, 2.0) is LinkEnd.FENCED

@@ -39,4 +39,4 @@ async def test_a_bot_is_called_to_a_room_found_there_and_sent_away(
         assert told["sessionId"] in gone.output
         await eventually(lambda: not process.is_running(), 10, "the bot still lives")
         foreign = await greenroom("bot", "--room", "voice-x-000000000000")
-        assert (foreign.code, "does not follow from its name" in foreign.output) == (1, True)
+        assert (foreign.code, "(--user)" in foreign.output) == (1, True)

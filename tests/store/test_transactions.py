@@ -149,3 +149,15 @@ async def test_closing_waits_for_what_is_under_way(tmp_path: Path) -> None:
     await closing
     assert done.is_set()
     await writing
+
+
+async def test_a_full_disk_is_called_one(tmp_path: Path) -> None:
+    """“Try again in a moment” would tell nobody what to do."""
+    engine = _engine(tmp_path)
+    db = _in_threads(engine)
+    await db.write(lambda db: db.execute(text("CREATE TABLE numbers (n INTEGER)")))
+    await db.write(lambda db: db.execute(text("PRAGMA max_page_count = 3")))
+    many = text("INSERT INTO numbers SELECT value FROM json_each(:numbers)")
+    with pytest.raises(Unavailable, match="disk is full"):
+        await db.write(lambda db: db.execute(many, {"numbers": str(list(range(10_000)))}))
+    await db.close()

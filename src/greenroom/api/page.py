@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from greenroom.wire.link import RoomKind
@@ -50,7 +53,7 @@ def install_page(app: FastAPI) -> None:
         )
 
     if (PAGE / "index.html").is_file():
-        app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
+        app.mount("/", _Built(directory=PAGE, html=True), name="page")
     else:
 
         @app.get("/", include_in_schema=False)
@@ -58,8 +61,32 @@ def install_page(app: FastAPI) -> None:
             return HTMLResponse(_NOT_BUILT, status_code=503)
 
 
+class _Built(StaticFiles):
+    """The built files, which a browser keeps for no longer than they are the newest.
+
+    Left to itself it would show last month's page for days, whose parts are no longer here.
+    """
+
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        # What is in there has a name of its own for each content.
+        named = Path(full_path).parent.name == "assets"
+        kept = "public, max-age=31536000, immutable" if named else "no-cache"
+        response.headers["cache-control"] = kept
+        return response
+
+
 class SecurityHeaders:
-    """Adds the headers that keep a page to itself. Pure ASGI: it costs sockets nothing.
+    """Adds the headers that keep a page and answers to themselves. Pure ASGI: sockets pay nothing.
+
+    No answer is kept by a browser or a proxy unless it says so itself: answers are somebody's
+    words and tokens, and a page that is come back to by “Back” would be given its old ones.
 
     Args:
         app: What answers.
@@ -85,7 +112,10 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), *headers]}
+                given = message.get("headers", ())
+                unsaid = "cache-control" not in Headers(raw=list(given))
+                kept = [(b"cache-control", b"no-store")] if unsaid else []
+                message = {**message, "headers": [*given, *headers, *kept]}
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -194,11 +194,14 @@ class LinkClient:
             try:
                 async with self._dial() as connection:
                     await self._greet(connection)
-                    delay_s = FIRST_DELAY_S
+                    linked_at_s = self._clock_s()
                     try:
                         await self._talk(connection)
                     finally:
                         lost_at_s = self._clock_s()
+                        # Who welcomes us, and cannot keep what we report, is not to be stormed.
+                        if lost_at_s - linked_at_s > LONGEST_DELAY_S:
+                            delay_s = FIRST_DELAY_S
             except InvalidStatus as refused:
                 if refused.response.status_code in FINAL_STATUSES:
                     return LinkEnd.REFUSED

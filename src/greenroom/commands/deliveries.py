@@ -90,7 +90,7 @@ def replay(
 
     with refusals():
         count = asyncio.run(opened(state_dir, again))
-    if not count:
+    if not count and (ids or endpoint):
         fail("There is no such delivery. Look: greenroom deliveries")
     out.print(f"[green]✓[/green] {count} will be tried again.")
 

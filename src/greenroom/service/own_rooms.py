@@ -203,7 +203,7 @@ class OwnRooms:
             ):
                 return owner
         raise ForeignRoom(
-            "Whose room this is does not follow from its name. Say it by “sessionUserId”."
+            "Whose room this is does not follow from its name. Say it by “sessionUserId” (--user)."
         )
 
     async def _name_at(self, url: str) -> str | None:

@@ -6,6 +6,7 @@ import type { Assistant } from './useAssistant.ts';
 
 /** One short line for the moment that the session is in. */
 export function statusLine(state: VoiceState, card: Card | null): string {
+  if (isAsked(state)) return 'Please allow the microphone';
   switch (state.sessionStatus) {
     case 'inactive':
       return state.end ? 'The room is quiet again' : 'Ready when you are';
@@ -14,7 +15,6 @@ export function statusLine(state: VoiceState, card: Card | null): string {
     case 'queued':
       return queueLine(state.queuePosition);
     case 'connecting':
-      if (state.microphone === 'asking') return 'Please allow the microphone';
       return state.startsWithinS === null ? 'Lights up in a moment' : 'Waking the assistant, up to a minute';
     case 'disconnecting':
       return 'Closing the conversation';
@@ -23,6 +23,11 @@ export function statusLine(state: VoiceState, card: Card | null): string {
     case 'active':
       return activeLine(state, card);
   }
+}
+
+/** The browser asks for the microphone: whoever is there, nobody hears the visitor before that is answered. */
+export function isAsked({ microphone, sessionStatus }: VoiceState): boolean {
+  return microphone === 'asking' && (sessionStatus === 'connecting' || sessionStatus === 'active');
 }
 
 function queueLine(position: number | null): string {

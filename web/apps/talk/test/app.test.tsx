@@ -57,6 +57,20 @@ test('the button is Talk, then Stop, then Talk again', async () => {
   expect(data('notice')).toMatchObject({ code: 'user' });
 });
 
+test('while the browser asks for the microphone nobody is told that they are heard', async () => {
+  const { server } = show();
+  server.microphone.next = 'ask';
+  act(() => screen.getByRole('button', { name: /talk/i }).click());
+  await pass();
+  act(() => void server.emit('voice.bot.speaking', { speaking: true }));
+  expect(data('status')).toMatchObject({ status: 'active' });
+  expect(screen.getByTestId('status').textContent).toBe('Please allow the microphone');
+  expect(screen.queryByText('Connected. You can talk.')).toBeNull();
+  act(() => server.microphone.answer('allow'));
+  await pass();
+  expect(screen.getByText('Connected. You can talk.')).toBeTruthy();
+});
+
 test('the card shows the question, turns with the answer, and is looked at before the next', async () => {
   const { server } = await talking();
   act(() => void server.emit('app.question', { question: '8 × 7', number: 1 }));

@@ -15,6 +15,8 @@ import { VoiceError, problem, problemOf } from './words.ts';
 /** The server kills a bot five seconds after it asked it to end. */
 const END_WITHIN_MS = 10_000;
 const END_ATTEMPTS = 3;
+/** An end that could not be asked for is asked for later: for some five minutes, as long as a bot waits. */
+const LATER_ATTEMPTS = 45;
 
 /** What a call needs from the browser; a test brings its own. */
 export interface Ports {
@@ -57,6 +59,8 @@ export class Call {
   readonly #options: CallOptions;
   /** Aborted when this page has no more part in the session. */
   readonly #life = new AbortController();
+  /** Aborted when an end that could not be asked for is not to be asked for any more. */
+  readonly #later = new AbortController();
   readonly #speaker: Speaker;
   readonly #voice: Voice;
   /** What `start` or `join` returned. */
@@ -122,6 +126,11 @@ export class Call {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
+  }
+
+  /** Another call begins: it may return to the session whose end could not be asked for. */
+  makeWay(): void {
+    this.#later.abort();
   }
 
   /** Lets go of the session without ending it: the bot waits for a while. */
@@ -391,6 +400,22 @@ export class Call {
       await this.#endSession(this.#sessionId);
     } catch (error) {
       this.#fail(error);
+      if (mayWorkLater(error)) void this.#endLater(this.#sessionId).catch(() => undefined);
+    }
+  }
+
+  /** Stop was pressed while the server was out of reach: it ends the session yet, unless the visitor is back in it. */
+  async #endLater(id: string): Promise<void> {
+    const { api } = this.#options;
+    for (let attempt = END_ATTEMPTS; attempt < LATER_ATTEMPTS; attempt++) {
+      await pause(backoffMs(attempt), this.#later.signal);
+      try {
+        if ((await api.session(id)).userPresent) continue;
+        if (!this.#later.signal.aborted) await api.end(id);
+        return;
+      } catch (error) {
+        if (!mayWorkLater(error)) return;
+      }
     }
   }
 
@@ -410,7 +435,7 @@ export class Call {
       try {
         return await command();
       } catch (error) {
-        const again = error instanceof ApiError && error.retryable && attempt < END_ATTEMPTS;
+        const again = mayWorkLater(error) && attempt < END_ATTEMPTS;
         if (!again || this.isOver) throw error;
         await pause(backoffMs(attempt), this.#life.signal).catch(() => undefined);
       }
@@ -486,6 +511,10 @@ export class Call {
 /** The server's rooms are not local ones, which its configuration would have told. */
 function takesNoOffers(error: unknown): boolean {
   return error instanceof ApiError && error.problem.code === 'unsupported_transport';
+}
+
+function mayWorkLater(error: unknown): boolean {
+  return error instanceof ApiError && error.retryable;
 }
 
 function stopTracks(stream: MediaStream): void {

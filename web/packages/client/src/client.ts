@@ -372,6 +372,7 @@ class Client implements VoiceClient {
 
   #newCall(options: StartOptions = {}): Call {
     this.#forgetPage();
+    this.#call?.makeWay();
     const { assistant, wait, limits, overrides, body = {} } = this.#options;
     // What is undefined is not sent.
     const request: { [Name in keyof StartBody]: StartBody[Name] | undefined } = {

@@ -323,6 +323,38 @@ describe('stopping', () => {
     expect(client.getState()).toMatchObject({ sessionStatus: 'unavailable', error: { code: 'unreachable' } });
   });
 
+  function setPresent(server: FakeServer, userPresent: boolean) {
+    if (server.session) server.session = { ...server.session, userPresent };
+  }
+
+  async function stoppedOutOfReach() {
+    const all = await active();
+    all.server.isDown = true;
+    const stopped = all.client.stop();
+    await vi.advanceTimersByTimeAsync(30_000);
+    await stopped;
+    all.server.isDown = false;
+    return all;
+  }
+
+  test('ends the session yet when the server is back, and nobody is in it any more', async () => {
+    const { server } = await stoppedOutOfReach();
+    setPresent(server, true);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(server.session?.endedAt).toBeUndefined();
+    setPresent(server, false);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(server.session?.endedAt).toBeDefined();
+  });
+
+  test('does not end the session to which the visitor has come back since', async () => {
+    const { server, client } = await stoppedOutOfReach();
+    await client.start();
+    setPresent(server, false);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.session?.endedAt).toBeUndefined();
+  });
+
   test('asks the server when the end event does not come through', async () => {
     const { server, client } = await active();
     server.endsAtOnce = false;

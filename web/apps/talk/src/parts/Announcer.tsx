@@ -3,7 +3,7 @@
 import { useVoiceEvent, type VoiceSession } from '@greenroom/client/react';
 import { useState } from 'react';
 import type { Card } from '../game.ts';
-import { announcement, noteNews } from '../words.ts';
+import { announcement, isAsked, noteNews } from '../words.ts';
 
 const STATUS: Record<VoiceSession['sessionStatus'], string> = {
   inactive: '',
@@ -19,7 +19,7 @@ export function Announcer({ session, card }: { session: VoiceSession; card: Card
   const news = usePanelNews();
   return (
     <div className="unseen">
-      <p aria-live="polite">{STATUS[session.sessionStatus]}</p>
+      <p aria-live="polite">{isAsked(session) ? 'Please allow the microphone.' : STATUS[session.sessionStatus]}</p>
       <p aria-live="polite">{session.intent === 'none' ? '' : announcement(card)}</p>
       <p aria-live="polite">{news}</p>
     </div>
