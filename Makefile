@@ -154,18 +154,19 @@ test-nextjs: setup $(NEXTJS_BUILD) ## the Next.js example in a real browser (no 
 
 # Speech is mostly waiting for somebody to finish, and so are processes that start, drain and end.
 # What only computes has what time these leave, from the beginning to the end of all.
+# Speech is mostly waiting for somebody to finish, and so are processes that start, drain and end.
+# What only computes has what time these leave it.
 test: setup ## lint, types, unit tests of both languages, and the call in a real browser
-	@$(MAKE) -j2 --output-sync=target what-takes-its-time what-fits-beneath
+	@$(MAKE) -j3 --output-sync=target what-fits-beneath then-what-is-timed
 
 test-fast: setup ## the Python tests without browser
 	@$(MAKE) -j3 --output-sync=target test-speech test-processes test-computing AND='and not e2e'
 
-what-takes-its-time: setup
-	@$(MAKE) -j2 --output-sync=target test-speech test-processes
-	@$(MAKE) test-timed
-
 what-fits-beneath: setup
 	@$(BENEATH) $(MAKE) compiled lint test-web test-computing
+
+then-what-is-timed: test-speech test-processes
+	@$(MAKE) test-timed
 
 # On a fresh clone each of several workers would compile what all of them import.
 compiled: setup
@@ -230,4 +231,4 @@ lock: $(VENV)/bin/uv ## resolve the locks anew (versions and hashes, no addresse
 clean: ## remove what was built and installed
 	@rm -rf $(VENV) $(BENCH_VENV) .cache dist web/node_modules web/apps/stock/dist web/apps/vapi/dist web/apps/once/dist web/apps/together/dist $(FLASHCARDS)/node_modules $(FLASHCARDS)/dist $(NEXTJS)/node_modules $(NEXTJS)/.next src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help run setup what-run-needs what-setup-makes example-minimum example-flashcards example-nextjs test-nextjs test what-takes-its-time what-fits-beneath compiled test-fast test-speech test-processes test-timed test-computing test-long test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean
+.PHONY: help run setup what-run-needs what-setup-makes example-minimum example-flashcards example-nextjs test-nextjs test what-fits-beneath then-what-is-timed compiled test-fast test-speech test-processes test-timed test-computing test-long test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean
