@@ -42,12 +42,12 @@ UNDERSTOOD := applications attached_bot budget group_call note reloads stock_cli
 WITH_SPEECH := tests/bot tests/doctor $(UNDERSTOOD:%=tests/e2e/test_%.py)
 # How long sounds last is measured there, which another call at the same time would stretch.
 TIMED := tests/e2e/test_call.py tests/e2e/selftest/test_harness.py
-# Servers, supervisors and bots are started there; nobody has to be understood.
-WITH_PROCESSES := tests/e2e tests/launch tests/ops tests/chaos tests/vapi/test_server.py \
-  $(addprefix tests/test_,serve.py pipecat_cloud_sdk.py)
+# Servers are started there as their users start them, and nobody has to be understood.
+SILENT := tests/e2e tests/ops
+# Supervisors, bots and servers are started there, many of them.
+WITH_PROCESSES := tests/launch tests/chaos tests/vapi/test_server.py tests/test_serve.py tests/test_pipecat_cloud_sdk.py
 # What is left computes in one process, or nearly so.
 BUT = $(addprefix --ignore ,$(1))
-LANES := 2
 # A file is one worker's; in which order they are given out, tests/conftest.py says.
 LONGEST_FIRST := --dist loadfile --no-loadscope-reorder
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -152,21 +152,20 @@ example-nextjs: $(RUN_READY) $(NEXTJS_BUILD) ## a Next.js application whose own 
 test-nextjs: setup $(NEXTJS_BUILD) ## the Next.js example in a real browser (no part of make test: it is 400 MB)
 	@$(PY) -m pytest -q tests/e2e/check_nextjs.py
 
-# Speech is mostly waiting for somebody to finish, and so are processes that start, drain and end.
-# What only computes has what time these leave, from the beginning to the end of all.
-# Speech is mostly waiting for somebody to finish, and so are processes that start, drain and end.
-# What only computes has what time these leave it.
+# Speech is mostly waiting for somebody to finish, and so are calls without a word. What only
+# computes has what time all the others leave it.
 test: setup ## lint, types, unit tests of both languages, and the call in a real browser
-	@$(MAKE) -j3 --output-sync=target what-fits-beneath then-what-is-timed
+	@$(MAKE) -j3 --output-sync=target what-fits-beneath what-is-crowded
 
 test-fast: setup ## the Python tests without browser
-	@$(MAKE) -j3 --output-sync=target test-speech test-processes test-computing AND='and not e2e'
+	@$(MAKE) -j3 --output-sync=target test-computing what-is-crowded AND='and not e2e' TIMED=
 
 what-fits-beneath: setup
 	@$(BENEATH) $(MAKE) compiled lint test-web test-computing
 
-then-what-is-timed: test-speech test-processes
-	@$(MAKE) test-timed
+what-is-crowded: test-speech test-silent
+	@$(MAKE) test-processes
+	@$(if $(TIMED),$(MAKE) test-timed)
 
 # On a fresh clone each of several workers would compile what all of them import.
 compiled: setup
@@ -176,14 +175,17 @@ compiled: setup
 test-speech: setup ## the Python tests with real speech, two at a time
 	@$(PY) -m pytest -q -m 'not long $(AND)' -n 2 $(LONGEST_FIRST) $(WITH_SPEECH)
 
-test-processes: setup ## the other Python tests that start servers and bots
-	@$(PY) -m pytest -q -m 'not long $(AND)' -n $(LANES) $(LONGEST_FIRST) $(WITH_PROCESSES) $(call BUT,$(WITH_SPEECH) $(TIMED))
+test-silent: setup ## the Python tests with calls in which nobody has to be understood, one at a time
+	@$(PY) -m pytest -q -m 'not long $(AND)' $(SILENT) $(call BUT,$(WITH_SPEECH) $(TIMED))
+
+test-processes: setup ## the Python tests that start and kill many processes, three at a time
+	@$(PY) -m pytest -q -n 3 $(LONGEST_FIRST) $(WITH_PROCESSES)
 
 test-timed: setup ## whole calls in a real browser that measure time, alone
 	@$(PY) -m pytest -q $(TIMED)
 
 test-computing: setup ## all other Python tests
-	@$(BENEATH) $(PY) -m pytest -q -n 2 $(LONGEST_FIRST) $(call BUT,$(WITH_SPEECH) $(WITH_PROCESSES))
+	@$(BENEATH) $(PY) -m pytest -q -n 2 $(LONGEST_FIRST) $(call BUT,$(WITH_SPEECH) $(SILENT) $(WITH_PROCESSES))
 
 test-long: setup ## whole calls in real time that make test leaves out, for its minutes
 	@$(PY) -m pytest -q -m long
@@ -231,4 +233,4 @@ lock: $(VENV)/bin/uv ## resolve the locks anew (versions and hashes, no addresse
 clean: ## remove what was built and installed
 	@rm -rf $(VENV) $(BENCH_VENV) .cache dist web/node_modules web/apps/stock/dist web/apps/vapi/dist web/apps/once/dist web/apps/together/dist $(FLASHCARDS)/node_modules $(FLASHCARDS)/dist $(NEXTJS)/node_modules $(NEXTJS)/.next src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help run setup what-run-needs what-setup-makes example-minimum example-flashcards example-nextjs test-nextjs test what-fits-beneath then-what-is-timed compiled test-fast test-speech test-processes test-timed test-computing test-long test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean
+.PHONY: help run setup what-run-needs what-setup-makes example-minimum example-flashcards example-nextjs test-nextjs test what-fits-beneath what-is-crowded compiled test-fast test-speech test-silent test-processes test-timed test-computing test-long test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean

@@ -10,6 +10,9 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts?(x)', 'apps/*/test/**/*.test.ts?(x)'],
     restoreMocks: true,
+    // Every file leaves things as it found them; to load all of it anew for each takes twice as long.
+    pool: 'threads',
+    isolate: false,
     // A console.error (React's warnings among them) is a failure, not a remark.
     setupFiles: ['./vitest.setup.ts'],
   },
