@@ -23,6 +23,8 @@ from tests.test_pipecat_cloud_sdk import a_key
 pytestmark = pytest.mark.e2e
 
 GONE_WITHIN_S = 5.0
+# Somebody who just goes is noticed first, and then waited for.
+LEFT_WITHIN_S = 20.0
 _ENDED = re.compile(r'^greenroom_sessions_ended_total\{reason="(\w+)"\} ([0-9.e+]+)$', re.MULTILINE)
 
 
@@ -43,7 +45,7 @@ async def server(server_for_all: Server, request: pytest.FixtureRequest) -> Asyn
     """One server for all these clients; each finds it without a call, and leaves it so."""
     on_failure(request, lambda: ("server log", server_for_all.log))
     yield server_for_all
-    await eventually(lambda: not server_for_all.bots(), GONE_WITHIN_S, "a bot still lives")
+    await eventually(lambda: not server_for_all.bots(), LEFT_WITHIN_S, "a bot still lives")
 
 
 @pytest.fixture
