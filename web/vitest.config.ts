@@ -10,6 +10,11 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts?(x)', 'apps/*/test/**/*.test.ts?(x)'],
     restoreMocks: true,
+    // Every file leaves things as it found them; to load all of it anew for each takes twice as long.
+    pool: 'threads',
+    isolate: false,
+    // Nothing here takes long; a busy machine does.
+    testTimeout: 60_000,
     // A console.error (React's warnings among them) is a failure, not a remark.
     setupFiles: ['./vitest.setup.ts'],
   },

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.e2e.figures import measured, pytest_terminal_summary
-from tests.e2e.person import Person, a_browser, a_person
+from tests.e2e.person import Person, a_browser_for_all, a_person, at_browser
 from tests.e2e.server import Server
 from tests.e2e.speech import HEARD_HZ, wav_bytes
 
@@ -37,34 +38,68 @@ def pytest_runtest_makereport(
     return (yield)
 
 
-def _on_failure(request: pytest.FixtureRequest, witness: Callable[[], tuple[str, str]]) -> None:
+def on_failure(request: pytest.FixtureRequest, witness: Callable[[], tuple[str, str]]) -> None:
+    """What is told when this test fails: a name, and what it says then."""
     request.node.stash.setdefault(_WITNESSES, []).append(witness)
 
 
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[str]:
+    """A headless Chromium for all tests: to start one takes two seconds of a processor."""
+    with a_browser_for_all() as address:
+        yield address
+
+
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """A headless Chromium that can reach nothing but loopback."""
-    async with a_browser() as browser:
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """A headless Chromium that can reach nothing but loopback, with nothing open in it."""
+    async with at_browser(chromium) as browser:
         yield browser
 
 
 @pytest.fixture
 def start_server(request: pytest.FixtureRequest) -> Iterator[StartServer]:
     """Starts servers. When the block ends the server is stopped, and nothing of it may live."""
-    # Not tmp_path: a Unix socket in it would have too long a name.
+    with a_state_dir() as state_dir:
+
+        def start(bot: str | None = None, **settings: str) -> AbstractAsyncContextManager[Server]:
+            return lifetime(request, Server(state_dir, bot, **settings))
+
+        yield start
+
+
+@contextmanager
+def a_state_dir() -> Iterator[Path]:
+    """Not tmp_path: a Unix socket in it would have too long a name."""
     state_dir = Path(tempfile.mkdtemp(prefix="greenroom-e2e-"))
-
-    def start(bot: str | None = None, **settings: str) -> AbstractAsyncContextManager[Server]:
-        return lifetime(request, Server(state_dir, bot, **settings))
-
-    yield start
+    yield state_dir
     shutil.rmtree(state_dir)
+
+
+@contextmanager
+def a_server_for_all(**settings: str) -> Iterator[Server]:
+    """A server that outlives event loops, for tests that need no fresh one."""
+    with a_state_dir() as state_dir, asyncio.Runner() as runner:
+        server = Server(state_dir, **settings)
+        life = a_life(server)
+        runner.run(life.__aenter__())
+        try:
+            yield server
+        finally:
+            runner.run(life.__aexit__(None, None, None))
 
 
 @asynccontextmanager
 async def lifetime(request: pytest.FixtureRequest, server: _Lives) -> AsyncIterator[_Lives]:
     """A server that lives while the block lasts, and of which nothing may live after it."""
-    _on_failure(request, lambda: ("server log", server.log))
+    on_failure(request, lambda: ("server log", server.log))
+    async with a_life(server):
+        yield server
+
+
+@asynccontextmanager
+async def a_life(server: _Lives) -> AsyncIterator[_Lives]:
+    """As `lifetime`, of a server that is more than one test's."""
     try:
         await server.start()
         await server.ready()
@@ -100,7 +135,7 @@ async def person(
             heard.write_bytes(wav_bytes(person.ears.recording(), HEARD_HZ))
             return "page", "\n".join([f"heard and seen: {tmp_path}", *person.console])
 
-        _on_failure(request, told)
+        on_failure(request, told)
         yield person
         if request.node.stash.get(_FAILED, False):
             await person.page.screenshot(path=tmp_path / "page.png")

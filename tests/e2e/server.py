@@ -21,9 +21,13 @@ import psutil
 from greenroom.launch.child import SPARE_NAME
 
 _MARK = "E2E_SERVER_MARK"
-# How many there may be is tried elsewhere; and whether this machine is busy with other tests is
-# none of these tests' business.
-_ROOM_FOR_ALL = {"GREENROOM_MOST_CPU_SHARE": "none", "GREENROOM_LIVE_LIMIT": "none"}
+# How many there may be is tried elsewhere, and so is how long a server waits for its calls when it
+# is to stop (tests/ops). Whether other tests keep this machine busy is no business of these.
+_SETTINGS = {
+    "GREENROOM_MOST_CPU_SHARE": "none",
+    "GREENROOM_LIVE_LIMIT": "none",
+    "GREENROOM_DRAIN_S": "0",
+}
 _ADDRESS = re.compile(r"Greenroom is up: http://127\.0\.0\.1:(\d+)")
 _UP_WITHIN_S = 20.0
 _DOWN_WITHIN_S = 15.0
@@ -44,7 +48,7 @@ class Server:
         self.state_dir = state_dir
         self._bot = bot
         self._mark = uuid.uuid4().hex
-        self._settings = {**_ROOM_FOR_ALL, **settings}
+        self._settings = {**_SETTINGS, **settings}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

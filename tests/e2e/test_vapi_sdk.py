@@ -77,7 +77,6 @@ async def a_stage(start_server: StartServer, origin: str) -> AsyncIterator[Stage
     async with some_people() as (people, daily_url), listening(customer) as port:
         settings = {
             "GREENROOM_ORIGINS": origin,
-            "GREENROOM_DRAIN_S": "0",
             "GREENROOM_ROOMS": "daily",
             "GREENROOM_DAILY_API_KEY": people.daily.api_key,
             "GREENROOM_DAILY_API_URL": f"{daily_url}/v1",

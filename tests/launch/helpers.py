@@ -149,7 +149,10 @@ async def waiting_spare(launcher: LocalLauncher) -> int:
 
 
 def busy_kin_of(supervisor_pid: int) -> list[int]:
-    """Its kin without the spares, which come and go as they please."""
+    """Its kin without the spares, which come and go as they please.
+
+    A zygote bears their name itself while it forks one, and is missing then.
+    """
     return [pid for pid in kin_of(supervisor_pid) if _name_of(pid) != SPARE_NAME]
 
 

@@ -51,7 +51,7 @@ async def _launched(launcher: LocalLauncher, order: LaunchOrder) -> int:
     await launcher.start(order)
     bot = (await joined(launcher, order)).pid
     zygote = psutil.Process(bot).ppid()
-    assert sorted(busy_kin_of(_supervisor_pid(launcher))) == sorted([zygote, bot])
+    assert set(busy_kin_of(_supervisor_pid(launcher))) - {zygote} == {bot}
     return bot
 
 
@@ -125,13 +125,14 @@ async def test_an_end_in_the_middle_of_a_hand_over_leaves_no_process(
     order = an_order()
     await launcher.warm(Trouble.NONE)
     spare = await waiting_spare(launcher)
+    zygote = psutil.Process(spare).ppid()
     os.kill(spare, signal.SIGSTOP)
     async with exits_of(launcher) as exits:
         await launcher.start(order)
         await launcher.end(order.launch_id, polite_s=60, term_s=60)
         assert (await exits.of(order, within_s=2.0)).cause is ExitCause.ENDED
         await eventually(lambda: not is_alive(spare))
-        assert len(busy_kin_of(_supervisor_pid(launcher))) == 1  # the zygote
+        assert set(busy_kin_of(_supervisor_pid(launcher))) <= {zygote}
 
 
 async def test_two_launches_at_once_share_no_spare(launcher: LocalLauncher) -> None:

@@ -36,9 +36,9 @@ class Trouble(StrEnum):
     RAISES = "raises"
     EXITS_WITH_9 = "exits-with-9"
     NEVER_JOINS = "never-joins"  # idles, and SIGTERM would end it
-    HANGS = "hangs"  # joins, then synchronous code that ignores SIGTERM
+    HANGS = "hangs"  # ignores SIGTERM, joins, then synchronous code
     EATS_MEMORY = "eats-memory"  # joins, then takes 100 MB
-    HAS_CHILDREN = "has-children"  # joins; one child in its group, one that daemonised itself
+    HAS_CHILDREN = "has-children"  # one in its group, one that daemonised itself; joins
     TALKS_MUCH = "talks-much"  # joins and writes 4 MB to standard error
     FAILS_IN_REHEARSAL = "fails-in-rehearsal"
     HANGS_IN_REHEARSAL = "hangs-in-rehearsal"
@@ -77,19 +77,26 @@ def run(spec: BotSpec, progress: Callable[[Progress], None]) -> int:
         progress(Progress.JOINED)
         return int(_programs[spec.bot]["main"]())
     progress(Progress.LINKED)
-    early = _BEFORE_JOINING.get(Trouble(spec.bot))
+    trouble = Trouble(spec.bot)
+    early = _BEFORE_JOINING.get(trouble)
     if early is not None:
         return early(spec)
+    # Who sees that it has joined may count on what it is known for: its children, its deafness.
+    if trouble is Trouble.HAS_CHILDREN:
+        _have_children()
+    if trouble is Trouble.HANGS:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    else:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     progress(Progress.JOINED)
-    return _AFTER_JOINING.get(Trouble(spec.bot), _wait_for_sigterm)(spec)
+    return _AFTER_JOINING.get(trouble, _wait_for_sigterm)(spec)
 
 
 _programs: dict[str, dict[str, Any]] = {}
 
 
 def _wait_for_sigterm(spec: BotSpec) -> int:
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    signal.sigwait({signal.SIGTERM})
+    signal.sigwait({signal.SIGTERM})  # blocked since it joined
     return ExitCode.OK
 
 
@@ -104,8 +111,7 @@ def _hang_in_import() -> NoReturn:
 
 
 def _hang_in_synchronous_code(spec: BotSpec) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    print("SIGTERM is ignored from here on", file=sys.stderr, flush=True)
+    print("SIGTERM is ignored here", file=sys.stderr, flush=True)
     while True:
         time.sleep(HANGS_HERE_S)
 
@@ -139,13 +145,12 @@ def _eat_memory(spec: BotSpec) -> int:
     return _wait_for_sigterm(spec)
 
 
-def _have_children(spec: BotSpec) -> int:
+def _have_children() -> None:
     """Start two children that outlive us if nobody kills them, and say their pids."""
     sleep = [sys.executable, "-c", f"import time; time.sleep({HANGS_HERE_S})"]
     grouped = subprocess.Popen(sleep)  # noqa: S603
     daemon = subprocess.Popen(sleep, start_new_session=True)  # noqa: S603
     print(f"children: {grouped.pid} {daemon.pid}", file=sys.stderr, flush=True)
-    return _wait_for_sigterm(spec)
 
 
 def _talk_much(spec: BotSpec) -> int:
@@ -171,7 +176,6 @@ _AFTER_JOINING: dict[Trouble, Callable[[BotSpec], int]] = {
     Trouble.BRIEF: _leave_at_once,
     Trouble.HANGS: _hang_in_synchronous_code,
     Trouble.EATS_MEMORY: _eat_memory,
-    Trouble.HAS_CHILDREN: _have_children,
     Trouble.TALKS_MUCH: _talk_much,
     Trouble.TELLS_SECRET: _tell_secret,
 }
