@@ -34,20 +34,13 @@ WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path
 # Python's part and the page's need nothing of each other (and -j is said but once).
 AT_ONCE = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j3)
 NPM := scripts/npm
-BENEATH := scripts/beneath
 # Where this system has a Node, npm need not wait for the virtual environment that would have one.
 NODE := $(if $(wildcard $(VENV)/bin/uv),,$(shell $(NPM) --is-there || echo $(VENV)/bin/uv))
-# Somebody speaks there, and is to be understood: in real time.
-UNDERSTOOD := applications attached_bot budget group_call note reloads stock_client survival
-WITH_SPEECH := tests/bot tests/doctor $(UNDERSTOOD:%=tests/e2e/test_%.py)
+WITH_SPEECH := tests/bot tests/doctor
+# Nothing there waits, for time or for another process: it computes.
+COMPUTING := tests/ears tests/session tests/assistants tests/wire
 # How long sounds last is measured there, which another call at the same time would stretch.
 TIMED := tests/e2e/test_call.py tests/e2e/selftest/test_harness.py
-# Servers are started there as their users start them, and nobody has to be understood.
-SILENT := tests/e2e tests/ops
-# Supervisors, bots and servers are started there, many of them.
-WITH_PROCESSES := tests/launch tests/chaos tests/vapi/test_server.py tests/test_serve.py tests/test_pipecat_cloud_sdk.py
-# What is left computes in one process, or nearly so.
-BUT = $(addprefix --ignore ,$(1))
 # A file is one worker's; in which order they are given out, tests/conftest.py says.
 LONGEST_FIRST := --dist loadfile --no-loadscope-reorder
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -152,47 +145,39 @@ example-nextjs: $(RUN_READY) $(NEXTJS_BUILD) ## a Next.js application whose own 
 test-nextjs: setup $(NEXTJS_BUILD) ## the Next.js example in a real browser (no part of make test: it is 400 MB)
 	@$(PY) -m pytest -q tests/e2e/check_nextjs.py
 
-# Speech is mostly waiting for somebody to finish, and so are calls without a word. What only
-# computes has what time all the others leave it.
 test: setup ## lint, types, unit tests of both languages, and the call in a real browser
-	@$(MAKE) -j3 --output-sync=target what-fits-beneath what-is-crowded
+	@$(MAKE) -j2 --output-sync=target test-speech what-speech-leaves
+	@$(MAKE) test-rest
+	@$(MAKE) test-call
+
+# Speech is mostly waiting for somebody to finish. What only computes takes the rest of the machine.
+what-speech-leaves: setup
+	@nice -n 19 $(MAKE) lint test-web compiled test-computing
+
+# On a fresh clone each of four workers would compile what all of them import.
+compiled: setup
+	@nice -n 19 $(PY) -m pytest -qq --collect-only tests >/dev/null
 
 test-fast: setup ## the Python tests without browser
-	@$(MAKE) -j3 --output-sync=target test-computing what-is-crowded AND='and not e2e' TIMED=
-
-what-fits-beneath: setup
-	@$(BENEATH) $(MAKE) compiled lint test-web test-computing
-
-what-is-crowded: test-speech test-silent
-	@$(MAKE) test-processes
-	@$(if $(TIMED),$(MAKE) test-timed)
-
-# On a fresh clone each of several workers would compile what all of them import.
-compiled: setup
-	@$(PY) -m pytest -qq --collect-only tests >/dev/null
+	@$(MAKE) -j2 --output-sync=target test-speech test-computing
+	@$(MAKE) test-rest
 
 # With more than two at a time, real speech is not understood on two cores.
 test-speech: setup ## the Python tests with real speech, two at a time
-	@$(PY) -m pytest -q -m 'not long $(AND)' -n 2 $(LONGEST_FIRST) $(WITH_SPEECH)
+	@$(PY) -m pytest -q -m 'not e2e and not long' -n 2 $(LONGEST_FIRST) $(WITH_SPEECH)
 
-test-silent: setup ## the Python tests with calls in which nobody has to be understood, one at a time
-	@$(PY) -m pytest -q -m 'not long $(AND)' $(SILENT) $(call BUT,$(WITH_SPEECH) $(TIMED))
-
-test-processes: setup ## the Python tests that start and kill many processes, three at a time
-	@$(PY) -m pytest -q -n 3 $(LONGEST_FIRST) $(WITH_PROCESSES)
-
-test-timed: setup ## whole calls in a real browser that measure time, alone
-	@$(PY) -m pytest -q $(TIMED)
-
-test-computing: setup ## all other Python tests
-	@$(BENEATH) $(PY) -m pytest -q -n 2 $(LONGEST_FIRST) $(call BUT,$(WITH_SPEECH) $(SILENT) $(WITH_PROCESSES))
-
-test-long: setup ## whole calls in real time that make test leaves out, for its minutes
+test-long: setup ## whole calls in real time that make test leaves out, for its ten minutes
 	@$(PY) -m pytest -q -m long
 
+test-computing: setup ## the Python tests that only compute, one at a time
+	@nice -n 19 $(PY) -m pytest -q $(COMPUTING)
+
+test-rest: setup ## the other Python tests without a browser, four at a time
+	@$(PY) -m pytest -q -m 'not e2e' -n 4 $(LONGEST_FIRST) $(addprefix --ignore ,tests/e2e $(WITH_SPEECH) $(COMPUTING))
+
 test-call: setup ## whole calls in a real browser: the timed ones alone, the others two at a time
-	@$(MAKE) test-timed
-	@$(PY) -m pytest -q -m 'e2e and not long' -n 2 $(LONGEST_FIRST) tests/e2e $(call BUT,$(TIMED))
+	@$(PY) -m pytest -q $(TIMED)
+	@$(PY) -m pytest -q -m 'e2e and not long' -n 2 $(LONGEST_FIRST) $(addprefix --ignore ,$(TIMED))
 
 test-call-alone: setup ## the same, one at a time, and then what was measured
 	@$(PY) -m pytest -q -m e2e
@@ -233,4 +218,4 @@ lock: $(VENV)/bin/uv ## resolve the locks anew (versions and hashes, no addresse
 clean: ## remove what was built and installed
 	@rm -rf $(VENV) $(BENCH_VENV) .cache dist web/node_modules web/apps/stock/dist web/apps/vapi/dist web/apps/once/dist web/apps/together/dist $(FLASHCARDS)/node_modules $(FLASHCARDS)/dist $(NEXTJS)/node_modules $(NEXTJS)/.next src/greenroom/page .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help run setup what-run-needs what-setup-makes example-minimum example-flashcards example-nextjs test-nextjs test what-fits-beneath what-is-crowded compiled test-fast test-speech test-silent test-processes test-timed test-computing test-long test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean
+.PHONY: help run setup what-run-needs what-setup-makes example-minimum example-flashcards example-nextjs test-nextjs test what-speech-leaves compiled test-fast test-speech test-computing test-long test-rest test-call test-call-alone chaos fuzz test-web lint format wire bench-setup wheel lock clean

@@ -58,27 +58,20 @@ SECRET = "s" * 32
 # Files that take longest, longest first. Each is one worker's, whole; one that began last would
 # keep everybody waiting (`--dist loadfile --no-loadscope-reorder` gives them out in this order).
 LONGEST = (
-    # With real speech.
-    *("tests/e2e/test_stock_client.py", "tests/e2e/test_survival.py"),
-    *("tests/e2e/test_applications.py", "tests/bot/test_mind.py", "tests/e2e/test_attached_bot.py"),
-    *("tests/e2e/test_budget.py", "tests/e2e/test_note.py", "tests/bot/test_scripted.py"),
-    *("tests/e2e/test_group_call.py", "tests/e2e/test_reloads.py", "tests/bot/test_cards.py"),
-    # With processes.
-    *("tests/ops/test_stop_all.py", "tests/e2e/test_bad_bots.py", "tests/chaos/test_chaos.py"),
-    *(
-        "tests/test_serve.py",
-        "tests/launch/test_bench_launch.py",
-        "tests/test_pipecat_cloud_sdk.py",
-    ),
-    *("tests/e2e/test_once.py", "tests/e2e/test_examples.py", "tests/ops/test_recovery.py"),
-    *("tests/ops/test_draining.py", "tests/launch/test_launch_supervisor.py"),
-    *("tests/launch/test_launch_spares.py", "tests/e2e/test_bad_input.py"),
-    *("tests/e2e/test_vapi_sdk.py", "tests/chaos/elsewhere/test_elsewhere.py"),
-    *("tests/e2e/test_cloud_agent.py", "tests/e2e/", "tests/ops/", "tests/launch/"),
-    # The others.
-    *("tests/store/test_postgres.py", "tests/fuzz/test_api.py", "tests/relay/test_relay.py"),
-    *("tests/service/test_budgets.py", "tests/tools/test_mcp.py", "tests/test_cli.py"),
-    *("tests/service/test_deliveries.py", "tests/store/test_sqlite.py"),
+    *("tests/ops/test_stop_all.py", "tests/test_serve.py", "tests/chaos/test_chaos.py"),
+    *("tests/store/test_postgres.py", "tests/test_pipecat_cloud_sdk.py", "tests/fuzz/test_api.py"),
+    *("tests/bot/test_mind.py", "tests/bot/test_scripted.py", "tests/bot/test_cards.py"),
+    *("tests/relay/test_relay.py", "tests/ops/test_recovery.py"),
+    *("tests/ops/test_draining.py",),
+    *("tests/launch/test_launch_supervisor.py", "tests/launch/test_launch_spares.py"),
+    *("tests/launch/test_bench_launch.py", "tests/chaos/elsewhere/test_elsewhere.py"),
+    *("tests/service/test_budgets.py", "tests/ops/", "tests/test_cli.py", "tests/launch/"),
+    # Of the calls in a browser.
+    *("tests/e2e/test_survival.py", "tests/e2e/test_stock_client.py"),
+    *("tests/e2e/test_applications.py", "tests/e2e/test_once.py", "tests/e2e/test_bad_bots.py"),
+    *("tests/e2e/test_note.py", "tests/e2e/test_panels.py", "tests/e2e/test_sandbox.py"),
+    *("tests/e2e/test_budget.py", "tests/e2e/test_bad_input.py", "tests/e2e/test_attached_bot.py"),
+    *("tests/e2e/test_group_call.py", "tests/e2e/test_vapi_sdk.py"),
 )
 
 

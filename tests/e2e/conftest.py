@@ -76,19 +76,6 @@ def a_state_dir() -> Iterator[Path]:
     shutil.rmtree(state_dir)
 
 
-@contextmanager
-def a_server_for_all(**settings: str) -> Iterator[Server]:
-    """A server that outlives event loops, for tests that need no fresh one."""
-    with a_state_dir() as state_dir, asyncio.Runner() as runner:
-        server = Server(state_dir, **settings)
-        life = a_life(server)
-        runner.run(life.__aenter__())
-        try:
-            yield server
-        finally:
-            runner.run(life.__aexit__(None, None, None))
-
-
 @asynccontextmanager
 async def lifetime(request: pytest.FixtureRequest, server: _Lives) -> AsyncIterator[_Lives]:
     """A server that lives while the block lasts, and of which nothing may live after it."""
