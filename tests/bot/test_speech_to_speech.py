@@ -252,6 +252,46 @@ async def test_a_connection_that_is_lost_is_made_again(talk: Any) -> None:
 
 
 @pytest.mark.long
+async def test_a_connection_lost_while_an_answer_is_heard_costs_neither_it_nor_the_call(
+    talk: Any,
+) -> None:
+    """Models answer faster than they speak: so this is when most connections are lost."""
+    call = await talk()
+    realtime = call.openai.realtime
+    greeted = await call.hears("Hello Ada, this is Mary.")
+    await call.quiet(greeted.seq)
+
+    async def lost_while_heard(after: int) -> None:
+        call.openai.say("I could go on about that for quite a while, you know. " * 3)
+        await call.types("go on")
+        await call.greenroom.report(
+            ReportKind.BOT_SPEECH, lambda data: data["speaking"], after=after, within_s=20.0
+        )
+        await realtime.drop()
+
+    # It is heard to its end, however long that takes, and known to the new session.
+    await lost_while_heard(greeted.seq + 1)
+    call.openai.say("Here I am again.")
+    again = await call.hears("Here I am again.", after=greeted.seq)
+    assert len(realtime.sessions) == 2
+    assert str(realtime.asked[-1].said).count("quite a while") == 3
+    await call.quiet(again.seq)
+
+    # Or it is spoken over. What is typed then is answered, too, by a model that knows of it all.
+    await lost_while_heard(again.seq + 1)
+    heard = await _hear(call, "what is the weather", after=again.seq)
+    answered = await call.hears("It is sunny today.", after=heard)
+    await call.quiet(answered.seq)
+    call.openai.say("You are Ada.")
+    await call.types("who am I")
+    known = await call.hears("You are Ada.", after=answered.seq)
+    assert "Here I am again." in str(realtime.asked[-1].said)
+    assert len(realtime.sessions) == 3
+    assert realtime.refused == []
+    await call.quiet(known.seq)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("status", [401, 503])
 async def test_one_that_cannot_connect_at_all_says_so(talk: Any, openai: Any, status: int) -> None:
     openai[0].order(Fault(status, times=9, on="connect"))

@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 from pipecat.frames.frames import (
+    BotStoppedSpeakingFrame,
     DataFrame,
     Frame,
     InterruptionFrame,
@@ -35,7 +36,12 @@ from pipecat.utils.text.base_text_aggregator import TextType
 from greenroom.bot.espeak import ESPEAK_RATE_HZ, Espeak, EspeakFailed
 from greenroom.bot.farewell import FarewellEndFrame
 from greenroom.bot.parts import message
-from greenroom.bot.services.openai_realtime import is_openai, stop_answering, tell_as_user
+from greenroom.bot.services.openai_realtime import (
+    is_openai,
+    owe_an_answer,
+    stop_answering,
+    tell_as_user,
+)
 
 log = structlog.get_logger("greenroom.bot.own_voice")
 
@@ -76,6 +82,7 @@ class OwnVoice:
         behind: Stands behind the model and whoever watches it.
         live: Set once the model was told the conversation and answers; cleared when its
             connection is lost.
+        said: Set while nothing of what it has answered is still to be heard.
         lost: Whether it cannot speak just now, so that the reserve does.
         answering: Whether an answer is on its way.
         answered: Whether an answer has come to its end; reset by whoever counts failures.
@@ -88,6 +95,8 @@ class OwnVoice:
         self.context = context
         self.reserve = reserve
         self.live = asyncio.Event()
+        self.said = asyncio.Event()
+        self.said.set()
         self.lost = False
         self.answering = False
         self.answered = False
@@ -166,6 +175,8 @@ class Into(_Part):
                     self._voice.context.add_message(one)
                 else:
                     messages.append(one)
+            if told.run_llm:
+                owe_an_answer(model)
         frame = LLMMessagesAppendFrame(messages, run_llm=told.run_llm)
         frame.interruptible = told.interruptible
         return frame
@@ -191,10 +202,12 @@ class Behind(_Part):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Pass on what is to be heard, in order."""
         await super().process_frame(frame, direction)
+        voice = self._voice
         if direction is not FrameDirection.DOWNSTREAM:
+            if isinstance(frame, BotStoppedSpeakingFrame):
+                voice.said.set()
             await self.push_frame(frame, direction)
             return
-        voice = self._voice
         match frame:
             case LLMFullResponseStartFrame():
                 voice.answering = True
@@ -204,6 +217,7 @@ class Behind(_Part):
             case TTSAudioRawFrame() if self._reserve_speaks:
                 return  # too late
             case TTSAudioRawFrame():
+                voice.said.clear()
                 voice.lost = False
                 if voice.words is not None and voice.words.begun:
                     voice.words.sounded = True

@@ -10,14 +10,21 @@ import structlog
 from pipecat.frames.frames import ErrorFrame
 
 from greenroom.bot.own_voice import OwnVoice
-from greenroom.bot.services.openai_realtime import cannot_connect, ends_connection, is_openai
+from greenroom.bot.services.openai_realtime import (
+    cannot_connect,
+    ends_connection,
+    forget_what_is_heard,
+    is_openai,
+)
 
 log = structlog.get_logger("greenroom.bot.reconnecting")
 
 # Before each try: somebody waits, so there are few.
 WAITS_S = (0.0, 0.5, 1.5)
-# From a new connection to the beginning of an answer.
+# From a new connection, or from the end of what was said already, to the beginning of an answer.
 LIVE_WITHIN_S = 5.0
+# It answers faster than it speaks; more than this is never ahead.
+SAID_WITHIN_S = 120.0
 # Losses with no answer between them; one more will not be the last.
 MOST_IN_A_ROW = 3
 GO_ON = "The connection was lost for a moment. Go on from where you were."
@@ -64,7 +71,7 @@ class Reconnecting:
             return
         if error.category is not None and error.category.is_permanent:
             self._hopeless = True
-        if cannot_connect(error):
+        if cannot_connect(error) or self._mending is not None:
             self._refused.set()
         if not self._began:
             # Nobody is there yet, and before a pipeline runs its errors reach nobody.
@@ -101,12 +108,14 @@ class Reconnecting:
                 log.warning("model.connects_again")
                 await self._voice.ready_to_ask_again()
                 self._refused.clear()
+                forget_what_is_heard(model)
                 await model.reset_conversation()
                 if not told:
                     await self._tell(GO_ON)
                 told = True
                 if await self._comes_alive():
                     return
+                told = not self._voice.live.is_set()  # else it was asked, and then lost again
             if self._voice.model() is model:
                 self._voice.lost = True
                 await self._given_up()
@@ -114,11 +123,19 @@ class Reconnecting:
             self._mending = None
 
     async def _comes_alive(self) -> bool:
-        live = self._voice.live
-        waiting = [asyncio.create_task(event.wait()) for event in (live, self._refused)]
+        """Whether it answers. It is not asked before what it has answered already is heard.
+
+        What it is told goes where that goes, so that it knows what it has said.
+        """
+        live, said = self._voice.live, self._voice.said
+        heard, *waiting = [
+            asyncio.create_task(event.wait()) for event in (said, live, self._refused)
+        ]
+        first = asyncio.FIRST_COMPLETED
         try:
-            await asyncio.wait(waiting, timeout=LIVE_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([heard, *waiting], timeout=SAID_WITHIN_S, return_when=first)
+            await asyncio.wait(waiting, timeout=LIVE_WITHIN_S, return_when=first)
         finally:
-            for task in waiting:
+            for task in (heard, *waiting):
                 task.cancel()
-        return live.is_set()
+        return live.is_set() and not self._refused.is_set()

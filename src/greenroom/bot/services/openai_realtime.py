@@ -42,6 +42,22 @@ async def stop_answering(service: Any) -> None:
     await service.send_client_event(events.ResponseCancelEvent())
 
 
+def forget_what_is_heard(service: Any) -> None:
+    """An interruption is no more to cut short what is being heard: a new session knows it not.
+
+    It would refuse that, and after any refusal Pipecat's service hears nothing more.
+    """
+    service._current_audio_response = None
+
+
+def owe_an_answer(service: Any) -> None:
+    """It was asked. Pipecat's service forgets that where its session knows no conversation yet.
+
+    So it is after a connection was lost, as long as only the user has spoken in the new one.
+    """
+    service._results_awaiting_response = True
+
+
 async def tell_as_user(service: Any, text: str) -> None:
     """Put words into the conversation as the user's; Pipecat would have them the application's."""
     from pipecat.services.openai.realtime import events
