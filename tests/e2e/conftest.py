@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,8 +37,7 @@ def pytest_runtest_makereport(
     return (yield)
 
 
-def on_failure(request: pytest.FixtureRequest, witness: Callable[[], tuple[str, str]]) -> None:
-    """What is told when this test fails: a name, and what it says then."""
+def _on_failure(request: pytest.FixtureRequest, witness: Callable[[], tuple[str, str]]) -> None:
     request.node.stash.setdefault(_WITNESSES, []).append(witness)
 
 
@@ -60,33 +58,20 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
 @pytest.fixture
 def start_server(request: pytest.FixtureRequest) -> Iterator[StartServer]:
     """Starts servers. When the block ends the server is stopped, and nothing of it may live."""
-    with a_state_dir() as state_dir:
-
-        def start(bot: str | None = None, **settings: str) -> AbstractAsyncContextManager[Server]:
-            return lifetime(request, Server(state_dir, bot, **settings))
-
-        yield start
-
-
-@contextmanager
-def a_state_dir() -> Iterator[Path]:
-    """Not tmp_path: a Unix socket in it would have too long a name."""
+    # Not tmp_path: a Unix socket in it would have too long a name.
     state_dir = Path(tempfile.mkdtemp(prefix="greenroom-e2e-"))
-    yield state_dir
+
+    def start(bot: str | None = None, **settings: str) -> AbstractAsyncContextManager[Server]:
+        return lifetime(request, Server(state_dir, bot, **settings))
+
+    yield start
     shutil.rmtree(state_dir)
 
 
 @asynccontextmanager
 async def lifetime(request: pytest.FixtureRequest, server: _Lives) -> AsyncIterator[_Lives]:
     """A server that lives while the block lasts, and of which nothing may live after it."""
-    on_failure(request, lambda: ("server log", server.log))
-    async with a_life(server):
-        yield server
-
-
-@asynccontextmanager
-async def a_life(server: _Lives) -> AsyncIterator[_Lives]:
-    """As `lifetime`, of a server that is more than one test's."""
+    _on_failure(request, lambda: ("server log", server.log))
     try:
         await server.start()
         await server.ready()
@@ -122,7 +107,7 @@ async def person(
             heard.write_bytes(wav_bytes(person.ears.recording(), HEARD_HZ))
             return "page", "\n".join([f"heard and seen: {tmp_path}", *person.console])
 
-        on_failure(request, told)
+        _on_failure(request, told)
         yield person
         if request.node.stash.get(_FAILED, False):
             await person.page.screenshot(path=tmp_path / "page.png")
