@@ -201,6 +201,28 @@ async def test_a_page_whose_pings_stop_is_gone_in_seconds_and_may_come_back(
     await greenroom.report(ReportKind.USER_JOINED, after=left.seq)
 
 
+async def test_a_page_that_dies_as_soon_as_it_has_changed_its_connection_is_gone_in_seconds(
+    start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
+) -> None:
+    """FAILURES 9: it pinged before, and has not come to do so again."""
+    start()
+    await greenroom.linked()
+    before = open_page()
+    await before.connect()
+    await before.hears_sound()
+    await asyncio.sleep(0.2)
+    after = open_page(before.participant)
+    after.pinging = False
+    await after.connect()
+    connected_s = time.monotonic()
+    joined = await greenroom.report(ReportKind.USER_JOINED, after=1)
+    replaced = await greenroom.report(ReportKind.USER_LEFT)
+    assert replaced.data["why"] == "replaced"
+    left = await greenroom.report(ReportKind.USER_LEFT, after=max(joined.seq, replaced.seq))
+    assert left.data == {"participant": after.participant, "why": "silent"}
+    assert 1.5 < time.monotonic() - connected_s < 4.5
+
+
 async def test_a_page_that_says_leave_is_gone_at_once(
     start: StartBot, greenroom: FakeGreenroom, open_page: OpenPage
 ) -> None:

@@ -127,10 +127,10 @@ class Room:
         if before is not None and before.participant != offer.participant:
             await self.connection.tell("moved")
             self._left("moved")
+            self._last_ping_s = None
         else:
             self._left("replaced")
         self._offer = offer
-        self._last_ping_s = None
         try:
             sdp, pc_id = await self.connection.answer(offer.sdp)
         except Exception as error:
@@ -165,7 +165,13 @@ class Room:
         self._taken()
 
     def page_connected(self) -> None:
-        """Media with the page that made the latest offer is connected."""
+        """Media with the page that made the latest offer is connected.
+
+        That is a sign of life. A page that has pinged before is expected to do so on its new
+        connection, too: one that died before it could was trusted for half a minute.
+        """
+        if self._last_ping_s is not None:
+            self._last_ping_s = self._clock_s()
         self._joined()
 
     def page_gone(self, why: str) -> None:
