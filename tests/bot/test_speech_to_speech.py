@@ -316,6 +316,28 @@ async def test_a_farewell_is_said_even_if_the_model_says_nothing(talk: Any) -> N
 
 
 @pytest.mark.long
+async def test_the_farewell_is_no_other_answer(talk: Any) -> None:
+    """FAILURES 17: what the model was about to answer to the goodbye is not taken for its own."""
+    turns = {"detection": "silence", "silenceS": 0.5}
+    call = await talk(endPhrases=["that is all"], endMessage="Until next time!", turns=turns)
+    greeted = await call.hears("Hello Ada, this is Mary.")
+    await call.quiet(greeted.seq)
+    call.openai.say("I could go on about that for quite a while, you know. " * 3)
+    await call.types("go on")
+    await call.greenroom.report(
+        ReportKind.BOT_SPEECH, lambda data: data["speaking"], after=greeted.seq + 1, within_s=20.0
+    )
+    heard = await _hear(call, "that is all", after=greeted.seq)
+    farewell = await call.greenroom.report(ReportKind.FAREWELL, within_s=20.0)
+    said = await call.hears("Until next time!", after=heard)
+    stopped = await call.greenroom.report(
+        ReportKind.BOT_SPEECH, lambda data: not data["speaking"], after=said.seq
+    )
+    assert farewell.seq > stopped.seq
+    assert "sunny" not in str([r.data for r in call.greenroom.reports])
+
+
+@pytest.mark.long
 async def test_nobody_speaks_over_one_that_may_not_be_interrupted(talk: Any) -> None:
     call = await talk(
         turns={"detection": "model", "interruptible": False},

@@ -19,6 +19,7 @@ from pipecat.frames.frames import (
     DataFrame,
     Frame,
     InterruptionFrame,
+    LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMMessagesAppendFrame,
@@ -37,6 +38,7 @@ from greenroom.bot.espeak import ESPEAK_RATE_HZ, Espeak, EspeakFailed
 from greenroom.bot.farewell import FarewellEndFrame
 from greenroom.bot.parts import message
 from greenroom.bot.services.openai_realtime import (
+    is_answering,
     is_openai,
     owe_an_answer,
     stop_answering,
@@ -60,10 +62,21 @@ class ToldFrame(DataFrame):
 
 @dataclass(slots=True)
 class _Words:
-    """What the model was asked to say."""
+    """What the model was asked to say.
+
+    Attributes:
+        text: The words.
+        is_farewell: They are its last.
+        told: The model was told of the wish.
+        asked: And it was asked for its answer, to that and to nothing else.
+        begun: That answer has begun.
+        sounded: And is heard.
+    """
 
     text: str
     is_farewell: bool
+    told: bool = False
+    asked: bool = False
     begun: bool = False
     sounded: bool = False
 
@@ -185,8 +198,9 @@ class Into(_Part):
         words = self._voice.words
         if words is not None and not words.is_farewell:
             self._voice.words = None
-        if self._voice.answering and is_openai(self._voice.model()):
-            await stop_answering(self._voice.model())
+        model = self._voice.model()
+        if is_openai(model) and (self._voice.answering or is_answering(model)):
+            await stop_answering(model)
 
 
 class Behind(_Part):
@@ -206,14 +220,16 @@ class Behind(_Part):
         if direction is not FrameDirection.DOWNSTREAM:
             if isinstance(frame, BotStoppedSpeakingFrame):
                 voice.said.set()
+            elif isinstance(frame, LLMContextFrame):
+                self._asked()
             await self.push_frame(frame, direction)
             return
         match frame:
             case LLMFullResponseStartFrame():
+                if voice.words is not None and voice.words.asked and not voice.answering:
+                    voice.words.begun = True
                 voice.answering = True
                 voice.live.set()
-                if voice.words is not None:
-                    voice.words.begun = True
             case TTSAudioRawFrame() if self._reserve_speaks:
                 return  # too late
             case TTSAudioRawFrame():
@@ -230,6 +246,8 @@ class Behind(_Part):
                 return
             case LLMMessagesAppendFrame():
                 self.passed.set()
+                if voice.words is not None:
+                    voice.words.told = True
         await self.push_frame(frame, direction)
         if isinstance(frame, LLMFullResponseEndFrame):
             await self._answered()
@@ -249,6 +267,15 @@ class Behind(_Part):
     @property
     def _is_awaited(self) -> bool:
         return self._voice.words is not None or self._voice.answering
+
+    def _asked(self) -> None:
+        """The model is asked. It may be about to answer the user, and the wish after that."""
+        voice, model = self._voice, self._voice.model()
+        if voice.words is None or not voice.words.told:
+            return
+        voice.words.asked = True
+        if is_openai(model) and is_answering(model):
+            voice.answering = True
 
     async def _answered(self) -> None:
         voice = self._voice

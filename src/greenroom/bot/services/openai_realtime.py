@@ -35,6 +35,11 @@ def cannot_connect(error: ErrorFrame) -> bool:
     return error.error.startswith("Error connecting")
 
 
+def is_answering(service: Any) -> bool:
+    """Whether an answer was begun, at its server at least; one that is asked for comes after it."""
+    return bool(service._response_active)
+
+
 async def stop_answering(service: Any) -> None:
     """Have the model stop; when the user speaks it does so by itself."""
     from pipecat.services.openai.realtime import events
