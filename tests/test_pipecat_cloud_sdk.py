@@ -17,9 +17,7 @@ import pytest
 from pipecatcloud._utils.deploy_utils import load_deploy_config_file
 from pipecatcloud.exception import AgentStartError
 from pipecatcloud.session import Session, SessionParams
-from typer.testing import CliRunner
 
-from greenroom.cli import app
 from tests.test_serve import PATIENCE_S, address_of, output_of, ready
 
 # Of 1.4, where the command is a part of Pipecat's, which would need more of it than we have.
@@ -69,12 +67,12 @@ class Cloud:
 
 
 async def a_key(state_dir: Path, name: str, *scopes: str) -> str:
-    """A new key, by the command; in this process, whose imports are done."""
+    """A new key, by the command."""
     options = [word for scope in scopes for word in ("--scope", scope)]
-    command = ["keys", "create", name, *options, "--state-dir", str(state_dir), "--json"]
-    done = await asyncio.to_thread(CliRunner().invoke, app, command)
-    assert done.exit_code == 0, done.output
-    return str(json.loads(done.stdout)["key"])
+    state = ["--state-dir", str(state_dir), "--json"]
+    command = [sys.executable, "-m", "greenroom.cli", "keys", "create", name, *options, *state]
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
+    return str(json.loads(await output_of(process))["key"])
 
 
 @pytest.fixture
@@ -92,9 +90,11 @@ async def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     address = await address_of(process)
     monkeypatch.setenv("PIPECAT_API_HOST", address)
     try:
-        await ready(address)
-        public = await a_key(tmp_path / "state", "public", "sessions:start")
-        private = await a_key(tmp_path / "state", "private", "sessions:read", "sessions:end")
+        _, public, private = await asyncio.gather(
+            ready(address),
+            a_key(tmp_path / "state", "public", "sessions:start"),
+            a_key(tmp_path / "state", "private", "sessions:read", "sessions:end"),
+        )
         yield Cloud(tmp_path, public, private)
     finally:
         process.send_signal(signal.SIGINT)
