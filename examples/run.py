@@ -126,10 +126,12 @@ async def run(folder: Path) -> None:
     """Run both until one of them ends, and exit with its code."""
     env = environment(folder)
     greenroom_command = [sys.executable, "-m", "greenroom.cli", "serve"]
+    # Where Greenroom is only others have to know; it would call that a misspelt setting.
+    greenroom_env = {name: value for name, value in env.items() if name != "GREENROOM_URL"}
     # The application ends last: until then it is told by webhook how everything ended.
     async with (
         running(application(folder, env["PORT"]), folder, env) as app,
-        running(greenroom_command, folder, env) as greenroom,
+        running(greenroom_command, folder, greenroom_env) as greenroom,
     ):
         await until_up(f"{env['GREENROOM_URL']}/readyz", greenroom)
         await until_up(f"http://127.0.0.1:{env['PORT']}/", app)

@@ -65,6 +65,7 @@ async def test_the_minimum_talks_and_is_told_of_the_end(
             asked = {httpx.URL(url).netloc for url in person.requests.elsewhere("")}
             assert asked == own, "the page asks nobody else"
             assert "pageerror" not in " ".join(person.console)
+            assert "is no setting" not in example.log
 
 
 class Forgetful:
