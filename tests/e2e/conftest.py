@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.e2e.figures import measured, pytest_terminal_summary
-from tests.e2e.person import Person, a_browser_for_all, a_person, at_browser
+from tests.e2e.person import Person, a_browser, a_person
 from tests.e2e.server import Server
 from tests.e2e.speech import HEARD_HZ, wav_bytes
 
@@ -41,17 +41,10 @@ def _on_failure(request: pytest.FixtureRequest, witness: Callable[[], tuple[str,
     request.node.stash.setdefault(_WITNESSES, []).append(witness)
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[str]:
-    """A headless Chromium for all tests: to start one takes two seconds of a processor."""
-    with a_browser_for_all() as address:
-        yield address
-
-
 @pytest.fixture
-async def browser(chromium: str) -> AsyncIterator[Browser]:
-    """A headless Chromium that can reach nothing but loopback, with nothing open in it."""
-    async with at_browser(chromium) as browser:
+async def browser() -> AsyncIterator[Browser]:
+    """A headless Chromium that can reach nothing but loopback."""
+    async with a_browser() as browser:
         yield browser
 
 

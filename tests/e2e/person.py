@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import re
 import shutil
-import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,38 +105,12 @@ def chromium_path() -> str:
 
 
 @asynccontextmanager
-async def a_browser(*flags: str) -> AsyncIterator[Browser]:
+async def a_browser() -> AsyncIterator[Browser]:
     """A headless Chromium that can reach nothing but loopback."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            headless=True, executable_path=chromium_path(), args=[*_FLAGS, *flags]
+            headless=True, executable_path=chromium_path(), args=_FLAGS
         )
-        try:
-            yield browser
-        finally:
-            await browser.close()
-
-
-@contextmanager
-def a_browser_for_all() -> Iterator[str]:
-    """A browser that outlives event loops; gives the address at which `at_browser` finds it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with asyncio.Runner() as runner:
-        life = a_browser(f"--remote-debugging-port={port}")
-        runner.run(life.__aenter__())
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            runner.run(life.__aexit__(None, None, None))
-
-
-@asynccontextmanager
-async def at_browser(address: str) -> AsyncIterator[Browser]:
-    """A browser that runs already. What is opened there is closed in the end; it stays."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.connect_over_cdp(address)
         try:
             yield browser
         finally:
