@@ -39,8 +39,8 @@ NODE := $(if $(wildcard $(VENV)/bin/uv),,$(shell $(NPM) --is-there || echo $(VEN
 WITH_SPEECH := tests/bot tests/doctor
 # Nothing there waits, for time or for another process: it computes.
 COMPUTING := tests/ears tests/session tests/assistants tests/wire
-# How long sounds last is measured there, which another call at the same time would stretch.
-TIMED := tests/e2e/test_call.py tests/e2e/selftest/test_harness.py
+# How long sounds last, or a restart takes, is measured there; another call would stretch it.
+TIMED := tests/e2e/test_call.py tests/e2e/test_survival.py tests/e2e/selftest/test_harness.py
 # A file is one worker's; in which order they are given out, tests/conftest.py says.
 LONGEST_FIRST := --dist loadfile --no-loadscope-reorder
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
