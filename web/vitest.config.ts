@@ -13,8 +13,6 @@ export default defineConfig({
     // Every file leaves things as it found them; to load all of it anew for each takes twice as long.
     pool: 'threads',
     isolate: false,
-    // Nothing here takes long; a busy machine does.
-    testTimeout: 60_000,
     // A console.error (React's warnings among them) is a failure, not a remark.
     setupFiles: ['./vitest.setup.ts'],
   },

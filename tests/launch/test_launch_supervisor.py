@@ -117,17 +117,15 @@ async def test_a_dying_zygote_takes_its_bots_along_and_the_next_launch_gets_a_fr
         for order in (lost, kept):
             await launcher.start(order)
         pid, kept_pid = [(await joined(launcher, order)).pid for order in (lost, kept)]
-        # A bot joins before it has children: killed sooner, it would never name them.
-        _, lost_daemon = await children_of(launcher, lost)
         os.kill(psutil.Process(pid).ppid(), signal.SIGKILL)
         assert (await exits.of(lost)).cause is ExitCause.HOST_DIED
         await eventually(lambda: not group_members(pid), within_s=1.0)
         assert is_alive(kept_pid)
         await launcher.start(later)
         await joined(launcher, later)
-        _, later_daemon = await children_of(launcher, later)
+        daemons = [(await children_of(launcher, order))[1] for order in (lost, later)]
         await launcher.shutdown()
-        await eventually(lambda: not any(map(is_alive, (lost_daemon, later_daemon))))
+        await eventually(lambda: not any(map(is_alive, daemons)))
 
 
 async def test_a_zygote_that_does_not_answer_is_passed_over(launcher: LocalLauncher) -> None:
