@@ -9,16 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from pipecat.frames.frames import ErrorFrame, LLMContextFrame
-from pipecat.pipeline.pipeline import Pipeline
-from pipecat.pipeline.worker import PipelineWorker
-from pipecat.processors.aggregators.llm_context import LLMContext
-from pipecat.services.openai.llm import OpenAILLMService
+from pipecat.frames.frames import ErrorFrame
 from pipecat.utils.errors import ErrorCategory
 
 from greenroom.bot.persona import greeting_of, name_of
 from greenroom.bot.services.failover import nobody_waits_for
-from greenroom.bot.thinking import Thinking
 from greenroom.testing.openai import Fault, OpenAI, Rule, served
 from greenroom.wire.assistants import BotRecord
 from greenroom.wire.link import CommandKind, Report, ReportKind
@@ -27,7 +22,6 @@ from tests.bot.conftest import OpenPage, StartBot
 from tests.bot.greenroom_server import FakeGreenroom
 from tests.bot.page import Page
 from tests.bot.speech import spoken
-from tests.bot.test_attached import running
 from tests.bot.test_observe import session, told
 
 __all__ = ["session", "told"]
@@ -406,34 +400,3 @@ def test_a_name_is_said_once_and_never_made_up(
 )
 def test_a_name_is_what_the_start_says(body: dict[str, Any], name: str | None) -> None:
     assert name_of(body) == name
-
-
-async def test_a_model_that_hangs_is_given_up(session: Any, told: Any) -> None:
-    """In process, with a shorter patience."""
-    failures: list[bool] = []
-    asked = asyncio.Event()
-
-    async def failed(hopeless: bool) -> None:
-        failures.append(hopeless)
-        asked.set()
-
-    async def empty() -> None:
-        """It is not asked again."""
-
-    playing = OpenAI(keys=None)
-    playing.order(Fault(None))
-    async with served(playing) as address:
-        settings = OpenAILLMService.Settings(model="small")
-        model = OpenAILLMService(api_key="x", base_url=address, settings=settings)
-        thinking = Thinking(lambda: model, failed, empty, first_word_within_s=0.2)
-        worker = PipelineWorker(Pipeline([model, thinking]), enable_rtvi=False)
-
-        @worker.event_handler("on_pipeline_error")
-        async def on_pipeline_error(worker: PipelineWorker, frame: ErrorFrame) -> None:
-            await thinking.reached_the_end(frame)
-
-        async with running(worker), asyncio.timeout(10):
-            context = LLMContext([{"role": "user", "content": "hello"}])
-            await worker.queue_frame(LLMContextFrame(context))
-            await asked.wait()
-    assert failures == [False]

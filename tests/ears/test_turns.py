@@ -12,6 +12,7 @@ from pipecat.frames.frames import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
+from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.tests.utils import SleepFrame, run_test
 from pipecat.turns.user_start import VADUserTurnStartStrategy
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy
@@ -19,7 +20,14 @@ from pipecat.turns.user_turn_processor import UserTurnProcessor
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from greenroom.bot.sphinx import NotUnderstoodFrame
-from greenroom.bot.turns import ASK_AGAIN, AskAgain, StopAfterSilence, StopByModel
+from greenroom.bot.turns import (
+    ANSWER_NOW,
+    ANSWERS_OWED,
+    ASK_AGAIN,
+    AskAgain,
+    StopAfterSilence,
+    StopByModel,
+)
 
 PROMPT_S = 0.5
 
@@ -79,9 +87,14 @@ async def test_as_long_as_the_ears_say_nothing_the_turn_waits_for_them() -> None
     assert await stopped(StopAfterSilence(user_speech_timeout=0.1), []) == []
 
 
+def told(*messages: tuple[str, str]) -> LLMContext:
+    """A conversation, as the model knows it."""
+    return LLMContext([{"role": role, "content": text} for role, text in messages])  # type: ignore[misc]
+
+
 def test_whoever_may_not_be_answered_is_not_asked() -> None:
     may = {"be answered": True}
-    asking = AskAgain(lambda: may["be answered"], always=True)
+    asking = AskAgain(lambda: may["be answered"], told(), always=True)
     assert asking.idle_prompt == ASK_AGAIN
     assert asking.interrupted_prompt
     may["be answered"] = False
@@ -89,6 +102,33 @@ def test_whoever_may_not_be_answered_is_not_asked() -> None:
 
 
 def test_ears_that_tell_of_every_noise_are_answered_only_for_an_interruption() -> None:
-    asking = AskAgain(lambda: True, always=False)
+    asking = AskAgain(lambda: True, told(("user", "hello")), always=False)
     assert asking.idle_prompt is None
     assert asking.interrupted_prompt
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [("assistant", "hello"), ("user", "is it late")],
+        [("user", "is it late"), ("assistant", ""), ("tool", "ten")],
+        [("user", "is it late"), ("developer", ANSWER_NOW)],
+        [("user", "is it late"), ("developer", "The shop closes at six.")],
+    ],
+)
+def test_words_that_were_understood_are_answered_after_a_noise(
+    messages: list[tuple[str, str]],
+) -> None:
+    asking = AskAgain(lambda: True, told(*messages), always=True)
+    assert [asking.interrupted_prompt, asking.idle_prompt] == [ANSWER_NOW, ANSWER_NOW]
+    assert asking.max_consecutive_recoveries == ANSWERS_OWED
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [[], [("user", "is it late"), ("assistant", "It")], [("developer", "You are Tom.")]],
+)
+def test_who_owes_no_answer_asks_once(messages: list[tuple[str, str]]) -> None:
+    asking = AskAgain(lambda: True, told(*messages), always=True)
+    assert ANSWER_NOW not in (asking.interrupted_prompt, asking.idle_prompt)
+    assert asking.max_consecutive_recoveries == 1

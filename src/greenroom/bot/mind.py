@@ -110,7 +110,7 @@ async def _talk(
         user_params=(
             _told_of_turns(record.turns)
             if speaks_itself
-            else _listening(record.turns, _asking(session, manners, services))
+            else _listening(record.turns, _asking(session, manners, services, context))
         ),
         # It is asked with its own memory, and cannot be asked for a summary.
         assistant_params=None if speaks_itself else _remembering(record.context),
@@ -137,6 +137,7 @@ async def _talk(
                 *ears,
                 *([nudging] if nudging else []),
                 silencer,
+                thinking.before,
                 *model,
                 thinking,
                 *mouth,
@@ -164,10 +165,13 @@ def _one_of(services: list[AIService], manners: Manners) -> list[FrameProcessor]
     return [switching(services, manners.switched)] if services else []
 
 
-def _asking(session: BotSession, manners: Manners, services: Services) -> AskAgain:
+def _asking(
+    session: BotSession, manners: Manners, services: Services, context: LLMContext
+) -> AskAgain:
     """What is done about turns without words; only the built-in ears say that there were some."""
     return AskAgain(
         lambda: not (session.muted or session.paused or manners.parting),
+        context,
         always=any(isinstance(ears, SphinxSTTService) for ears in services.stt),
     )
 

@@ -71,7 +71,9 @@ class Room:
             return self._answers[offer.offer_id]
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                await _check(offer.sdp)
+                _check(offer.sdp)
+                if self._offer is not None:
+                    await _try(offer.sdp)
                 answer = await (
                     self._change(offer) if self._goes_on(offer) else self._connect(offer)
                 )
@@ -212,11 +214,11 @@ class Room:
             self._report(ReportKind.QUALITY, quality)
 
 
-async def _check(sdp: str) -> None:
-    """Try an offer on a peer of its own, so that a bad one cannot harm the living page.
+def _check(sdp: str) -> None:
+    """Refuse an offer in which something is missing.
 
     Raises:
-        BadOffer: It cannot be parsed, has no audio first, or cannot be answered.
+        BadOffer: It cannot be parsed, has no audio first, or no fingerprint.
     """
     try:
         media = SessionDescription.parse(sdp).media
@@ -228,6 +230,14 @@ async def _check(sdp: str) -> None:
     # aiortc would notice this only when the peer is up, and the page before it gone.
     if not all(part.dtls and part.dtls.fingerprints for part in media):
         raise BadOffer("The offer has no DTLS fingerprint.")
+
+
+async def _try(sdp: str) -> None:
+    """Answer an offer on a peer of its own, so that a bad one cannot harm the living page.
+
+    Raises:
+        BadOffer: It cannot be answered.
+    """
     probe = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     try:
         await probe.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))

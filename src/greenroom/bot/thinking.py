@@ -31,8 +31,26 @@ SORRY = "I cannot think just now. Please say that again in a moment."
 GIVING_UP = "I am sorry, I cannot think any more. Goodbye!"
 
 
+class _Before(FrameProcessor):
+    """Stands right before the model, where an interruption comes by first."""
+
+    def __init__(self, cut_off: Callable[[], None]) -> None:
+        super().__init__()
+        self._cut_off = cut_off
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Take note of interruptions; pass everything on."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, InterruptionFrame) and direction is FrameDirection.DOWNSTREAM:
+            self._cut_off()
+        await self.push_frame(frame, direction)
+
+
 class Thinking(FrameProcessor):
-    """Stands right behind the language model.
+    """Stands right behind the language model, and with its other half right before it.
+
+    A model that is interrupted ends its answer before it lets the interruption through. By what
+    comes out of it alone, whoever spoke on while it thought would have got an empty answer.
 
     Args:
         active: The model that is asked at present.
@@ -41,6 +59,9 @@ class Thinking(FrameProcessor):
         empty: Awaited when an answer came to its end with nothing in it: no words, and no call
             of a tool that could be read.
         first_word_within_s: How long an answer may take to begin.
+
+    Attributes:
+        before: Its other half.
     """
 
     def __init__(
@@ -54,7 +75,9 @@ class Thinking(FrameProcessor):
         self._active = active
         self._failed = failed
         self._empty = empty
+        self.before: FrameProcessor = _Before(self._cut_off)
         self._is_empty = False
+        self._is_cut_off = False
         self._within_s = first_word_within_s
         self._failures = 0
         self._waiting: asyncio.Task[None] | None = None
@@ -76,13 +99,13 @@ class Thinking(FrameProcessor):
                 self._failures = 0
                 self._is_empty = False
                 self._stop_waiting()
-            case LLMFullResponseEndFrame() if self._is_empty:
+            case LLMFullResponseEndFrame() if self._is_empty and not self._is_cut_off:
                 self._stop_waiting()
                 self._is_empty = False
                 await self._came_to_nothing()
             case InterruptionFrame():
                 self._stop_waiting()
-                self._is_empty = False
+                self._is_empty = self._is_cut_off = False
             case LLMFullResponseEndFrame() | EndFrame() | CancelFrame():
                 self._stop_waiting()
         await self.push_frame(frame, direction)
@@ -111,6 +134,10 @@ class Thinking(FrameProcessor):
         self._failures += 1
         permanent = error.category is not None and error.category.is_permanent
         await self._failed(permanent or self._failures >= MOST_FAILURES)
+
+    def _cut_off(self) -> None:
+        """An interruption is on its way through the model."""
+        self._is_cut_off = True
 
     def _stop_waiting(self) -> None:
         waiting, self._waiting = self._waiting, None
