@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import psutil
@@ -19,11 +20,17 @@ async def test_shutting_down_while_the_supervisor_starts_leaves_none(tmp_path: P
             await asyncio.sleep(0.001)
     starting.cancel()
     await asyncio.gather(starting, return_exceptions=True)
+    assert not [child for child in psutil.Process().children() if _is_of(child, state_dir)]
     await launcher.shutdown()
     _, alive = psutil.wait_procs(_supervisors(state_dir), timeout=5)  # it idles for a minute
     assert alive == []
 
 
 def _supervisors(state_dir: Path) -> list[psutil.Process]:
-    mine = f"--state-dir={state_dir}"
-    return [p for p in psutil.process_iter(["cmdline"]) if mine in (p.info["cmdline"] or [])]
+    return [process for process in psutil.process_iter() if _is_of(process, state_dir)]
+
+
+def _is_of(process: psutil.Process, state_dir: Path) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+        return f"--state-dir={state_dir}" in process.cmdline()
+    return False

@@ -22,6 +22,8 @@ PING_WITHIN_S = 5.0
 LOOK_AGAIN_S = 0.03
 # One that was started and does not answer by then lost a race, or crashed.
 START_AGAIN_S = 4.0
+# It forks the supervisor and leaves; most of that is Python's start.
+STARTER_LEAVES_WITHIN_S = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -131,4 +133,17 @@ class Finder:
                 env=supervisor_environment(),
                 start_new_session=True,
             )
+            try:
+                await process.wait()
+            finally:
+                # A loop that closes before its child is gone loses sight of it.
+                await _be_gone(process)
+
+
+async def _be_gone(process: asyncio.subprocess.Process) -> None:
+    try:
+        async with asyncio.timeout(STARTER_LEAVES_WITHIN_S):
             await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
