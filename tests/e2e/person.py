@@ -85,6 +85,12 @@ class Person:
             state="attached", timeout=timeout_s * 1000
         )
 
+    async def session_id(self, server_url: str) -> str:
+        """The id of their running session, as the server says."""
+        answer = await self.page.request.get(f"{server_url}/api/voice/session/current")
+        assert answer.status == 200
+        return str((await answer.json())["sessionId"])
+
     async def ice_servers(self) -> list[Any]:
         """Every ICE server that the page gave to a peer connection."""
         return list(

@@ -17,7 +17,8 @@ from tests.e2e.server import Server, eventually
 from tests.e2e.speech import Listener, beginnings, words_of
 from tests.e2e.talk import Talk
 
-pytestmark = pytest.mark.e2e
+# Its parts are in make test: the end by a budget in tests/service, last words in tests/bot.
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 BUDGET_USD = 0.10
 # A cent a second: ten seconds of talk, the way to the first word among them.
@@ -49,8 +50,7 @@ async def test_a_spent_budget_is_told_aloud_and_ends_the_call(
 ) -> None:
     await person.click("talk")
     await Talk(person).hear_question()
-    answer = await person.page.request.get(f"{server.url}/api/voice/session/current")
-    session_id = (await answer.json())["sessionId"]
+    session_id = await person.session_id(server.url)
 
     last = LAST_WORDS["budget"]
     listener = Listener.of(beginnings(last))

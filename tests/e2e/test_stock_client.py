@@ -125,6 +125,8 @@ async def test_a_stock_client_shows_why_it_was_refused(server: Server, person: P
     assert server.bots() == []
 
 
+# That they pass on what the doors above do, is tried in tests/api and with Pipecat Cloud's own SDK.
+@pytest.mark.long
 async def test_a_stock_client_talks_through_the_doors_of_pipecat_cloud(
     server: Server, person: Person, origin: str
 ) -> None:
