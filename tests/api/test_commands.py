@@ -26,7 +26,7 @@ async def test_no_command_is_taken_for_a_repetition_of_one_before(server: House)
             told.append((command.command_id, command.data["muted"]))
             await bot.send(CommandDone(command_id=command.command_id))
             # Only once nothing is pending does a database give the next effect the same id.
-            while await server.parts.store.effects_of(body["session"]["sessionId"]):
+            while await server.parts.store.effects.of(body["session"]["sessionId"]):
                 await asyncio.sleep(0.005)
         await bot.close()
     assert [muted for _, muted in told] == [True, False, True]

@@ -56,7 +56,7 @@ async def test_what_a_pages_tool_has_come_to_is_told_to_the_bot(
 
 async def test_the_server_carries_out_nothing_that_is_the_pages(server: House) -> None:
     session_id = await a_call_of_the_page(server)
-    effects = await server.parts.store.effects_of(session_id)
+    effects = await server.parts.store.effects.of(session_id)
     assert [e.kind.value for e in effects if e.kind.value == "run_tool"] == []
 
 

@@ -385,7 +385,7 @@ def is_closed(daily: DailyStandIn, room: str, clock: FakeClock) -> bool:
 
 
 async def _due(house: House) -> list[tuple[str, str]]:
-    due = await house.parts.store.due_kinds(house.clock.now() + 60)
+    due = await house.parts.store.effects.due_kinds(house.clock.now() + 60)
     return [(session_id, kind.value) for session_id, kind in due]
 
 

@@ -148,7 +148,7 @@ async def test_a_warning_once_and_then_the_end_with_a_word(house: House) -> None
     session = await bot.now()
     assert (session.stage, session.reason) == (Stage.ENDING, EndReason.BUDGET)
     assert [w["spentUsd"] for w in await events_of(bot, "voice.cost.warning")] == [0.81, 1.02]
-    effects = await house.parts.store.effects_of(session.id)
+    effects = await house.parts.store.effects.of(session.id)
     (told,) = [e.payload["data"] for e in effects if e.payload.get("kind") == "end"]
     assert told == {"reason": "budget", "within_s": 4.0}
 

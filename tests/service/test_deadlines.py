@@ -269,6 +269,6 @@ async def test_the_warning_is_an_event_and_the_bot_is_told(house: House) -> None
     events = await house.parts.store.events_after(session_id, 0, 100)
     warnings = [e.data for e in events if e.type == "voice.session.warning"]
     assert warnings == [{"endsInS": pytest.approx(120)}]
-    effects = await house.parts.store.effects_of(session_id)
+    effects = await house.parts.store.effects.of(session_id)
     told = [e.payload["data"] for e in effects if e.payload.get("kind") == "warning"]
     assert told == [{"ends_in_s": pytest.approx(120)}]

@@ -55,7 +55,7 @@ async def kept(house: House, session_id: str) -> Kept:
     due = await house.parts.store.due(house.clock.now() + FOR_EVER_S, 1_000)
     return Kept(
         record_bytes=len(json.dumps(to_row(session), default=str)),
-        effects=len(await house.parts.store.effects_of(session_id)),
+        effects=len(await house.parts.store.effects.of(session_id)),
         deadlines=sum(deadline.session_id == session_id for deadline in due),
     )
 

@@ -105,7 +105,7 @@ async def test_what_an_assistant_was_given_to_know_is_exported_as_redacted_and_e
     await house.parts.telling.context(session, f"They pay with {CARD}.")
     await house.parts.telling.context(session, "I like tea.", by_page=True)
     # Its bot is not linked, and is to be told every word.
-    [waiting, _] = await house.parts.store.effects_of(session_id)
+    [waiting, _] = await house.parts.store.effects.of(session_id)
     assert CARD in waiting.payload["data"]["text"]
     assert "They pay" not in repr(await kept(house, session_id))
     people = house.parts.people

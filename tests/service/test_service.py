@@ -103,14 +103,14 @@ async def test_what_is_typed_while_the_clock_stands_still_or_goes_back_is_told(
     await house.sessions.message(session_id, "ada", "one")
     house.clock.advance(-60)
     await house.sessions.message(session_id, "ada", "two")
-    effects = await house.parts.store.effects_of(session_id)
+    effects = await house.parts.store.effects.of(session_id)
     assert [effect.payload["data"]["text"] for effect in effects] == ["one", "two"]
 
 
 async def test_of_many_who_change_a_session_at_once_nobody_is_refused(house: House) -> None:
     session_id = await a_call(house)
     await asyncio.gather(*(house.sessions.message(session_id, "ada", f"{n}") for n in range(60)))
-    assert len(await house.parts.store.effects_of(session_id)) == 60
+    assert len(await house.parts.store.effects.of(session_id)) == 60
 
 
 async def test_stopping_twice_hurries(house: House) -> None:

@@ -52,7 +52,7 @@ async def ask(
 
 async def answers(house: House, session_id: str) -> dict[str, Mapping[str, Any]]:
     """What the bot is to be told of its calls, by call: it is not linked, so that it waits."""
-    effects = await house.parts.store.effects_of(session_id)
+    effects = await house.parts.store.effects.of(session_id)
     found = [e.payload["data"]["results"] for e in effects if e.payload.get("kind") == TOLD]
     return {answer["toolCallId"]: answer for (answer,) in found}
 
@@ -79,7 +79,7 @@ async def told(
 async def settled(house: House) -> None:
     """Wait until no call is on record as one that is still to be carried out."""
     async with asyncio.timeout(10):
-        while await house.parts.store.effects_due(EffectKind.RUN_TOOL, 1e12):
+        while await house.parts.store.effects.due(EffectKind.RUN_TOOL, 1e12):
             await asyncio.sleep(0.005)
 
 
@@ -332,7 +332,7 @@ async def test_a_server_that_dies_when_it_has_answered_shows_no_note_twice(
         await settled(second)
         assert list(await answers(second, session_id)) == ["c1", "c2"]
         assert len(await events(second, session_id, "ui.note")) == 1
-        effects = await store.effects_of(session_id)
+        effects = await store.effects.of(session_id)
     assert len([e for e in effects if e.payload.get("kind") == TOLD]) == 2, "each answered once"
 
 
@@ -351,7 +351,7 @@ async def test_what_another_server_has_answered_meanwhile_is_not_told_again(
     monkeypatch.setattr(store.notes, "create", slow)
     await ask(house, session_id, "c1", "create_note", title="Milk")
     await begun.wait()
-    (call,) = await store.effects_due(EffectKind.RUN_TOOL, 1e12)
+    (call,) = await store.effects.due(EffectKind.RUN_TOOL, 1e12)
     answer = ToolAnswered({"toolCallId": "c1", "by": "server", "result": {}})
     await house.sessions.apply(session_id, answer, settles=call)
     may_go.set()
@@ -414,7 +414,7 @@ async def test_a_call_that_ends_while_somebody_looks_is_not_begun_again(
     session_id = await talk(house, "notes")
     begun, may_go, looked = asyncio.Event(), asyncio.Event(), asyncio.Event()
     store, search = house.parts.store, house.parts.store.notes.search
-    look, times = store.effects_due, 0
+    look, times = store.effects.due, 0
 
     async def slow(*args: Any) -> Any:
         nonlocal times
@@ -435,7 +435,7 @@ async def test_a_call_that_ends_while_somebody_looks_is_not_begun_again(
         return due
 
     monkeypatch.setattr(store.notes, "search", slow)
-    monkeypatch.setattr(store, "effects_due", look_slowly)
+    monkeypatch.setattr(store.effects, "due", look_slowly)
     await ask(house, session_id, "c1", "search_notes")
     await begun.wait()
     house.parts.hub.publish("effects")

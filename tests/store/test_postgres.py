@@ -60,7 +60,7 @@ async def test_a_server_that_goes_away_is_unavailable_and_then_back(
     await asyncio.gather(*(store.get(stored.id) for _ in range(10)))  # connections to be lost
     postgres.stop()
     try:
-        for call in (store.ping(), store.get(stored.id), store.bury_effect(1, "")):
+        for call in (store.ping(), store.get(stored.id), store.effects.bury(1, "")):
             with pytest.raises(Unavailable):
                 await call
     finally:

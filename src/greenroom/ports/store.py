@@ -1,4 +1,4 @@
-"""Port: where sessions, their events, effects and tickets are kept."""
+"""Port: where sessions, their events and tickets are kept, and their effects with them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from greenroom.session.facts import EffectKind
+from greenroom.ports.effects import NewEffect, PendingEffect
 from greenroom.session.model import (
     DEFAULT_TENANT,
     DeadlineKind,
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from greenroom.ports.assistants import AssistantStore
     from greenroom.ports.audit import AuditStore
     from greenroom.ports.deliveries import DeliveryStore
+    from greenroom.ports.effects import EffectStore
     from greenroom.ports.keys import KeyStore
     from greenroom.ports.notes import NoteStore
     from greenroom.ports.records import Records
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 
 class StaleWrite(Exception):
     """Somebody else changed the session in between: read it again and decide anew."""
-
-
-class AlreadySettled(Exception):
-    """The effect that a change was to settle is struck off already: this is its second time."""
 
 
 class AlreadyLive(Exception):
@@ -63,26 +60,6 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenContext:
-    """What an assistant was given to know, as it may be kept. ``by_page``: its user's word."""
-
-    text: str
-    by_page: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NewEffect:
-    """An effect to be committed with a change.
-
-    ``context``: what is kept of it when it was carried out, with what was said.
-    """
-
-    kind: EffectKind
-    payload: dict[str, Any]
-    context: GivenContext | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class New:
     """A session that begins, with what is stored beside it."""
 
@@ -99,18 +76,6 @@ class Move:
     after: Session
     events: Sequence[NewEvent]
     effects: Sequence[NewEffect]
-
-
-@dataclass(frozen=True, slots=True)
-class PendingEffect:
-    """An effect that has yet to be carried out. ``attempts``: how often it was tried."""
-
-    id: int
-    session_id: str
-    kind: EffectKind
-    payload: dict[str, Any]
-    attempts: int
-    due_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +155,11 @@ class Store(Protocol):
     @property
     def deliveries(self) -> DeliveryStore:
         """The deliveries of what is stored here."""
+        ...
+
+    @property
+    def effects(self) -> EffectStore:
+        """The effects that `admit`, `let_in` and `commit` have stored."""
         ...
 
     @property
@@ -329,42 +299,6 @@ class Store(Protocol):
 
     async def last_seqs(self, session_ids: Collection[str]) -> dict[str, int]:
         """The number of the last event of each of these sessions; unknown ones are left out."""
-        ...
-
-    async def due_kinds(self, now: float) -> set[tuple[str, EffectKind]]:
-        """Which sessions have effects due by ``now``, and of which kinds: all, however many."""
-        ...
-
-    async def effects_of(self, session_id: str) -> list[PendingEffect]:
-        """All effects of a session that are still pending, oldest first."""
-        ...
-
-    async def next_effect(
-        self, session_id: str, kinds: Collection[EffectKind], *, settled: int | None = None
-    ) -> tuple[PendingEffect, Session] | None:
-        """The oldest pending effect of a session that is of one of these kinds, and the session.
-
-        Args:
-            session_id: Whose effects.
-            kinds: Of which kinds.
-            settled: The one before, which was carried out: it is struck off first, at one go.
-        """
-        ...
-
-    async def effects_due(self, kind: EffectKind, now: float) -> list[PendingEffect]:
-        """All effects of one kind that are due by ``now``, of whichever session, oldest first."""
-        ...
-
-    async def settle_effect(self, effect_id: int) -> None:
-        """The effect was carried out: it is struck off."""
-        ...
-
-    async def postpone_effect(self, effect_id: int, due_at: float, error: str) -> None:
-        """The effect failed; try again at ``due_at``."""
-        ...
-
-    async def bury_effect(self, effect_id: int, error: str) -> None:
-        """The effect failed for good: a dead letter, kept in sight."""
         ...
 
     async def due(self, now: float, limit: int) -> list[DueDeadline]:

@@ -18,10 +18,13 @@ import structlog
 
 from greenroom.errors import AgentsFull, GreenroomError, Halted, RoomsRefused, Unavailable
 from greenroom.ports.clock import Clock
+from greenroom.ports.effects import AlreadySettled, PendingEffect
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import BotExit, ExitCause, Launcher, LaunchOrder
 from greenroom.ports.rooms import Rooms
-from greenroom.ports.store import AlreadySettled, PendingEffect, Store
+from greenroom.ports.store import (
+    Store,
+)
 from greenroom.service.entrance import Entrance, shape_of
 from greenroom.service.exclusion import Exclusion
 from greenroom.service.links import Links
@@ -145,7 +148,7 @@ class Dispatcher:
     async def _begin_lanes(self, group: asyncio.TaskGroup) -> int:
         """Begin what is due and not under way; returns how much is due."""
         try:
-            due = await self._store.due_kinds(self._clock.now())
+            due = await self._store.effects.due_kinds(self._clock.now())
         except Unavailable as error:
             log.warning("store.unavailable", error=error.message)
             return 0
@@ -167,7 +170,7 @@ class Dispatcher:
         """Carry out a lane's effects, oldest first, until one must wait or none is left."""
         try:
             done = None
-            while found := await self._store.next_effect(session_id, _KINDS[lane], settled=done):
+            while found := await self._store.effects.next(session_id, _KINDS[lane], settled=done):
                 effect, session = found
                 if effect.due_at > self._clock.now() and not _is_moot(effect, session):
                     return
@@ -187,7 +190,7 @@ class Dispatcher:
         # One that ends while we read may have been due when it was read, and is settled by now.
         busy = set(self._calls)
         try:
-            due = await self._store.effects_due(EffectKind.RUN_TOOL, self._clock.now())
+            due = await self._store.effects.due(EffectKind.RUN_TOOL, self._clock.now())
         except Unavailable as error:
             log.warning("store.unavailable", error=error.message)
             return
@@ -255,7 +258,7 @@ class Dispatcher:
                 if session.stage.is_live:
                     await self._outside(effect, lambda: self._tools.run(session, effect))
                 else:  # nobody hears what would come of it
-                    await self._store.settle_effect(effect.id)
+                    await self._store.effects.settle(effect.id)
         return True
 
     async def _has_begun_anew(self, session: Session) -> bool:
@@ -375,14 +378,14 @@ class Dispatcher:
             if effect.kind is EffectKind.RUN_TOOL:
                 asked = ToolCallData.model_validate(effect.payload["call"])
                 await self._tools.give_up(effect.session_id, asked)
-            await self._store.bury_effect(effect.id, reason)
+            await self._store.effects.bury(effect.id, reason)
             if effect.kind is EffectKind.LAUNCH_BOT:
                 await self._launch_given_up(effect)
             if effect.kind is EffectKind.ENSURE_ROOM:  # a bot would talk to nobody, for money
                 await self._sessions.stop(effect.session_id, None, EndReason.LAUNCH_FAILED)
             return
         log.warning("effect.failed", **fields)
-        await self._store.postpone_effect(effect.id, self._clock.now() + again_in_s, reason)
+        await self._store.effects.postpone(effect.id, self._clock.now() + again_in_s, reason)
 
 
 def _is_moot(effect: PendingEffect, session: Session) -> bool:

@@ -9,7 +9,10 @@ from typing import Any
 import structlog
 
 from greenroom.errors import BadSetting
-from greenroom.ports.store import GivenContext, NewEffect, NewEvent
+from greenroom.ports.effects import GivenContext, NewEffect
+from greenroom.ports.store import (
+    NewEvent,
+)
 from greenroom.session.facts import EffectKind
 from greenroom.wire.events import EventType
 from greenroom.wire.link import CommandKind

@@ -21,9 +21,12 @@ from greenroom.errors import (
     OfferConflict,
 )
 from greenroom.ports.clock import Clock
+from greenroom.ports.effects import PendingEffect
 from greenroom.ports.hub import Hub
 from greenroom.ports.launcher import BotExit, ExitCause
-from greenroom.ports.store import PendingEffect, Store
+from greenroom.ports.store import (
+    Store,
+)
 from greenroom.service.admission import Admission
 from greenroom.service.assistants import Assistant, Catalogue
 from greenroom.service.exits import describe_exit

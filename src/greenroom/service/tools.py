@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from greenroom.assistants.paths import dotted
 from greenroom.ports.clock import Clock
-from greenroom.ports.store import PendingEffect
+from greenroom.ports.effects import PendingEffect
 from greenroom.service.sessions import Sessions
 from greenroom.service.tool_calls import (
     Call,

@@ -12,13 +12,12 @@ import structlog
 
 from greenroom.errors import Conflict
 from greenroom.ports.clock import Clock
+from greenroom.ports.effects import NewEffect, PendingEffect
 from greenroom.ports.hub import Hub
 from greenroom.ports.store import (
     Move,
     New,
-    NewEffect,
     NewEvent,
-    PendingEffect,
     StaleWrite,
     Store,
 )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    RowMapping,
     Select,
     TextClause,
     bindparam,
@@ -23,24 +22,21 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from greenroom.errors import Halted, NotFound, Unavailable
+from greenroom.ports.effects import NewEffect, PendingEffect
 from greenroom.ports.store import (
     AlreadyLive,
-    AlreadySettled,
     DueDeadline,
     Halt,
     Listing,
     Move,
     New,
-    NewEffect,
     NewEvent,
-    PendingEffect,
     SpendBy,
     StaleWrite,
     StoredEvent,
     Total,
 )
 from greenroom.session.deadlines import deadlines as deadlines_of
-from greenroom.session.facts import EffectKind
 from greenroom.session.model import DEFAULT_TENANT, DeadlineKind, Session, SessionKind
 from greenroom.session.policy import Occupancy, Place, Quotas
 from greenroom.store import listing, spend
@@ -48,6 +44,7 @@ from greenroom.store import tables as t
 from greenroom.store.assistants import SqlAssistants
 from greenroom.store.audit import SqlAudit
 from greenroom.store.deliveries import SqlDeliveries
+from greenroom.store.effects import SqlEffects, add_effects, strike_off
 from greenroom.store.keys import SqlKeys
 from greenroom.store.notes import SqlNotes
 from greenroom.store.occupancy import census, waiting_sessions
@@ -84,18 +81,6 @@ _IN_ROOM = (
     .where(t.sessions.c.room == bindparam("room"), t.UNENDED)
     .order_by(t.sessions.c.created_at.desc())
 )
-_EFFECT = select(t.effects).where(t.effects.c.id == bindparam("settled"))
-_SETTLE = delete(t.effects).where(t.effects.c.id == bindparam("settled"))
-_NEXT_EFFECT = (
-    select(t.effects)
-    .where(
-        t.effects.c.session_id == bindparam("name"),
-        t.effects.c.state == "pending",
-        t.effects.c.kind.in_(bindparam("kinds", expanding=True)),
-    )
-    .order_by(t.effects.c.id)
-    .limit(1)
-)
 _EARLIEST = select(func.min(t.deadlines.c.due_at))
 _HALT = select(t.house.c.halted_at, t.house.c.halt_reason)
 _HALT_FOR_SHARE = _HALT.with_for_update(read=True)
@@ -115,6 +100,7 @@ class SqlStore:
     def __init__(self, db: Transactions, admission_lock: TextClause | None = None) -> None:
         self._db = db
         self.deliveries = SqlDeliveries(db)
+        self.effects = SqlEffects(db)
         self.keys = SqlKeys(db)
         self.audit = SqlAudit(db)
         self.assistants = SqlAssistants(db)
@@ -181,11 +167,9 @@ class SqlStore:
         move = Move(before, after, events, effects)
 
         def work(db: Connection) -> Session:
-            stored = self._replace(db, move, now)
-            # Not before: SQLite would give its id to one of the new effects.
             if settles is not None:
-                _strike_off(db, settles)
-            return stored
+                strike_off(db, settles)
+            return self._replace(db, move, now)
 
         return await self._db.write(work)
 
@@ -223,17 +207,7 @@ class SqlStore:
             ]
             db.execute(insert(t.events), rows)
             self.deliveries.add(db, rows, session.body)
-        if effects:
-            common = {"session_id": session.id, "attempts": 0, "due_at": now, "state": "pending"}
-            pending = [{**common, "kind": e.kind.value, "payload": e.payload} for e in effects]
-            db.execute(insert(t.effects), pending)
-            given = [
-                {"session_id": session.id, "at": now, **asdict(e.context)}
-                for e in effects
-                if e.context is not None
-            ]
-            if given:
-                db.execute(insert(t.contexts), given)
+        add_effects(db, session.id, effects, now)
 
     def _put_deadlines(
         self,
@@ -328,69 +302,6 @@ class SqlStore:
         these = t.sessions.c.id.in_(session_ids)
         wanted = select(t.sessions.c.id, t.sessions.c.last_seq).where(these)
         return await self._db.read(lambda db: {row.id: row.last_seq for row in db.execute(wanted)})
-
-    # ---- effects
-
-    async def due_kinds(self, now: float) -> set[tuple[str, EffectKind]]:
-        """See `Store.due_kinds`."""
-        due = (t.effects.c.state == "pending") & (t.effects.c.due_at <= now)
-        wanted = select(t.effects.c.session_id, t.effects.c.kind).where(due).distinct()
-        return await self._db.read(
-            lambda db: {(row.session_id, EffectKind(row.kind)) for row in db.execute(wanted)}
-        )
-
-    async def effects_of(self, session_id: str) -> list[PendingEffect]:
-        """See `Store.effects_of`."""
-        mine = (t.effects.c.session_id == session_id) & (t.effects.c.state == "pending")
-        wanted = select(t.effects).where(mine).order_by(t.effects.c.id)
-        return await self._db.read(
-            lambda db: [_effect(row) for row in db.execute(wanted).mappings()]
-        )
-
-    async def next_effect(
-        self, session_id: str, kinds: Collection[EffectKind], *, settled: int | None = None
-    ) -> tuple[PendingEffect, Session] | None:
-        """See `Store.next_effect`."""
-        asked = {"name": session_id, "kinds": [kind.value for kind in kinds]}
-
-        def work(db: Connection) -> tuple[PendingEffect, Session] | None:
-            if settled is not None:
-                db.execute(_SETTLE, {"settled": settled})
-            found = db.execute(_NEXT_EFFECT, asked).mappings().first()
-            if found is None:
-                return None
-            session = db.execute(_BY_ID, {"name": session_id}).mappings().one()
-            return _effect(found), from_row(session)
-
-        run = self._db.read if settled is None else self._db.write
-        return await run(work)
-
-    async def effects_due(self, kind: EffectKind, now: float) -> list[PendingEffect]:
-        """See `Store.effects_due`."""
-        due = (t.effects.c.state == "pending") & (t.effects.c.due_at <= now)
-        wanted = select(t.effects).where(due, t.effects.c.kind == kind.value)
-        return await self._db.read(
-            lambda db: [
-                _effect(row) for row in db.execute(wanted.order_by(t.effects.c.id)).mappings()
-            ]
-        )
-
-    async def settle_effect(self, effect_id: int) -> None:
-        """See `Store.settle_effect`."""
-        await self._db.write(lambda db: db.execute(_SETTLE, {"settled": effect_id}))
-
-    async def postpone_effect(self, effect_id: int, due_at: float, error: str) -> None:
-        """See `Store.postpone_effect`."""
-        await self._mark(effect_id, due_at=due_at, error=error)
-
-    async def bury_effect(self, effect_id: int, error: str) -> None:
-        """See `Store.bury_effect`."""
-        await self._mark(effect_id, state="dead", error=error)
-
-    async def _mark(self, effect_id: int, **values: Any) -> None:
-        more = {"attempts": t.effects.c.attempts + 1, **values}
-        marked = update(t.effects).where(t.effects.c.id == effect_id).values(more)
-        await self._db.write(lambda db: db.execute(marked))
 
     # ---- time
 
@@ -513,19 +424,6 @@ def _halt_in(db: Connection, *, for_share: bool = False) -> Halt | None:
     return None if row.halted_at is None else Halt(row.halted_at, row.halt_reason or "")
 
 
-def _strike_off(db: Connection, settled: PendingEffect) -> None:
-    # Ids come again in SQLite, so the id alone does not say that it is still the same effect.
-    found = db.execute(_EFFECT, {"settled": settled.id}).mappings().first()
-    if found is None or not _is_same(_effect(found), settled):
-        raise AlreadySettled(settled.id)
-    db.execute(_SETTLE, {"settled": settled.id})
-
-
-def _is_same(found: PendingEffect, known: PendingEffect) -> bool:
-    """Whether it is this effect, however often it was tried meanwhile."""
-    return replace(found, attempts=known.attempts, due_at=known.due_at) == known
-
-
 @asynccontextmanager
 async def _patience() -> AsyncIterator[None]:
     try:
@@ -533,14 +431,3 @@ async def _patience() -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise Unavailable("Too many start at this moment. Try again in a moment.") from error
-
-
-def _effect(row: RowMapping) -> PendingEffect:
-    return PendingEffect(
-        id=row["id"],
-        session_id=row["session_id"],
-        kind=EffectKind(row["kind"]),
-        payload=row["payload"],
-        attempts=row["attempts"],
-        due_at=row["due_at"],
-    )

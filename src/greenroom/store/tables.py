@@ -150,6 +150,8 @@ effects = Table(
     Column("due_at", Float, nullable=False),
     Column("state", String(8), nullable=False),  # pending | dead; what is done is deleted
     Column("error", Text),
+    # Whoever still holds the id of an effect that is deleted must not mean another by it.
+    sqlite_autoincrement=True,
 )
 # A lane takes its oldest effect, however many wait behind it.
 Index("ix_effects_session_id_id", effects.c.session_id, effects.c.id)

@@ -11,8 +11,13 @@ from decimal import Decimal
 import pytest
 
 from greenroom.errors import NotFound
+from greenroom.ports.effects import GivenContext, NewEffect
 from greenroom.ports.records import Erased, StillLive
-from greenroom.ports.store import GivenContext, NewEffect, NewEvent, StaleWrite, Store
+from greenroom.ports.store import (
+    NewEvent,
+    StaleWrite,
+    Store,
+)
 from greenroom.session.facts import EffectKind
 from greenroom.session.group import GroupCall, Person
 from greenroom.session.model import EndReason, Session, Stage
@@ -82,8 +87,8 @@ class RecordsContract:
         given = [GivenContext("It rains.", by_page=False), GivenContext("Tea.", by_page=True)]
         tells = [NewEffect(EffectKind.TELL_BOT, {"kind": "context"}, one) for one in given]
         begun = await create(store, a_session(1), [], [*tells, NewEffect(EffectKind.END_BOT, {})])
-        for effect in await store.effects_of("ses_1"):
-            await store.settle_effect(effect.id)
+        for effect in await store.effects.of("ses_1"):
+            await store.effects.settle(effect.id)
         over = replace(begun, stage=Stage.ENDED, ended_at=_NOW, reason=EndReason.IDLE)
         await store.commit(begun, over, [], [], _NOW)
         found = await store.records.contexts("ses_1")
@@ -204,7 +209,7 @@ class RecordsContract:
             _came(_ALIAS, _ALIAS).data,
             _went(_ALIAS, _ALIAS).data,
         ]
-        assert [one.payload for one in await store.effects_of("ses_1")] == [{"user_id": _ALIAS}]
+        assert [one.payload for one in await store.effects.of("ses_1")] == [{"user_id": _ALIAS}]
         assert await store.events_after("ses_2", 0, 10) == []
         assert await store.take_ticket("of a guest", _NOW) is None
         # Another tenant's ada is somebody else.

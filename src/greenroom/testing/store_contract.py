@@ -16,15 +16,14 @@ import pytest
 
 from greenroom.errors import Conflict, Halted, NotFound
 from greenroom.ports.audit import Act, Actor, ActorKind, Entry
+from greenroom.ports.effects import NewEffect
 from greenroom.ports.keys import ApiKey
 from greenroom.ports.store import (
     AlreadyLive,
-    AlreadySettled,
     Halt,
     Listing,
     Move,
     New,
-    NewEffect,
     NewEvent,
     SpendBy,
     StaleWrite,
@@ -49,7 +48,7 @@ from greenroom.session.prices import Rate, Tariff
 from greenroom.session.usage import Meter, used
 from greenroom.wire.keys import Scope
 
-_NOW = 1_800_000_000.0
+NOW = 1_800_000_000.0
 _ADA = Place("ada", "default", "cards")
 
 
@@ -63,8 +62,8 @@ def a_session(number: int = 1, user_id: str = "ada", stage: Stage = Stage.CONNEC
         room="voice-ada-0123456789ab",
         stage=stage,
         launch_id=f"lau_{number}",
-        created_at=_NOW,
-        admitted_at=_NOW,
+        created_at=NOW,
+        admitted_at=NOW,
         limits=Limits(join_s=30, warning_share=0.5),
     )
 
@@ -72,12 +71,12 @@ def a_session(number: int = 1, user_id: str = "ada", stage: Stage = Stage.CONNEC
 def a_key() -> ApiKey:
     """A key to keep."""
     scopes = frozenset({Scope.START, Scope.TOKENS})
-    return ApiKey("key_1", "web", "gr_abcdef", scopes, "acme", _NOW, "ada", expires_at=_NOW + 99)
+    return ApiKey("key_1", "web", "gr_abcdef", scopes, "acme", NOW, "ada", expires_at=NOW + 99)
 
 
 def an_entry(act: Act = Act.RESUME) -> Entry:
     """A line for the audit log."""
-    return Entry(_NOW, Actor(ActorKind.COMMAND, "ada"), act, "key_1", detail={"why": "“so”"})
+    return Entry(NOW, Actor(ActorKind.COMMAND, "ada"), act, "key_1", detail={"why": "“so”"})
 
 
 _DAY = "2027-01-15"
@@ -97,7 +96,7 @@ def _talks(session: Session, characters: int) -> Session:
     return replace(session, meter=used(session.meter, "tts", "characters", characters))
 
 
-async def _say(store: Store, session_id: str, characters: int, now: float = _NOW) -> None:
+async def _say(store: Store, session_id: str, characters: int, now: float = NOW) -> None:
     """Report it, however many do so at the same moment."""
     while True:
         before = await store.get(session_id)
@@ -133,10 +132,10 @@ async def crowd(
         def decide(occupancy: Occupancy) -> New:
             if decide_policy(asked, occupancy, quotas, None, may_wait=False) != Admit():
                 raise _Refused
-            return New(session, [_event(1)], [])
+            return New(session, [an_event(1)], [])
 
         try:
-            return await store.admit(asked, quotas, _NOW, decide)
+            return await store.admit(asked, quotas, NOW, decide)
         except _Refused:
             return None
 
@@ -165,10 +164,11 @@ async def _seen(store: Store, now: float, asked: Place | None = None) -> Occupan
 
 def _a_waiting_session(number: int = 1, user_id: str = "ada") -> Session:
     session = a_session(number, user_id, Stage.QUEUED)
-    return replace(session, admitted_at=None, queued_at=_NOW, queue_position=number)
+    return replace(session, admitted_at=None, queued_at=NOW, queue_position=number)
 
 
-def _event(number: int) -> NewEvent:
+def an_event(number: int) -> NewEvent:
+    """An event to store."""
     return NewEvent("app.number", {"number": number})
 
 
@@ -184,11 +184,11 @@ class StoreContract:
             reason=EndReason.IDLE,
             end_note="The server is on fire.",
             participant="page-1",
-            consents={"ada": _NOW, "böb": _NOW + 0.5},
+            consents={"ada": NOW, "böb": NOW + 0.5},
             tariff=_TARIFF,
-            meter=Meter(_NOW, {"tts.characters": 2**60}, 1_410_000, frozenset({"session"})),
+            meter=Meter(NOW, {"tts.characters": 2**60}, 1_410_000, frozenset({"session"})),
         )
-        stored = await create(store, made, [_event(1), _event(2)], [])
+        stored = await create(store, made, [an_event(1), an_event(2)], [])
         assert await store.get("ses_1") == stored == replace(made, last_seq=2, version=1)
         assert await store.by_launch("lau_1") == stored
 
@@ -204,8 +204,8 @@ class StoreContract:
             await create(store, a_session(2), [], [])
         assert caught.value.session_id == "ses_1"
         assert await store.live_of("ada", "cards") == first
-        ending = replace(first, stage=Stage.ENDING, ending_at=_NOW)
-        await store.commit(first, ending, [], [], _NOW)
+        ending = replace(first, stage=Stage.ENDING, ending_at=NOW)
+        await store.commit(first, ending, [], [], NOW)
         assert await store.live_of("ada", "cards") is None
         await create(store, a_session(3), [], [])
 
@@ -219,7 +219,7 @@ class StoreContract:
             told.append(occupancy)
             return New(theirs, [], [])
 
-        await store.admit(Place("ada", "acme", "cards"), quotas, _NOW, decide)
+        await store.admit(Place("ada", "acme", "cards"), quotas, NOW, decide)
         assert (told[0].user_live, told[0].user_today, told[0].live) == (0, 0, 1)
         assert await store.live_of("ada", "cards") == ours
         found = await store.live_of("ada", "cards", "acme")
@@ -236,15 +236,15 @@ class StoreContract:
     ) -> None:
         key = a_key()
         await store.keys.add(key, "d" * 64, an_entry(Act.CREATE_KEY))
-        await store.keys.add(replace(key, id="key_2", created_at=_NOW + 1), "e" * 64, an_entry())
+        await store.keys.add(replace(key, id="key_2", created_at=NOW + 1), "e" * 64, an_entry())
         assert await store.keys.by_digest("d" * 64) == key
         assert await store.keys.by_digest("D" * 64) is None
         assert [found.id for found in await store.keys.listed()] == ["key_2", "key_1"]
-        assert await store.keys.revoke("key_1", _NOW + 5, an_entry(Act.REVOKE_KEY))
-        assert not await store.keys.revoke("key_1", _NOW + 9, an_entry(Act.REVOKE_KEY))
-        assert not await store.keys.revoke("key_none", _NOW + 9, an_entry(Act.REVOKE_KEY))
+        assert await store.keys.revoke("key_1", NOW + 5, an_entry(Act.REVOKE_KEY))
+        assert not await store.keys.revoke("key_1", NOW + 9, an_entry(Act.REVOKE_KEY))
+        assert not await store.keys.revoke("key_none", NOW + 9, an_entry(Act.REVOKE_KEY))
         found = await store.keys.by_digest("d" * 64)
-        assert found == replace(key, revoked_at=_NOW + 5)
+        assert found == replace(key, revoked_at=NOW + 5)
         # Only what was done is on the log.
         acts = [entry.act for entry in await store.audit.listed(limit=10)]
         assert acts == [Act.REVOKE_KEY, Act.RESUME, Act.CREATE_KEY]
@@ -252,13 +252,13 @@ class StoreContract:
     async def test_the_last_use_of_a_key_is_written_now_and_then(self, store: Store) -> None:
         await store.keys.add(a_key(), "d" * 64, an_entry())
         for at, noted in ((10.0, 10.0), (40.0, 10.0), (71.0, 71.0)):
-            await store.keys.note_use("key_1", _NOW + at, _NOW + at - 60)
+            await store.keys.note_use("key_1", NOW + at, NOW + at - 60)
             (key,) = await store.keys.listed()
-            assert key.last_used_at == _NOW + noted
+            assert key.last_used_at == NOW + noted
 
     async def test_the_audit_log_tells_the_newest_first_and_reads_on(self, store: Store) -> None:
         told = [
-            replace(an_entry(act), at=_NOW + n, actor=Actor(ActorKind.OPERATOR, name, "::1"))
+            replace(an_entry(act), at=NOW + n, actor=Actor(ActorKind.OPERATOR, name, "::1"))
             for n, (act, name) in enumerate(
                 [(Act.STOP_ALL, "ada"), (Act.RESUME, "bob"), (Act.END_SESSION, "ada")]
             )
@@ -271,14 +271,14 @@ class StoreContract:
         newest = (await store.audit.listed(limit=1))[0]
         older = await store.audit.listed(limit=10, before=newest.id)
         assert [entry.act for entry in older] == [Act.RESUME, Act.STOP_ALL]
-        of_ada = await store.audit.listed(limit=10, actor="ada", since=_NOW + 1)
+        of_ada = await store.audit.listed(limit=10, actor="ada", since=NOW + 1)
         assert [entry.act for entry in of_ada] == [Act.END_SESSION]
         assert len(await store.audit.listed(limit=10, act=Act.RESUME)) == 1
 
     async def test_of_many_starts_at_once_one_is_admitted(self, store: Store) -> None:
         async def start(number: int) -> bool:
             try:
-                await create(store, a_session(number), [_event(1)], [])
+                await create(store, a_session(number), [an_event(1)], [])
             except AlreadyLive:
                 return False
             return True
@@ -293,15 +293,15 @@ class StoreContract:
             assert len(admitted) == 5
             assert len(await store.unended()) == 5
             for session in admitted:
-                ended = replace(session, stage=Stage.ENDED, ended_at=_NOW, reason=EndReason.USER)
-                await store.commit(session, ended, [], [], _NOW)
+                ended = replace(session, stage=Stage.ENDED, ended_at=NOW, reason=EndReason.USER)
+                await store.commit(session, ended, [], [], NOW)
 
     async def test_whoever_is_refused_leaves_nothing(self, store: Store) -> None:
         def refuse(occupancy: Occupancy) -> New:
             raise LookupError("refused")
 
         with pytest.raises(LookupError):
-            await store.admit(_ADA, Quotas(), _NOW, refuse)
+            await store.admit(_ADA, Quotas(), NOW, refuse)
         assert await store.unended() == []
         await create(store, a_session())  # nothing holds the door
 
@@ -310,14 +310,14 @@ class StoreContract:
     ) -> None:
         ends = {1: EndReason.USER, 2: None, 3: EndReason.BOT_CRASHED, 4: None}
         for number, reason in ends.items():
-            at, session = _NOW + number, a_session(number, user_id=f"user {number}")
+            at, session = NOW + number, a_session(number, user_id=f"user {number}")
             session = replace(session, created_at=at, admitted_at=at)
             if number == 4:
                 session = replace(session, assistant="quiz", tenant="acme")
             kept = await create(store, session)
             if reason is not None:
-                ended = replace(kept, stage=Stage.ENDED, ended_at=_NOW + 9, reason=reason)
-                await store.commit(kept, ended, [], [], _NOW + 9)
+                ended = replace(kept, stage=Stage.ENDED, ended_at=NOW + 9, reason=reason)
+                await store.commit(kept, ended, [], [], NOW + 9)
         queued = replace(a_session(5, stage=Stage.QUEUED), admitted_at=None)
         await create(store, queued)
 
@@ -331,28 +331,28 @@ class StoreContract:
         assert await ids(ended=False) == (1, ["ses_2"])
         assert await ids(ended=True) == (2, ["ses_3", "ses_1"])
         assert await ids(reasons=[EndReason.BOT_CRASHED]) == (1, ["ses_3"])
-        assert await ids(since=_NOW + 2, until=_NOW + 2) == (1, ["ses_2"])
+        assert await ids(since=NOW + 2, until=NOW + 2) == (1, ["ses_2"])
         assert await ids(tenant="acme") == (0, [])
         assert await ids(assistant="quiz", tenant="acme") == (1, ["ses_4"])
 
     async def test_what_lives_is_counted_until_it_is_gone(self, store: Store) -> None:
         bob = await create(store, replace(a_session(1, "bob"), tenant="acme"))
         eve = await create(store, replace(a_session(2, "eve"), assistant="quiz"))
-        occupancy = await _seen(store, _NOW + 20)
+        occupancy = await _seen(store, NOW + 20)
         assert (occupancy.live, occupancy.settling) == (2, 2)
         assert occupancy.live_of_tenant == {"acme": 1, "default": 1}
         assert occupancy.live_of_assistant == {"cards": 1, "quiz": 1}
-        active = replace(bob, stage=Stage.ACTIVE, active_at=_NOW)
-        active = await store.commit(bob, active, [], [], _NOW)
-        assert (await _seen(store, _NOW + 9)).settling == 2
-        assert (await _seen(store, _NOW + 11)).settling == 1
-        ending = replace(active, stage=Stage.ENDING, ending_at=_NOW)
-        ending = await store.commit(active, ending, [], [], _NOW)
-        seen = await _seen(store, _NOW)
+        active = replace(bob, stage=Stage.ACTIVE, active_at=NOW)
+        active = await store.commit(bob, active, [], [], NOW)
+        assert (await _seen(store, NOW + 9)).settling == 2
+        assert (await _seen(store, NOW + 11)).settling == 1
+        ending = replace(active, stage=Stage.ENDING, ending_at=NOW)
+        ending = await store.commit(active, ending, [], [], NOW)
+        seen = await _seen(store, NOW)
         assert (seen.live, seen.ending) == (2, 1)
-        gone = replace(ending, stage=Stage.ENDED, ended_at=_NOW)
-        await store.commit(ending, gone, [], [], _NOW)
-        assert (await _seen(store, _NOW)).live == 1
+        gone = replace(ending, stage=Stage.ENDED, ended_at=NOW)
+        await store.commit(ending, gone, [], [], NOW)
+        assert (await _seen(store, NOW)).live == 1
         assert (await store.get(eve.id)).stage is Stage.CONNECTING
 
     @pytest.mark.parametrize(
@@ -373,22 +373,22 @@ class StoreContract:
         self, store: Store, reason: EndReason, was_active: bool, counts: bool
     ) -> None:
         session = await create(store, a_session())
-        assert (await _seen(store, _NOW)).user_today == 1  # it may still fail, and counts till then
+        assert (await _seen(store, NOW)).user_today == 1  # it may still fail, and counts till then
         ended = replace(
             session,
             stage=Stage.ENDED,
             reason=reason,
-            active_at=_NOW if was_active else None,
-            ending_at=_NOW,
-            ended_at=_NOW,
+            active_at=NOW if was_active else None,
+            ending_at=NOW,
+            ended_at=NOW,
         )
-        await store.commit(session, ended, [], [], _NOW)
-        seen = await _seen(store, _NOW + 10)
+        await store.commit(session, ended, [], [], NOW)
+        seen = await _seen(store, NOW + 10)
         assert (seen.user_today, seen.tenant_today, seen.today) == (counts,) * 3
         assert seen.user_ended_s == (10 if counts else None)
 
     async def test_a_day_is_counted_from_midnight_and_each_user_alone(self, store: Store) -> None:
-        midnight = day_of(_NOW)[0] + 86_400
+        midnight = day_of(NOW)[0] + 86_400
         for number, (user, at) in enumerate(
             [("ada", midnight - 1), ("ada", midnight), ("bob", midnight + 5)]
         ):
@@ -402,9 +402,9 @@ class StoreContract:
     async def test_an_end_in_the_future_keeps_nobody_waiting(self, store: Store) -> None:
         """FAILURES 21: the clock was set back by an hour after the session had ended."""
         session = await create(store, a_session())
-        ended = replace(session, stage=Stage.ENDED, ending_at=_NOW, ended_at=_NOW)
-        await store.commit(session, replace(ended, reason=EndReason.USER), [], [], _NOW)
-        assert (await _seen(store, _NOW - 3600)).user_ended_s is None
+        ended = replace(session, stage=Stage.ENDED, ending_at=NOW, ended_at=NOW)
+        await store.commit(session, replace(ended, reason=EndReason.USER), [], [], NOW)
+        assert (await _seen(store, NOW - 3600)).user_ended_s is None
 
     async def test_another_session_of_the_user_counts_while_it_lives_or_waits(
         self, store: Store
@@ -412,16 +412,16 @@ class StoreContract:
         quiz = await create(store, replace(a_session(1), assistant="quiz"))
         waits = replace(_a_waiting_session(2), assistant="chess")
         await create(store, waits)
-        assert (await _seen(store, _NOW)).user_live == 2
-        await store.commit(quiz, replace(quiz, stage=Stage.ENDING), [], [], _NOW)
-        assert (await _seen(store, _NOW)).user_live == 1
+        assert (await _seen(store, NOW)).user_live == 2
+        await store.commit(quiz, replace(quiz, stage=Stage.ENDING), [], [], NOW)
+        assert (await _seen(store, NOW)).user_live == 1
 
     async def test_who_waits_is_known_in_order_and_counts_for_nothing(self, store: Store) -> None:
         for number, (user, position) in enumerate([("bob", 3), ("ada", 2), ("eve", 7)]):
             waits = replace(_a_waiting_session(number, user), queue_position=position)
             await create(store, waits)
         assert [s.user_id for s in await store.waiting()] == ["ada", "bob", "eve"]
-        seen = await _seen(store, _NOW, replace(_ADA, user_id="zoe"))
+        seen = await _seen(store, NOW, replace(_ADA, user_id="zoe"))
         assert [place.user_id for place in seen.waiting] == ["ada", "bob", "eve"]
         assert (seen.live, seen.today, seen.user_today, seen.last_position) == (0, 0, 0, 7)
 
@@ -432,9 +432,9 @@ class StoreContract:
 
         def decide(occupancy: Occupancy, waiting: Sequence[Session]) -> list[Move]:
             chosen = [waiting[index] for index in next_in(occupancy, quotas, None)]
-            return [Move(s, replace(s, stage=Stage.CONNECTING), [_event(1)], []) for s in chosen]
+            return [Move(s, replace(s, stage=Stage.CONNECTING), [an_event(1)], []) for s in chosen]
 
-        looks = asyncio.gather(*(store.let_in(quotas, _NOW, decide) for _ in range(5)))
+        looks = asyncio.gather(*(store.let_in(quotas, NOW, decide) for _ in range(5)))
         starts = [
             crowd(store, starts=5, places=3, round_=round_, quotas=quotas) for round_ in range(2)
         ]
@@ -448,40 +448,40 @@ class StoreContract:
 
     async def test_who_left_the_queue_meanwhile_is_not_let_in(self, store: Store) -> None:
         waits = await create(store, _a_waiting_session())
-        left = replace(waits, stage=Stage.ENDED, reason=EndReason.USER, ended_at=_NOW)
-        await store.commit(waits, left, [], [], _NOW)
+        left = replace(waits, stage=Stage.ENDED, reason=EndReason.USER, ended_at=NOW)
+        await store.commit(waits, left, [], [], NOW)
         move = Move(waits, replace(waits, stage=Stage.CONNECTING), [], [])
         with pytest.raises(StaleWrite):
-            await store.let_in(Quotas(), _NOW, lambda occupancy, waiting: [move])
+            await store.let_in(Quotas(), NOW, lambda occupancy, waiting: [move])
         assert (await store.get(waits.id)).stage is Stage.ENDED
 
     async def test_what_was_adjusted_is_kept_and_what_was_not_is_left(self, store: Store) -> None:
         begun = await create(store, replace(a_session(), record={"name": "cards", "persona": "x"}))
         adjusted = replace(begun, record={"name": "cards"})
-        kept = await store.commit(begun, adjusted, [], [], _NOW)
+        kept = await store.commit(begun, adjusted, [], [], NOW)
         assert (await store.get("ses_1")).record == {"name": "cards"}
-        await store.commit(kept, replace(kept, muted=True), [], [], _NOW)
+        await store.commit(kept, replace(kept, muted=True), [], [], NOW)
         assert (await store.get("ses_1")).record == {"name": "cards"}
 
     async def test_of_two_writers_one_is_stale(self, store: Store) -> None:
         before = await create(store, a_session(), [], [])
         changed = replace(before, muted=True)
         results = await asyncio.gather(
-            *(store.commit(before, changed, [_event(n)], [], _NOW) for n in (1, 2)),
+            *(store.commit(before, changed, [an_event(n)], [], NOW) for n in (1, 2)),
             return_exceptions=True,
         )
         assert sorted(isinstance(result, StaleWrite) for result in results) == [False, True]
         assert [e.seq for e in await store.events_after("ses_1", 0, 10)] == [1]
 
     async def test_numbers_have_no_gap_whoever_writes(self, store: Store) -> None:
-        await create(store, a_session(), [_event(0)], [])
+        await create(store, a_session(), [an_event(0)], [])
 
         async def write(number: int) -> None:
             while True:
                 before = await store.get("ses_1")
                 after = replace(before, report_seq=before.report_seq + 1)
                 try:
-                    await store.commit(before, after, [_event(number)] * 2, [], _NOW)
+                    await store.commit(before, after, [an_event(number)] * 2, [], NOW)
                 except StaleWrite:
                     continue
                 return
@@ -492,91 +492,36 @@ class StoreContract:
         assert (await store.get("ses_1")).last_seq == 17
 
     async def test_events_come_in_order_after_a_number(self, store: Store) -> None:
-        await create(store, a_session(), [_event(n) for n in range(1, 8)], [])
+        await create(store, a_session(), [an_event(n) for n in range(1, 8)], [])
         events = await store.events_after("ses_1", 3, 2)
-        assert [(e.seq, e.data["number"], e.at) for e in events] == [(4, 4, _NOW), (5, 5, _NOW)]
+        assert [(e.seq, e.data["number"], e.at) for e in events] == [(4, 4, NOW), (5, 5, NOW)]
         assert await store.events_after("ses_1", 7, 10) == []
 
     async def test_deadlines_follow_the_session(self, store: Store) -> None:
         session = await create(store, a_session(), [], [])
-        assert await store.next_due_at() == _NOW + 30
-        assert await store.due(_NOW + 29, 10) == []
-        assert [d.kind for d in await store.due(_NOW + 30, 10)] == [DeadlineKind.JOIN]
-        active = replace(session, stage=Stage.ACTIVE, active_at=_NOW, last_activity_at=_NOW)
-        active = await store.commit(session, active, [], [], _NOW)
-        due = await store.due(_NOW + 10_000, 10)
-        assert [(d.kind, d.due_at - _NOW) for d in due] == [
+        assert await store.next_due_at() == NOW + 30
+        assert await store.due(NOW + 29, 10) == []
+        assert [d.kind for d in await store.due(NOW + 30, 10)] == [DeadlineKind.JOIN]
+        active = replace(session, stage=Stage.ACTIVE, active_at=NOW, last_activity_at=NOW)
+        active = await store.commit(session, active, [], [], NOW)
+        due = await store.due(NOW + 10_000, 10)
+        assert [(d.kind, d.due_at - NOW) for d in due] == [
             (DeadlineKind.IDLE, 120),
             (DeadlineKind.WARNING, 300),
             (DeadlineKind.HARD, 600),
         ]
-        ended = replace(active, stage=Stage.ENDED, ended_at=_NOW)
-        await store.commit(active, ended, [], [], _NOW)
+        ended = replace(active, stage=Stage.ENDED, ended_at=NOW)
+        await store.commit(active, ended, [], [], NOW)
         assert await store.next_due_at() is None
-
-    async def test_effects_wait_until_settled(self, store: Store) -> None:
-        launch = NewEffect(EffectKind.LAUNCH_BOT, {"launch_id": "lau_1"})
-        room = NewEffect(EffectKind.ENSURE_ROOM, {"room": "r"})
-        await create(store, a_session(), [], [room, launch])
-        first, second = await store.effects_of("ses_1")
-        assert (first.kind, second.kind) == (EffectKind.ENSURE_ROOM, EffectKind.LAUNCH_BOT)
-        assert second.payload == {"launch_id": "lau_1"}
-        both = {("ses_1", EffectKind.ENSURE_ROOM), ("ses_1", EffectKind.LAUNCH_BOT)}
-        assert await store.due_kinds(_NOW) == both
-        world = [EffectKind.ENSURE_ROOM, EffectKind.LAUNCH_BOT]
-        following = await store.next_effect("ses_1", world, settled=first.id)
-        assert following is not None
-        assert following[0] == second
-        assert await store.next_effect("ses_1", [EffectKind.ENSURE_ROOM]) is None
-        await store.postpone_effect(second.id, _NOW + 5, "no answer")
-        assert await store.due_kinds(_NOW + 4) == set()
-        assert await store.due_kinds(_NOW + 5) == {("ses_1", EffectKind.LAUNCH_BOT)}
-        (again,) = await store.effects_of("ses_1")
-        assert (again.id, again.attempts) == (second.id, 1)
-        await store.bury_effect(second.id, "gave up")
-        assert await store.due_kinds(_NOW + 5) == set()
-        assert await store.effects_of("ses_1") == []
-
-    async def test_effects_of_one_kind_are_found_whosever_they_are(self, store: Store) -> None:
-        calls = [NewEffect(EffectKind.RUN_TOOL, {"asked_at": _NOW, "call": {}}) for _ in range(2)]
-        await create(store, a_session(), [], [NewEffect(EffectKind.ENSURE_ROOM, {}), *calls])
-        await create(store, a_session(2, "bob"), [], calls[:1])
-        assert await store.effects_due(EffectKind.RUN_TOOL, _NOW - 1) == []
-        first, second, of_bob = await store.effects_due(EffectKind.RUN_TOOL, _NOW)
-        whose = [effect.session_id for effect in (first, second, of_bob)]
-        assert whose == ["ses_1", "ses_1", "ses_2"]
-        await store.settle_effect(first.id)
-        await store.postpone_effect(second.id, _NOW + 5, "away")
-        assert await store.effects_due(EffectKind.RUN_TOOL, _NOW) == [of_bob]
-        await store.bury_effect(of_bob.id, "gave up")
-        (left,) = await store.effects_due(EffectKind.RUN_TOOL, _NOW + 5)
-        assert left.id == second.id
-
-    async def test_a_change_settles_what_it_came_of_and_only_once(self, store: Store) -> None:
-        call = NewEffect(EffectKind.RUN_TOOL, {"asked_at": _NOW, "call": {}})
-        tell = NewEffect(EffectKind.TELL_BOT, {"command": "c1"})
-        before = await create(store, a_session(), [], [call])
-        (asked,) = await store.effects_due(EffectKind.RUN_TOOL, _NOW)
-        await store.postpone_effect(asked.id, _NOW + 5, "away")  # tried once more, it is the same
-        after = await store.commit(before, before, [_event(1)], [tell], _NOW, asked)
-        (told,) = await store.effects_of("ses_1")
-        assert told.payload == {"command": "c1"}
-        with pytest.raises(AlreadySettled):
-            await store.commit(after, after, [_event(2)], [tell], _NOW, asked)
-        # What has an id now that somebody else had is not taken for it.
-        with pytest.raises(AlreadySettled):
-            await store.commit(after, after, [], [], _NOW, replace(told, payload={"command": "c0"}))
-        assert await store.effects_of("ses_1") == [told]
-        assert await store.last_seqs(["ses_1"]) == {"ses_1": 1}
 
     async def test_a_failed_commit_leaves_nothing(self, store: Store) -> None:
         before = await create(store, a_session(), [], [])
         stale = replace(before, version=99)
         effect = NewEffect(EffectKind.CLOSE_ROOM, {})
         with pytest.raises(StaleWrite):
-            await store.commit(stale, stale, [_event(1)], [effect], _NOW)
+            await store.commit(stale, stale, [an_event(1)], [effect], NOW)
         assert await store.events_after("ses_1", 0, 10) == []
-        assert await store.effects_of("ses_1") == []
+        assert await store.effects.of("ses_1") == []
 
     async def test_what_a_change_costs_is_in_the_totals(self, store: Store) -> None:
         first = replace(a_session(1, "ada"), tariff=_TARIFF, tenant="acme")
@@ -603,13 +548,13 @@ class StoreContract:
         assert await store.spent("2027-01-14") == 0
 
     async def test_time_is_paid_on_the_day_on_which_it_passed(self, store: Store) -> None:
-        running = Meter(at=_NOW, quantities={})
+        running = Meter(at=NOW, quantities={})
         before = await create(store, replace(a_session(), tariff=_TARIFF, meter=running))
-        meter = Meter(at=_NOW + 90_000, quantities={"container.seconds": 90_000 * 10**6})
+        meter = Meter(at=NOW + 90_000, quantities={"container.seconds": 90_000 * 10**6})
         limits = replace(before.limits, max_duration_s=100_000)
         after = replace(before, meter=meter, limits=limits)
-        await store.commit(before, after, [], [], _NOW + 90_000)
-        # _NOW is eight in the morning: sixteen hours of the first day, and nine of the second.
+        await store.commit(before, after, [], [], NOW + 90_000)
+        # NOW is eight in the morning: sixteen hours of the first day, and nine of the second.
         totals = await store.totals(SpendBy.DAY, _DAY, "2027-01-17")
         assert [(t.name, t.micro_usd) for t in totals] == [
             (_DAY, 1_600_000),
@@ -632,7 +577,7 @@ class StoreContract:
         before = await create(store, replace(a_session(), tariff=_TARIFF))
         stale = replace(before, version=99)
         with pytest.raises(StaleWrite):
-            await store.commit(stale, _talks(stale, 1000), [], [], _NOW)
+            await store.commit(stale, _talks(stale, 1000), [], [], NOW)
         assert await store.spent(_DAY) == 0
 
     async def test_what_is_too_little_to_count_is_counted_when_it_is_enough(
@@ -642,57 +587,41 @@ class StoreContract:
         session = await create(store, replace(a_session(), tariff=_TARIFF))
         for _ in range(8):
             after = replace(session, meter=used(session.meter, "llm", "calls", 1))
-            session = await store.commit(session, after, [], [], _NOW)
+            session = await store.commit(session, after, [], [], NOW)
         assert await store.spent(_DAY) == cost_of(session).micro_usd == 4
 
     async def test_prices_are_those_of_the_start(self, store: Store) -> None:
         before = await create(store, replace(a_session(), tariff=_TARIFF))
-        await store.commit(before, replace(before, tariff=Tariff()), [], [], _NOW)
+        await store.commit(before, replace(before, tariff=Tariff()), [], [], NOW)
         assert (await store.get("ses_1")).tariff == _TARIFF
 
     async def test_a_ticket_is_good_once(self, store: Store) -> None:
         await create(store, a_session(), [], [])
-        await store.put_ticket("digest", "ses_1", "ada", _NOW + 30, _NOW)
-        taken = await asyncio.gather(*(store.take_ticket("digest", _NOW) for _ in range(5)))
+        await store.put_ticket("digest", "ses_1", "ada", NOW + 30, NOW)
+        taken = await asyncio.gather(*(store.take_ticket("digest", NOW) for _ in range(5)))
         assert sorted(taken, key=str) == [("ses_1", "ada"), None, None, None, None]
 
     async def test_the_last_numbers_of_many_sessions(self, store: Store) -> None:
-        await create(store, a_session(1, "ada"), [_event(1), _event(2)], [])
+        await create(store, a_session(1, "ada"), [an_event(1), an_event(2)], [])
         await create(store, a_session(2, "bob"), [], [])
         assert await store.last_seqs(["ses_1", "ses_2", "ses_3"]) == {"ses_1": 2, "ses_2": 0}
         assert await store.last_seqs([]) == {}
 
     async def test_an_old_ticket_is_no_good(self, store: Store) -> None:
         await create(store, a_session(), [], [])
-        await store.put_ticket("digest", "ses_1", "ada", _NOW + 30, _NOW)
-        assert await store.take_ticket("digest", _NOW + 30) is None
-
-    async def test_the_oldest_effect_of_a_kind_is_next(self, store: Store) -> None:
-        tells = [NewEffect(EffectKind.TELL_BOT, {"number": n}) for n in (1, 2)]
-        end = NewEffect(EffectKind.END_BOT, {"launch_id": "lau_1"})
-        await create(store, a_session(), [], [*tells, end])
-        first = await store.next_effect("ses_1", [EffectKind.TELL_BOT])
-        assert first is not None
-        assert (first[0].payload, first[1].id) == ({"number": 1}, "ses_1")
-        world = await store.next_effect("ses_1", [EffectKind.LAUNCH_BOT, EffectKind.END_BOT])
-        assert world is not None
-        assert world[0].kind is EffectKind.END_BOT
-        await store.bury_effect(first[0].id, "gave up")
-        second = await store.next_effect("ses_1", [EffectKind.TELL_BOT])
-        assert second is not None
-        assert second[0].payload == {"number": 2}
-        assert await store.next_effect("ses_2", [EffectKind.TELL_BOT]) is None
+        await store.put_ticket("digest", "ses_1", "ada", NOW + 30, NOW)
+        assert await store.take_ticket("digest", NOW + 30) is None
 
     async def test_while_halted_nothing_is_created(self, store: Store) -> None:
         running = await create(store, a_session(1, "ada"), [], [])
         assert await store.halted() is None
-        assert await store.halt("fire", _NOW) == Halt(_NOW, "fire")
-        assert await store.halt("flood", _NOW + 9) == Halt(_NOW, "flood")
-        assert await store.halted() == Halt(_NOW, "flood")
+        assert await store.halt("fire", NOW) == Halt(NOW, "fire")
+        assert await store.halt("flood", NOW + 9) == Halt(NOW, "flood")
+        assert await store.halted() == Halt(NOW, "flood")
         with pytest.raises(Halted, match="flood"):
             await create(store, a_session(2, "bob"), [], [])
         ended = replace(running, stage=Stage.ENDED)
-        await store.commit(running, ended, [], [], _NOW)  # what runs can still be ended
+        await store.commit(running, ended, [], [], NOW)  # what runs can still be ended
         assert (await store.resume(), await store.resume()) == (True, False)
         assert await store.halted() is None
         await create(store, a_session(3, "bob"), [], [])
@@ -700,13 +629,13 @@ class StoreContract:
     async def test_whoever_halts_finds_every_session_that_was_created(self, store: Store) -> None:
         async def start(number: int) -> bool:
             try:
-                await create(store, a_session(number, f"user-{number}"), [_event(1)], [])
+                await create(store, a_session(number, f"user-{number}"), [an_event(1)], [])
             except Halted:
                 return False
             return True
 
         async def halt() -> int:
-            await store.halt("", _NOW)
+            await store.halt("", NOW)
             return len(await store.unended())
 
         starts = [start(number) for number in range(30)]
@@ -714,21 +643,21 @@ class StoreContract:
         assert sum(admitted) == found == len(await store.unended())
 
     async def test_who_talks_in_a_room_is_found_the_newest_first(self, store: Store) -> None:
-        one = await create(store, replace(a_session(1), stage=Stage.ENDING, ending_at=_NOW))
-        two = await create(store, replace(a_session(2), created_at=_NOW + 1))
+        one = await create(store, replace(a_session(1), stage=Stage.ENDING, ending_at=NOW))
+        two = await create(store, replace(a_session(2), created_at=NOW + 1))
         await create(store, replace(a_session(3, "bob"), room="voice-bob-0123456789ab"))
         assert [session.id for session in await store.in_room(one.room)] == [two.id, one.id]
-        await store.commit(one, replace(one, stage=Stage.ENDED, ended_at=_NOW), [], [], _NOW)
+        await store.commit(one, replace(one, stage=Stage.ENDED, ended_at=NOW), [], [], NOW)
         assert [session.id for session in await store.in_room(one.room)] == [two.id]
         assert await store.in_room("voice-nobody-0123456789ab") == []
 
     async def test_a_group_call_comes_back_as_it_was(self, store: Store) -> None:
-        here = Person("user-1", "ada", "connection-1", _NOW)
+        here = Person("user-1", "ada", "connection-1", NOW)
         call = GroupCall(4, False, frozenset({"bob", "eve"}), (here, Person("user-2", "bob")))
         stored = await create(store, replace(a_session(), group_call=call))
         assert (await store.get("ses_1")).group_call == call
         alone = replace(call, invited=None, people=())
-        await store.commit(stored, replace(stored, group_call=alone), [], [], _NOW)
+        await store.commit(stored, replace(stored, group_call=alone), [], [], NOW)
         assert (await store.get("ses_1")).group_call == alone
 
     async def test_a_user_may_have_a_session_and_a_group_call(self, store: Store) -> None:
@@ -743,8 +672,8 @@ class StoreContract:
         assert await store.group_calls("acme") == []
         with pytest.raises(AlreadyLive):
             await create(store, replace(a_session(3), group_call=GroupCall(4)))
-        ended = replace(call, stage=Stage.ENDED, ended_at=_NOW)
-        await store.commit(call, ended, [], [], _NOW)
+        ended = replace(call, stage=Stage.ENDED, ended_at=NOW)
+        await store.commit(call, ended, [], [], NOW)
         assert await store.group_calls("default") == []
 
     async def test_of_a_users_sessions_those_of_the_same_kind_are_counted(
@@ -760,12 +689,12 @@ class StoreContract:
         for kind in (SessionKind.GROUP, SessionKind.VOICE):
             place = Place("ada", "default", "quiz", kind)
             with pytest.raises(Conflict):
-                await store.admit(place, Quotas(user_live=1, day=None), _NOW, decide)
+                await store.admit(place, Quotas(user_live=1, day=None), NOW, decide)
         assert told == [0, 1]
 
     async def test_unended_are_found(self, store: Store) -> None:
         one = await create(store, a_session(1, "ada"), [], [])
         two = await create(store, a_session(2, "bob"), [], [])
-        await store.commit(one, replace(one, stage=Stage.ENDED), [], [], _NOW)
+        await store.commit(one, replace(one, stage=Stage.ENDED), [], [], NOW)
         assert [session.id for session in await store.unended()] == [two.id]
         await store.ping()

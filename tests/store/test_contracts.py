@@ -1,4 +1,4 @@
-"""Assistants' records, the roll-out and notes keep their contracts on SQLite and on PostgreSQL."""
+"""Effects, assistants' records, the roll-out and notes keep their contracts on either database."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from greenroom.ports.store import Store
 from greenroom.store import database_at
 from greenroom.testing.assistants_contract import AssistantsContract
+from greenroom.testing.effects_contract import EffectsContract
 from greenroom.testing.notes_contract import NotesContract
 from greenroom.testing.rollout_contract import RolloutContract
 
@@ -23,6 +24,10 @@ async def store(place: Path | str) -> AsyncIterator[Store]:
     opened = await database.open()
     yield opened
     await opened.close()
+
+
+class TestEffects(EffectsContract):
+    pass
 
 
 class TestAssistants(AssistantsContract):
