@@ -40,7 +40,7 @@ WITH_SPEECH := tests/bot tests/doctor
 # Nothing there waits, for time or for another process: it computes.
 COMPUTING := tests/ears tests/session tests/assistants tests/wire
 # How long sounds last, or a restart takes, is measured there; another call would stretch it.
-TIMED := tests/e2e/test_call.py tests/e2e/test_survival.py tests/e2e/selftest/test_harness.py
+TIMED := tests/e2e/test_call.py tests/e2e/test_survival.py
 # A file is one worker's; in which order they are given out, tests/conftest.py says.
 LONGEST_FIRST := --dist loadfile --no-loadscope-reorder
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -164,7 +164,7 @@ test-fast: setup ## the Python tests without browser
 
 # With more than two at a time, real speech is not understood on two cores.
 test-speech: setup ## the Python tests with real speech, two at a time
-	@$(PY) -m pytest -q -m 'not e2e and not long' -n 2 $(LONGEST_FIRST) $(WITH_SPEECH)
+	@$(PY) -m pytest -q -m 'not long' -n 2 $(LONGEST_FIRST) $(WITH_SPEECH)
 
 test-long: setup ## whole calls in real time that make test leaves out, for its ten minutes
 	@$(PY) -m pytest -q -m long
@@ -173,14 +173,14 @@ test-computing: setup ## the Python tests that only compute, one at a time
 	@nice -n 19 $(PY) -m pytest -q $(COMPUTING)
 
 test-rest: setup ## the other Python tests without a browser, four at a time
-	@$(PY) -m pytest -q -m 'not e2e' -n 4 $(LONGEST_FIRST) $(addprefix --ignore ,tests/e2e $(WITH_SPEECH) $(COMPUTING))
+	@$(PY) -m pytest -q -n 4 $(LONGEST_FIRST) $(addprefix --ignore ,tests/e2e $(WITH_SPEECH) $(COMPUTING))
 
 test-call: setup ## whole calls in a real browser: the timed ones alone, the others two at a time
 	@$(PY) -m pytest -q $(TIMED)
-	@$(PY) -m pytest -q -m 'e2e and not long' -n 2 $(LONGEST_FIRST) $(addprefix --ignore ,$(TIMED))
+	@$(PY) -m pytest -q -m 'not long' -n 2 $(LONGEST_FIRST) tests/e2e $(addprefix --ignore ,$(TIMED))
 
 test-call-alone: setup ## the same, one at a time, and then what was measured
-	@$(PY) -m pytest -q -m e2e
+	@$(PY) -m pytest -q tests/e2e
 
 chaos: setup ## 500 misfortunes, seeded, on a real server; CHAOS="--seed 7 --store postgres" plays others
 	@$(PY) -m tests.chaos $(CHAOS)

@@ -17,7 +17,15 @@ pytestmark = pytest.mark.e2e
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-@pytest.mark.parametrize("level", ["observed", "attached", "launched"])
+# What each level can do, without a server, tries tests/bot/test_examples.py.
+@pytest.mark.parametrize(
+    "level",
+    [
+        "observed",
+        pytest.param("attached", marks=pytest.mark.long),
+        pytest.param("launched", marks=pytest.mark.long),
+    ],
+)
 async def test_an_example_is_heard_and_ended(start_server: StartServer, level: str) -> None:
     async with (
         start_server(

@@ -18,6 +18,7 @@ QUESTIONS = ["what is six times seven", "what is eight times four", "what is nin
 FAREWELL = "Goodbye! You got five of six right."
 
 
+@pytest.mark.long  # for whoever changes these tools, or wonders at what another test heard
 async def test_the_microphone_is_heard_and_the_ears_hear() -> None:
     async with a_peer() as peer, a_browser() as browser, a_person(browser, peer.url) as person:
         ears = person.ears
