@@ -47,6 +47,13 @@ _EMPTY = (
     "Your last answer was empty, or the arguments of the tool that it called were no JSON. Answer "
     "the user in words."
 )
+_GO_ON = (
+    "Your last answer broke off. What is here of it was heard. Finish it, and do not begin again."
+)
+_MISSED = (
+    "The user was away for a moment and is back. They have not heard what you said last. Welcome "
+    "them back in two or three words, and say the last of it again, in short."
+)
 _WRAP_UP = (
     "The conversation ends in {seconds} seconds, whatever is said. Tell the user so in a few "
     "words, and bring it to an end."
@@ -73,6 +80,7 @@ class Manners:
         self._name = name_of(session.spec.body)
         self._phrases = EndPhrases(record.end_phrases)
         self._worker: PipelineWorker | None = None
+        self._thinking: Thinking | None = None
         self._attached: Attached | None = None
         self._llm = services.llm[0]
         self._met = False
@@ -80,6 +88,8 @@ class Manners:
         self._user_said_something = False
         self._speaking: set[str] = set()
         self._unheard: list[str] = []
+        self._missed_something = False
+        self._owes_an_answer = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._reconnecting: Reconnecting | None = None
         self.own_voice: OwnVoice | None = None
@@ -102,8 +112,11 @@ class Manners:
     ) -> None:
         """Behave in this pipeline, which has not begun. Side effect: the worker is attached."""
         self._worker = worker
-        # Before `attach`: what ends the conversation is not to be answered.
+        self._thinking = thinking
+        # Before `attach`: what ends the conversation is not to be answered, and what a pause cuts
+        # off is still there.
         self._session.on_command(CommandKind.MESSAGE, self._read)
+        self._session.on_command(CommandKind.PAUSE, self._paused)
         self._attached = attached = attach(worker)
         self._session.on_command(CommandKind.PAUSE, self._resumed)
         self._session.overhear(self._reported)
@@ -119,11 +132,11 @@ class Manners:
             )
 
         async def erred(llm: LLMService[Any], frame: ErrorFrame) -> None:
-            thinking.erred()
             if self._reconnecting is not None and llm is self._llm:
                 self._reconnecting.failed(frame)
 
         for model in self.models:
+            thinking.listen_to(model)
             model.add_event_handler("on_error", erred)
 
         @worker.event_handler("on_pipeline_error")
@@ -155,15 +168,45 @@ class Manners:
         if not self.parting:
             await self._queue(TTSSpeakFrame(text))
 
+    def is_asked(self) -> bool:
+        """Whether the model may be asked now; in a pause the question waits for its end."""
+        if self.parting:
+            return False
+        held = self._session.paused and self.own_voice is None
+        self._owes_an_answer |= held
+        return not held
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether somebody speaks, or the model is about to."""
+        assert self._thinking is not None
+        return bool(self._speaking) or self._thinking.thinks
+
+    async def _paused(self, data: dict[str, Any]) -> None:
+        """What the model thinks of, or a tool, is cut off; what is being said, too, but heard."""
+        if data["paused"] and self.own_voice is None and self._is_busy and not self._speaking:
+            self._owes_an_answer = True
+
     async def _resumed(self, data: dict[str, Any]) -> None:
-        if not data["paused"] and self._session.user_present:
+        if data["paused"]:
+            return
+        owes, self._owes_an_answer = self._owes_an_answer, False
+        if owes and not self.parting:
+            await self._queue(LLMRunFrame())
+        elif self._session.user_present:
             await self.meet()
 
     async def _returned(self) -> None:
         now_s = time.monotonic()
         if not self._met:
             await self.meet()
-        elif not self._session.paused and now_s - self._welcomed_s > WELCOME_AGAIN_AFTER_S:
+        elif self._session.paused:
+            return
+        elif self._missed_something:
+            self._missed_something = False
+            self._welcomed_s = now_s
+            self._do(self._prompt_when_said(_MISSED))
+        elif now_s - self._welcomed_s > WELCOME_AGAIN_AFTER_S:
             self._welcomed_s = now_s
             await self.say(welcome_back(self._name))
 
@@ -192,19 +235,26 @@ class Manners:
 
     async def _wrap_up(self, ends_in_s: float) -> None:
         told = message("developer", _WRAP_UP.format(seconds=round(ends_in_s)))
-        quiet = not self._speaking and not self.parting
+        # Asked in the midst of an answer, which it does not know yet, it would give that again.
+        quiet = not (self._is_busy or self.parting or self._session.paused)
         await self._queue(LLMMessagesAppendFrame([told], run_llm=quiet))
 
     def _reported(self, kind: ReportKind, data: dict[str, Any]) -> None:
         match kind:
             case ReportKind.USER_SPEECH | ReportKind.BOT_SPEECH:
                 (self._speaking.add if data["speaking"] else self._speaking.discard)(kind.value)
-                if kind is ReportKind.BOT_SPEECH and data["speaking"]:
-                    self._unheard.clear()
+                if kind is ReportKind.BOT_SPEECH:
+                    self._note_speech(begins=data["speaking"])
             case ReportKind.TRANSCRIPT if data["role"] == "user":
                 self._user_said_something = True
             case ReportKind.TRANSCRIPT:
                 self._assistant_said(data["text"])
+
+    def _note_speech(self, *, begins: bool) -> None:
+        if begins:
+            self._unheard.clear()
+        elif not self._session.user_present:
+            self._missed_something = True
 
     def _assistant_said(self, text: str) -> None:
         """What ends the conversation ends it in the assistant's mouth, too, but not in prompts."""
@@ -253,11 +303,18 @@ class Manners:
         log.warning("service.fallback", failed=type(failed).__name__, now=type(service).__name__)
         if service in self._services.llm:
             self._llm = service
-            await self._queue(LLMRunFrame())
+            await self._ask_again()
         elif service in self._services.tts:
             lost, self._unheard = " ".join(self._unheard), []
             if lost:
                 await self._queue(TTSSpeakFrame(lost, append_to_context=False))
+
+    async def _ask_again(self) -> None:
+        assert self._thinking is not None
+        if self._thinking.has_words:
+            self._do(self._prompt_when_said(_GO_ON))
+        else:
+            await self._queue(LLMRunFrame())
 
     async def cannot_think(self, hopeless: bool) -> None:
         """The model failed, and nothing took its place: say so, or end."""
@@ -301,6 +358,15 @@ class Manners:
 
     async def _prompt(self, text: str) -> None:
         await self._queue(LLMMessagesAppendFrame([message("developer", text)], run_llm=True))
+
+    async def _prompt_when_said(self, text: str) -> None:
+        """Once the model knows what it has said; unless the user goes first, and is answered."""
+        assert self._worker is not None
+        assert self._thinking is not None
+        await self._worker.flush_pipeline()
+        user_speaks = ReportKind.USER_SPEECH.value in self._speaking
+        if not (user_speaks or self._thinking.thinks or self.parting):
+            await self._prompt(text)
 
     async def _queue(self, frame: Any) -> None:
         assert self._worker is not None

@@ -129,7 +129,7 @@ async def _talk(
         hearing = [VADProcessor(vad_analyzer=warm.vad()), *_one_of(services.stt, manners)]
         ears = [*hearing, end_words, user]
         mouth = _one_of(services.tts, manners)
-    silencer = Silencer(lambda: manners.parting)
+    silencer = Silencer(manners.is_asked)
     worker = PipelineWorker(
         Pipeline(
             [
@@ -142,6 +142,7 @@ async def _talk(
                 thinking,
                 *mouth,
                 transport.output(),
+                *_cut_off(record, context),
                 assistant,
             ]
         ),
@@ -236,9 +237,18 @@ def _nudging(
         return None
 
     def may() -> bool:
-        return not (session.muted or session.paused or manners.parting or thinking.thinks)
+        listens = session.user_present and not (session.muted or session.paused)
+        return listens and not (manners.parting or thinking.thinks)
 
     return Nudging(record.idle_prompts, manners.say, may)
+
+
+def _cut_off(record: BotRecord, context: LLMContext) -> list[FrameProcessor]:
+    if not record.tools:
+        return []
+    from greenroom.bot import functions
+
+    return [functions.CutOff(context)]
 
 
 @contextlib.asynccontextmanager

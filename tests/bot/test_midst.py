@@ -1,0 +1,160 @@
+"""What comes in the midst of an answer: a pause, a page that goes, a warning, silence, a word."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from pipecat.frames.frames import TranscriptionFrame
+
+from greenroom.testing.openai import Fault, OpenAI, Rule, served
+from greenroom.testing.openai.replies import Calling, Reply
+from greenroom.wire.link import CommandKind, ReportKind
+from tests.bot.mind_in_process import ANSWER, Call, calling, sunny
+
+NOTES = [{"name": "notes"}]
+ARE_YOU_THERE = {"afterS": 0.3, "messages": ["Are you there?"], "most": 5}
+
+
+def called(call: Call, times: int) -> list[Any]:
+    """What the model was told of its tools when it was asked for this time."""
+    messages = call.openai.asked[times - 1].messages
+    return [message["content"] for message in messages if message["role"] == "tool"]
+
+
+async def test_who_pauses_while_it_thinks_is_answered_when_they_are_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with calling(monkeypatch, sunny(first_token_s=5.0)) as call:
+        await call.types("what is the weather")
+        await call.asked(1)
+        await call.command(CommandKind.PAUSE, paused=True)
+        call.openai.first_token_s = 0.0
+        await call.command(CommandKind.PAUSE, paused=False)
+        await call.hears("It is sunny today.")
+        assert call.openai.asked[1].messages[-1]["content"] == "what is the weather"
+
+
+async def test_who_pauses_before_their_turn_is_over_is_not_answered_into_the_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with calling(monkeypatch) as call:
+        await call.begins_to_speak()
+        await call.hear(TranscriptionFrame("what is the weather", "", "", finalized=True))
+        await call.command(CommandKind.PAUSE, paused=True)
+        await call.ends()
+        await call.until(lambda: (ReportKind.USER_SPEECH, {"speaking": False}) in call.told)
+        await asyncio.sleep(0.2)  # it is not asked
+        assert call.openai.asked == []
+        await call.command(CommandKind.PAUSE, paused=False)
+        await call.hears("tomorrow")
+        await call.quiet()
+        # It was owed once.
+        await call.command(CommandKind.PAUSE, paused=True)
+        await call.command(CommandKind.PAUSE, paused=False)
+        await call.types("and then")
+        asked = await call.asked(2)
+        assert asked.messages[-2]["content"] == ANSWER
+
+
+async def test_a_tool_is_not_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with calling(monkeypatch, tools=NOTES, idlePrompts=ARE_YOU_THERE) as call:
+        await call.hears("Are you there?")
+        call.openai.call("search_notes")
+        await call.types("find my notes")
+        await call.uses_a_tool()
+        await call.quiet()
+        before = call.said
+        # Three times as long as silence may last.
+        await asyncio.sleep(3 * ARE_YOU_THERE["afterS"])  # type: ignore[operator]
+        assert call.said == before
+        await call.says("never mind")
+        await call.hears("Are you there?", times=before.count("Are you there?") + 1)
+
+
+async def test_nobody_is_asked_whether_they_are_there_who_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with calling(monkeypatch, idlePrompts=ARE_YOU_THERE) as call:
+        call.present = False
+        await asyncio.sleep(3 * ARE_YOU_THERE["afterS"])  # type: ignore[operator]
+        assert "Are you there?" not in call.said
+        call.present = True
+        await call.hears("Are you there?")
+
+
+async def test_near_the_hard_limit_an_answer_is_not_given_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with calling(monkeypatch, sunny(first_token_s=0.3)) as call:
+        await call.types("what is the weather")
+        await call.asked(1)
+        await call.command(CommandKind.WARNING, ends_in_s=60)
+        await call.hears("tomorrow")
+        await call.quiet()
+        await call.types("and then")
+        asked = await call.asked(2)
+        assert asked.messages[-2]["content"] == ANSWER
+        assert "ends in 60 seconds" in str(asked.messages)
+
+
+async def test_what_was_said_to_nobody_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    openai = OpenAI(
+        keys=None,
+        rules=[Rule("have not heard", say="Back? Sunny."), Rule("", say=ANSWER)],
+        first_token_s=0.2,
+    )
+    async with calling(monkeypatch, openai) as call:
+        await call.types("what is the weather")
+        await call.asked(1)
+        call.present = False
+        await call.hears("tomorrow")
+        await call.quiet()
+        call.present = True
+        await call.session.returned()
+        await call.hears("Sunny.")
+        assert call.openai.asked[1].messages[-2]["content"] == ANSWER
+        await call.quiet()
+        # And not again and again: this was heard.
+        await call.session.returned()
+        await call.types("thank you")
+        await call.asked(3)
+        assert len(call.said) - call.said.index("Sunny.") - 1 == 0
+
+
+async def test_a_tool_that_is_cut_off_before_it_is_told_of_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with calling(monkeypatch, speed=1.0, tools=NOTES) as call:
+        words = "Let me look that up for you."
+        call.openai.script.append(Reply(words, (Calling("search_notes"),)))
+        await call.types("find my notes")
+        await call.hears("Let me look")
+        await call.uses_a_tool()
+        await call.until(lambda: call.speaks)
+        await call.types("and quickly")
+        await call.hears("It is sunny today.")
+        await call.types("well")
+        await call.asked(3)
+        assert called(call, 3) == ["CANCELLED"]
+
+
+async def test_another_model_goes_on_where_the_first_broke_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    openai, second = sunny(), OpenAI(keys=None, rules=[Rule("", say="And warm.")])
+    settings = {"model": "small"}
+    async with served(openai) as first, served(second) as other:
+        llm = {
+            "service": "openai",
+            "settings": {**settings, "baseUrl": first},
+            "fallbacks": [{"service": "openai", "settings": {**settings, "baseUrl": other}}],
+        }
+        async with calling(monkeypatch, openai, llm=llm) as call:
+            openai.order(Fault(500, after_tokens=6))
+            await call.types("what is the weather")
+            await call.hears("And warm.")
+            told = second.asked[0].messages
+            assert told[-2]["content"] == "It is sunny today. Very sunny"
+            assert "broke off" in told[-1]["content"]
