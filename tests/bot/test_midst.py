@@ -158,3 +158,61 @@ async def test_another_model_goes_on_where_the_first_broke_off(
             told = second.asked[0].messages
             assert told[-2]["content"] == "It is sunny today. Very sunny"
             assert "broke off" in told[-1]["content"]
+
+
+async def test_who_pauses_into_its_words_hears_the_rest_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    openai = OpenAI(keys=None, rules=[Rule("paused", say="As I said."), Rule("", say=ANSWER)])
+    async with calling(monkeypatch, openai, speed=2.0) as call:
+        await call.types("what is the weather")
+        await call.hears("Very sunny")
+        await call.command(CommandKind.PAUSE, paused=True)
+        await call.quiet()
+        await call.command(CommandKind.PAUSE, paused=False)
+        await call.hears("As I said.")
+        assert openai.asked[1].messages[-2]["content"] == "It is sunny today."
+
+
+@pytest.mark.parametrize("tools", [[], NOTES])
+async def test_what_is_said_over_its_thinking_does_not_cost_the_answer(
+    monkeypatch: pytest.MonkeyPatch, tools: list[dict[str, str]]
+) -> None:
+    async with calling(
+        monkeypatch, sunny(first_token_s=0.0 if tools else 5.0), tools=tools
+    ) as call:
+        if tools:
+            call.openai.call("search_notes")
+        await call.types("what is the weather")
+        await call.asked(1)
+        if tools:
+            await call.uses_a_tool()
+        call.openai.first_token_s = 0.0
+        await call.command(CommandKind.SAY, text="The bell rings.", interrupt=True)
+        await call.hears("It is sunny today.")
+        assert call.said[1] == "The bell rings."
+
+
+async def test_the_second_of_two_messages_at_once_interrupts_the_answer_to_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with calling(monkeypatch, speed=1.0) as call:
+        await call.types("what is the weather")
+        await call.types("and in Rome")
+        await call.hears("It is sunny today.", times=2)
+        assert ANSWER not in str(call.openai.asked[1].messages)
+        assert "Very sunny indeed." not in call.said[:-1]
+
+
+async def test_line_ends_are_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with calling(monkeypatch) as call:
+        call.openai.say("\n\n")
+        await call.types("what is the weather")
+        await call.hears("It is sunny today.")
+
+
+async def test_who_types_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with calling(monkeypatch, idlePrompts={**ARE_YOU_THERE, "most": 1}) as call:
+        await call.hears("Are you there?")
+        await call.types("yes")
+        await call.hears("Are you there?", times=2)

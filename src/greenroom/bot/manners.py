@@ -26,6 +26,7 @@ from pipecat.services.tts_service import TTSService
 from greenroom.bot.attached import Attached
 from greenroom.bot.context import BotSession
 from greenroom.bot.failing import was_replaced
+from greenroom.bot.owing import Owing
 from greenroom.bot.own_voice import OwnVoice
 from greenroom.bot.parting import GOODBYE, EndPhrases
 from greenroom.bot.parts import message
@@ -89,7 +90,7 @@ class Manners:
         self._speaking: set[str] = set()
         self._unheard: list[str] = []
         self._missed_something = False
-        self._owes_an_answer = False
+        self._owing = Owing(session, self._thinks, self._speaks, self._ask)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._reconnecting: Reconnecting | None = None
         self.own_voice: OwnVoice | None = None
@@ -113,18 +114,20 @@ class Manners:
         """Behave in this pipeline, which has not begun. Side effect: the worker is attached."""
         self._worker = worker
         self._thinking = thinking
-        # Before `attach`: what ends the conversation is not to be answered, and what a pause cuts
-        # off is still there.
+        # Before `attach`: what ends the conversation is not to be answered.
         self._session.on_command(CommandKind.MESSAGE, self._read)
-        self._session.on_command(CommandKind.PAUSE, self._paused)
+        if self.own_voice is None:
+            self._owing.look_before()
         self._attached = attached = attach(worker)
+        if self.own_voice is None:
+            self._owing.look_after()
         self._session.on_command(CommandKind.PAUSE, self._resumed)
         self._session.overhear(self._reported)
         attached.on_return(self._returned)
         attached.on_warning(self._wrap_up)
         attached.on_adjust(self._adjust)
         for voice in self._services.tts:
-            voice.add_event_handler("on_tts_request", self._speaks)
+            voice.add_event_handler("on_tts_request", self._requested)
 
         if self.own_voice is not None:
             self._reconnecting = Reconnecting(
@@ -172,28 +175,13 @@ class Manners:
         """Whether the model may be asked now; in a pause the question waits for its end."""
         if self.parting:
             return False
-        held = self._session.paused and self.own_voice is None
-        self._owes_an_answer |= held
-        return not held
-
-    @property
-    def _is_busy(self) -> bool:
-        """Whether somebody speaks, or the model is about to."""
-        assert self._thinking is not None
-        return bool(self._speaking) or self._thinking.thinks
-
-    async def _paused(self, data: dict[str, Any]) -> None:
-        """What the model thinks of, or a tool, is cut off; what is being said, too, but heard."""
-        if data["paused"] and self.own_voice is None and self._is_busy and not self._speaking:
-            self._owes_an_answer = True
+        if self._session.paused and self.own_voice is None:
+            self._owing.hold()
+            return False
+        return True
 
     async def _resumed(self, data: dict[str, Any]) -> None:
-        if data["paused"]:
-            return
-        owes, self._owes_an_answer = self._owes_an_answer, False
-        if owes and not self.parting:
-            await self._queue(LLMRunFrame())
-        elif self._session.user_present:
+        if not data["paused"] and self._session.user_present:
             await self.meet()
 
     async def _returned(self) -> None:
@@ -230,13 +218,15 @@ class Manners:
 
     async def _read(self, data: dict[str, Any]) -> None:
         self._user_said_something = True
-        if self._phrases.said_in(data["text"]) and not self._session.paused:
+        listens = not (self._session.paused or self.parting)
+        if listens and self._phrases.said_in(data["text"]):
             await self._interrupt_and_part()
 
     async def _wrap_up(self, ends_in_s: float) -> None:
         told = message("developer", _WRAP_UP.format(seconds=round(ends_in_s)))
         # Asked in the midst of an answer, which it does not know yet, it would give that again.
-        quiet = not (self._is_busy or self.parting or self._session.paused)
+        busy = bool(self._speaking) or self._thinks()
+        quiet = not (busy or self.parting or self._session.paused)
         await self._queue(LLMMessagesAppendFrame([told], run_llm=quiet))
 
     def _reported(self, kind: ReportKind, data: dict[str, Any]) -> None:
@@ -314,7 +304,7 @@ class Manners:
         if self._thinking.has_words:
             self._do(self._prompt_when_said(_GO_ON))
         else:
-            await self._queue(LLMRunFrame())
+            await self._ask(None)
 
     async def cannot_think(self, hopeless: bool) -> None:
         """The model failed, and nothing took its place: say so, or end."""
@@ -347,7 +337,7 @@ class Manners:
         elif any(part in self._services.stt for part in parts) and not _usable(frame):
             await self.say(CANNOT_HEAR)
 
-    async def _speaks(self, voice: TTSService, context_id: str, text: str) -> None:
+    async def _requested(self, voice: TTSService, context_id: str, text: str) -> None:
         self._unheard.append(text)
 
     # ---- helpers
@@ -362,11 +352,19 @@ class Manners:
     async def _prompt_when_said(self, text: str) -> None:
         """Once the model knows what it has said; unless the user goes first, and is answered."""
         assert self._worker is not None
-        assert self._thinking is not None
         await self._worker.flush_pipeline()
         user_speaks = ReportKind.USER_SPEECH.value in self._speaking
-        if not (user_speaks or self._thinking.thinks or self.parting):
+        if not (user_speaks or self._thinks() or self.parting):
             await self._prompt(text)
+
+    async def _ask(self, told: str | None) -> None:
+        await (self._queue(LLMRunFrame()) if told is None else self._prompt(told))
+
+    def _thinks(self) -> bool:
+        return self._thinking is not None and self._thinking.thinks
+
+    def _speaks(self) -> bool:
+        return ReportKind.BOT_SPEECH.value in self._speaking
 
     async def _queue(self, frame: Any) -> None:
         assert self._worker is not None

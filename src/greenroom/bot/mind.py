@@ -50,7 +50,7 @@ from greenroom.bot.sphinx import SphinxSTTService
 from greenroom.bot.thinking import Thinking
 from greenroom.bot.turns import AskAgain, StopAfterSilence, StopByModel
 from greenroom.wire.assistants import BotRecord, ContextRecord, TurnRecord
-from greenroom.wire.link import BotLevel, ReportKind
+from greenroom.wire.link import BotLevel, CommandKind, ReportKind
 
 GREENROOM_LEVEL = BotLevel.ATTACHED
 
@@ -240,7 +240,9 @@ def _nudging(
         listens = session.user_present and not (session.muted or session.paused)
         return listens and not (manners.parting or thinking.thinks)
 
-    return Nudging(record.idle_prompts, manners.say, may)
+    nudging = Nudging(record.idle_prompts, manners.say, may)
+    session.on_command(CommandKind.MESSAGE, nudging.typed)
+    return nudging
 
 
 def _cut_off(record: BotRecord, context: LLMContext) -> list[FrameProcessor]:

@@ -128,8 +128,11 @@ class Thinking(FrameProcessor):
         match frame:
             case LLMFullResponseStartFrame():
                 self._begin()
-            case LLMTextFrame() | FunctionCallsStartedFrame():
-                self._go_on(calls=isinstance(frame, FunctionCallsStartedFrame))
+            case LLMTextFrame():
+                self._go_on(frame.text)
+            case FunctionCallsStartedFrame():
+                self._uses_tools = self.has_words = True
+                self._stop_waiting()
             case LLMFullResponseEndFrame():
                 await self._end()
             case InterruptionFrame() | EndFrame() | CancelFrame():
@@ -164,11 +167,11 @@ class Thinking(FrameProcessor):
         self._began_s = self._sign_s
         self._waiting = asyncio.create_task(self._wait())
 
-    def _go_on(self, *, calls: bool) -> None:
+    def _go_on(self, text: str) -> None:
         self._sign()
-        self.has_words = True
-        self._uses_tools |= calls
-        if calls or self._speaks_itself:
+        # Line ends, or a smiley, are not heard.
+        self.has_words |= any(character.isalnum() for character in text)
+        if self.has_words and self._speaks_itself:
             self._stop_waiting()
 
     async def _end(self) -> None:
