@@ -20,6 +20,7 @@ from pipecat.frames.frames import (
     VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors import frame_processor
+from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_output import BaseOutputTransport
@@ -96,6 +97,7 @@ class Call:
     def __post_init__(self) -> None:
         self.session: context.BotSession = cast(context.BotSession, None)
         self.transport: Transport = cast(Transport, None)
+        self.context = LLMContext()
 
     def take(self, kind: ReportKind, data: dict[str, Any]) -> None:
         """Be the server that is told."""
@@ -140,9 +142,19 @@ class Call:
         await self.until(lambda: len(self.openai.asked) >= times)
         return self.openai.asked[times - 1]
 
+    @property
+    def tool_calls(self) -> list[str]:
+        """The ids of the tools' calls so far."""
+        calls = (data for kind, data in self.told if kind is ReportKind.TOOL_CALL)
+        return [data["toolCallId"] for data in calls]
+
+    def context_has(self, text: str) -> bool:
+        """Whether the model would be told this if it were asked now."""
+        return text in str(self.context.messages)
+
     async def uses_a_tool(self) -> None:
         """Wait until it does."""
-        await self.until(lambda: any(kind is ReportKind.TOOL_CALL for kind, _ in self.told))
+        await self.until(lambda: self.tool_calls)
 
     async def command(self, kind: CommandKind, **data: Any) -> None:
         """Be the server that orders something."""
@@ -209,6 +221,7 @@ async def calling(
 
     monkeypatch.setattr(mind, "SmallWebRTCTransport", transport)
     monkeypatch.setattr(mind, "Manners", Observed)
+    monkeypatch.setattr(mind, "LLMContext", lambda: call.context)
     monkeypatch.setattr(mind, "Thinking", partial(Thinking, sign_within_s=sign_within_s))
     # As `greenroom.bot.process` does it, for this process alone.
     monkeypatch.setattr(frame_processor, "FrameProcessorQueue", OrderlyQueue)

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
-from pipecat.frames.frames import (
-    Frame,
-    FunctionCallCancelFrame,
-    FunctionCallInProgressFrame,
-    FunctionCallResultProperties,
-)
-from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.frames.frames import FunctionCallResultProperties
 from pipecat.services.llm_service import FunctionCallParams, LLMService
+
+from greenroom.bot.cut_off import Calls
 
 if TYPE_CHECKING:
     from greenroom.bot.tools import Toolbox
 
 # A tool has its own, shorter limit; this is the bound if it forgets.
 WITHIN_S = 90.0
-
-_CANCELLED = "CANCELLED"
 
 Handler = Callable[[FunctionCallParams], Awaitable[None]]
 
@@ -42,8 +34,9 @@ def offer(
     Returns:
         What the context is to offer; None if there are no tools.
     """
+    calls = Calls(toolbox.call)
     for function in toolbox.functions:
-        handler = _handler(toolbox, function.name, parting)
+        handler = _handler(calls, function.name, parting)
         for model in models:
             model.register_function(function.name, handler, timeout_secs=WITHIN_S)
     schemas = [
@@ -58,52 +51,12 @@ def offer(
     return ToolsSchema(standard_tools=list(schemas)) if schemas else None
 
 
-class CutOff(FrameProcessor):
-    """Stands before the aggregator of the model's words: what was cut off is over for the model.
-
-    A call waits behind the words that were said before it (“Let me look”), and its cancellation
-    does not. Whoever spoke into these words would leave a call in the context that is in progress
-    for ever.
-
-    Args:
-        context: The conversation, as the model knows it.
-    """
-
-    def __init__(self, context: LLMContext) -> None:
-        super().__init__()
-        self._context = context
-        self._begun: set[str] = set()
-        self._cancelled: set[str] = set()
-
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Pass everything on but calls that were cancelled before they came here."""
-        await super().process_frame(frame, direction)
-        match frame:
-            case FunctionCallCancelFrame() if frame.tool_call_id not in self._begun:
-                self._cancelled.add(frame.tool_call_id)
-            case FunctionCallInProgressFrame() if frame.tool_call_id in self._cancelled:
-                self._remember(frame)
-                return
-            case FunctionCallInProgressFrame():
-                self._begun.add(frame.tool_call_id)
-        await self.push_frame(frame, direction)
-
-    def _remember(self, frame: FunctionCallInProgressFrame) -> None:
-        """The call as the aggregator writes one that was cancelled later."""
-        called = {"name": frame.function_name, "arguments": json.dumps(frame.arguments)}
-        call_id = frame.tool_call_id
-        calls = [{"id": call_id, "type": "function", "function": called}]
-        call = {"role": "assistant", "tool_calls": calls}
-        result = {"role": "tool", "tool_call_id": call_id, "content": _CANCELLED}
-        self._context.add_messages(cast(list[LLMContextMessage], [call, result]))
-
-
-def _handler(toolbox: Toolbox, name: str, parting: Callable[[], bool]) -> Handler:
+def _handler(calls: Calls, name: str, parting: Callable[[], bool]) -> Handler:
     async def call(params: FunctionCallParams) -> None:
         from greenroom.bot.tools import ToolError
 
         try:
-            result: Any = await toolbox.call(name, params.arguments)
+            result: Any = await calls.result(name, params.arguments)
         except ToolError as error:
             result = {"error": str(error)}
         if not result:

@@ -37,6 +37,7 @@ from pipecat.workers.runner import WorkerRunner
 
 from greenroom.bot import attach, warm
 from greenroom.bot.context import BotSession, current
+from greenroom.bot.cut_off import CutOff
 from greenroom.bot.manners import Manners
 from greenroom.bot.nudging import Nudging
 from greenroom.bot.own_voice import OwnVoice
@@ -142,7 +143,7 @@ async def _talk(
                 thinking,
                 *mouth,
                 transport.output(),
-                *_cut_off(record, context),
+                *([CutOff(context)] if record.tools else []),
                 assistant,
             ]
         ),
@@ -243,14 +244,6 @@ def _nudging(
     nudging = Nudging(record.idle_prompts, manners.say, may)
     session.on_command(CommandKind.MESSAGE, nudging.typed)
     return nudging
-
-
-def _cut_off(record: BotRecord, context: LLMContext) -> list[FrameProcessor]:
-    if not record.tools:
-        return []
-    from greenroom.bot import functions
-
-    return [functions.CutOff(context)]
 
 
 @contextlib.asynccontextmanager
