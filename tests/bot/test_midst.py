@@ -234,3 +234,24 @@ async def test_who_speaks_into_a_tool_does_not_have_it_used_twice(
         await call.command(CommandKind.TOOL_RESULTS, results=[answer])
         await call.hears("I have noted it.")
         assert len(call.tool_calls) == 1
+
+
+async def test_what_a_tool_has_come_to_is_not_told_into_a_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with calling(monkeypatch, speed=1.0, tools=NOTES) as call:
+        words = "Let me look that up for you."
+        call.openai.script.append(Reply(words, (Calling("search_notes"),)))
+        await call.types("find my notes")
+        await call.uses_a_tool()
+        await call.until(lambda: call.speaks)
+        # It waits until these words are said, and a pause ends them.
+        answer = {"toolCallId": call.tool_calls[0], "by": "server", "result": ["milk"]}
+        await call.command(CommandKind.TOOL_RESULTS, results=[answer])
+        await asyncio.sleep(0.1)
+        await call.command(CommandKind.PAUSE, paused=True)
+        await call.until(lambda: call.context_has("milk"))
+        await asyncio.sleep(0.2)  # it is not asked
+        assert len(call.openai.asked) == 1
+        await call.command(CommandKind.PAUSE, paused=False)
+        await call.hears("It is sunny today.")

@@ -8,7 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pipecat.frames.frames import ErrorFrame, InterruptionFrame, LLMContextFrame
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    ErrorFrame,
+    InterruptionFrame,
+    LLMContextFrame,
+)
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -29,6 +34,7 @@ class Mind:
     """What a watched model made its mind do, in order."""
 
     worker: PipelineWorker
+    watch: Thinking
     openai: OpenAI
     came: asyncio.Queue[str]
 
@@ -64,7 +70,7 @@ async def thinking(openai: OpenAI, sign_within_s: float) -> AsyncIterator[Mind]:
             await watch.reached_the_end(frame)
 
         async with running(worker), asyncio.timeout(WITHIN_S):
-            yield Mind(worker, openai, came)
+            yield Mind(worker, watch, openai, came)
             await model._client.close()  # Pipecat leaves it open
 
 
@@ -122,3 +128,16 @@ async def test_answers_that_break_off_three_times_in_a_row_are_no_use(
             await mind.ask()
             came.append(await mind.came.get())
     assert came == ["failed", "failed", "gave up"]
+
+
+async def test_an_answer_is_under_way_until_it_is_heard(session: Any, told: Any) -> None:
+    playing = OpenAI(keys=None)
+    playing.say("It is sunny today.")
+    async with thinking(playing, sign_within_s=WITHIN_S) as mind:
+        await mind.ask()
+        await mind.worker.flush_pipeline()
+        assert playing.asked[0].finished
+        assert mind.watch.thinks  # of the words a voice has not made a sound yet
+        await mind.worker.queue_frame(BotStartedSpeakingFrame())
+        await mind.worker.flush_pipeline()
+        assert not mind.watch.thinks

@@ -129,7 +129,8 @@ async def _talk(
     else:
         hearing = [VADProcessor(vad_analyzer=warm.vad()), *_one_of(services.stt, manners)]
         ears = [*hearing, end_words, user]
-        mouth = _one_of(services.tts, manners)
+        # What a tool has come to is asked from behind.
+        mouth = [Silencer(manners.is_asked), *_one_of(services.tts, manners)]
     silencer = Silencer(manners.is_asked)
     worker = PipelineWorker(
         Pipeline(

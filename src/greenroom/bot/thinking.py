@@ -88,6 +88,7 @@ class Thinking(FrameProcessor):
         self.has_words = False
         self._answers = False
         self._uses_tools = False
+        self._is_unheard = False
         self._has_failed = False
         self._is_cut_off = False
         self._sign_within_s = sign_within_s
@@ -101,8 +102,8 @@ class Thinking(FrameProcessor):
 
     @property
     def thinks(self) -> bool:
-        """Whether an answer is under way, or a tool that it called for."""
-        return self._answers or self._uses_tools
+        """Whether an answer is on its way to be heard, or a tool at work that it called for."""
+        return self._answers or self._uses_tools or self._is_unheard
 
     def listen_to(self, model: LLMService[Any]) -> None:
         """Have signs of life of this model, which makes no frame of every piece that it gets.
@@ -139,6 +140,7 @@ class Thinking(FrameProcessor):
                 self._forget()
             case BotStartedSpeakingFrame():
                 self._silent.clear()
+                self._is_unheard = False
             case BotStoppedSpeakingFrame():
                 self._silent.set()
         await self.push_frame(frame, direction)
@@ -162,7 +164,7 @@ class Thinking(FrameProcessor):
     def _begin(self) -> None:
         self._stop_waiting()
         self._answers = True
-        self._uses_tools = self._has_failed = self.has_words = False
+        self._uses_tools = self._is_unheard = self._has_failed = self.has_words = False
         self._sign()
         self._began_s = self._sign_s
         self._waiting = asyncio.create_task(self._wait())
@@ -173,6 +175,7 @@ class Thinking(FrameProcessor):
         self.has_words |= any(character.isalnum() for character in text)
         if self.has_words and self._speaks_itself:
             self._stop_waiting()
+            self._answers = False
 
     async def _end(self) -> None:
         self._stop_waiting()
@@ -181,12 +184,14 @@ class Thinking(FrameProcessor):
             return
         if self.has_words:
             self._failures = 0
+            self._is_unheard = self._silent.is_set() and not self._speaks_itself
         else:
             await self._came_to_nothing()
 
     def _forget(self) -> None:
         self._stop_waiting()
-        self._answers = self._uses_tools = self._has_failed = self._is_cut_off = False
+        self._answers = self._uses_tools = self._is_unheard = False
+        self._has_failed = self._is_cut_off = False
 
     async def _came_to_nothing(self) -> None:
         self._failures += 1
