@@ -172,8 +172,10 @@ class Thinking(FrameProcessor):
     def _go_on(self, text: str) -> None:
         self._sign()
         # Line ends, or a smiley, are not heard.
-        self.has_words |= any(character.isalnum() for character in text)
-        if self.has_words and self._speaks_itself:
+        if self.has_words or not any(character.isalnum() for character in text):
+            return
+        self.has_words = True
+        if self._speaks_itself:
             self._stop_waiting()
             self._answers = False
 
