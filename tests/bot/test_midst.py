@@ -255,3 +255,15 @@ async def test_what_a_tool_has_come_to_is_not_told_into_a_pause(
         assert len(call.openai.asked) == 1
         await call.command(CommandKind.PAUSE, paused=False)
         await call.hears("It is sunny today.")
+
+
+async def test_a_pause_ends_the_words_of_who_may_not_be_interrupted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turns = {"detection": "silence", "silenceS": 0.2, "interruptible": False}
+    async with calling(monkeypatch, speed=2.0, turns=turns) as call:
+        await call.types("what is the weather")
+        await call.hears("Very sunny")
+        await call.command(CommandKind.PAUSE, paused=True)
+        await call.until(lambda: call.context_has("It is sunny today."), within_s=1.0)
+        assert not call.context_has("And it will be so")

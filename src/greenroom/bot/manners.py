@@ -121,7 +121,7 @@ class Manners:
         self._attached = attached = attach(worker)
         if self.own_voice is None:
             self._owing.look_after()
-        self._session.on_command(CommandKind.PAUSE, self._resumed)
+        self._session.on_command(CommandKind.PAUSE, self._paused)
         self._session.overhear(self._reported)
         attached.on_return(self._returned)
         attached.on_warning(self._wrap_up)
@@ -180,9 +180,13 @@ class Manners:
             return False
         return True
 
-    async def _resumed(self, data: dict[str, Any]) -> None:
-        if not data["paused"] and self._session.user_present:
-            await self.meet()
+    async def _paused(self, data: dict[str, Any]) -> None:
+        assert self._thinking is not None
+        if not data["paused"]:
+            if self._session.user_present:
+                await self.meet()
+        elif not self._record.turns.interruptible and not self.parting:
+            await self._thinking.interrupt()
 
     async def _returned(self) -> None:
         now_s = time.monotonic()

@@ -159,6 +159,14 @@ class Thinking(FrameProcessor):
         permanent = error.category is not None and error.category.is_permanent
         await self._failed(permanent or self._failures >= MOST_FAILURES)
 
+    async def interrupt(self) -> None:
+        """Cut off what is thought and said, whoever may not be interrupted.
+
+        From here: while such an assistant speaks, Pipecat lets no interruption past its ears.
+        """
+        self._cut_off()
+        await self.before.broadcast_interruption()
+
     # ---- an answer
 
     def _begin(self) -> None:
