@@ -238,16 +238,16 @@ class Manners:
             case ReportKind.USER_SPEECH | ReportKind.BOT_SPEECH:
                 (self._speaking.add if data["speaking"] else self._speaking.discard)(kind.value)
                 if kind is ReportKind.BOT_SPEECH:
-                    self._note_speech(begins=data["speaking"])
+                    self._note_speech(data)
             case ReportKind.TRANSCRIPT if data["role"] == "user":
                 self._user_said_something = True
             case ReportKind.TRANSCRIPT:
                 self._assistant_said(data["text"])
 
-    def _note_speech(self, *, begins: bool) -> None:
-        if begins:
+    def _note_speech(self, data: dict[str, Any]) -> None:
+        if data["speaking"]:
             self._unheard.clear()
-        elif not self._session.user_present:
+        elif not (self._session.user_present or data["interrupted"]):
             self._missed_something = True
 
     def _assistant_said(self, text: str) -> None:
