@@ -8,7 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pipecat.frames.frames import ErrorFrame, InterruptionFrame, LLMContextFrame
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    ErrorFrame,
+    InterruptionFrame,
+    LLMContextFrame,
+)
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -29,6 +34,7 @@ class Mind:
     """What a watched model made its mind do, in order."""
 
     worker: PipelineWorker
+    watch: Thinking
     openai: OpenAI
     came: asyncio.Queue[str]
 
@@ -42,7 +48,7 @@ class Mind:
 
 
 @asynccontextmanager
-async def thinking(openai: OpenAI, first_word_within_s: float) -> AsyncIterator[Mind]:
+async def thinking(openai: OpenAI, sign_within_s: float) -> AsyncIterator[Mind]:
     """A model that a stand-in serves, with a `Thinking` around it."""
     came: asyncio.Queue[str] = asyncio.Queue()
 
@@ -55,7 +61,8 @@ async def thinking(openai: OpenAI, first_word_within_s: float) -> AsyncIterator[
     async with served(openai) as address:
         settings = OpenAILLMService.Settings(model="small")
         model = OpenAILLMService(api_key="x", base_url=address, settings=settings)
-        watch = Thinking(lambda: model, failed, empty, first_word_within_s)
+        watch = Thinking(lambda: model, failed, empty, sign_within_s)
+        watch.listen_to(model)
         worker = PipelineWorker(Pipeline([watch.before, model, watch]), enable_rtvi=False)
 
         @worker.event_handler("on_pipeline_error")
@@ -63,21 +70,21 @@ async def thinking(openai: OpenAI, first_word_within_s: float) -> AsyncIterator[
             await watch.reached_the_end(frame)
 
         async with running(worker), asyncio.timeout(WITHIN_S):
-            yield Mind(worker, openai, came)
+            yield Mind(worker, watch, openai, came)
             await model._client.close()  # Pipecat leaves it open
 
 
 async def test_a_model_that_hangs_is_given_up(session: Any, told: Any) -> None:
     playing = OpenAI(keys=None)
     playing.order(Fault(None))
-    async with thinking(playing, first_word_within_s=0.2) as mind:
+    async with thinking(playing, sign_within_s=0.2) as mind:
         await mind.ask()
         assert await mind.came.get() == "failed"
 
 
 async def test_who_speaks_on_while_it_thinks_gets_no_empty_answer(session: Any, told: Any) -> None:
     playing = OpenAI(keys=None, first_token_s=WITHIN_S)
-    async with thinking(playing, first_word_within_s=WITHIN_S) as mind:
+    async with thinking(playing, sign_within_s=WITHIN_S) as mind:
         for _ in range(MOST_FAILURES):
             await mind.ask()
             await mind.worker.queue_frame(InterruptionFrame())
@@ -87,3 +94,50 @@ async def test_who_speaks_on_while_it_thinks_gets_no_empty_answer(session: Any, 
         await mind.ask()
         assert await mind.came.get() == "empty"
         assert mind.came.empty()
+
+
+async def test_a_model_that_hangs_in_mid_answer_is_given_up(session: Any, told: Any) -> None:
+    playing = OpenAI(keys=None)
+    playing.say("It is sunny today.")
+    playing.order(Fault(None, after_tokens=2))
+    async with thinking(playing, sign_within_s=0.2) as mind:
+        await mind.ask()
+        assert await mind.came.get() == "failed"
+
+
+async def test_whoever_writes_a_long_page_is_not_given_up(session: Any, told: Any) -> None:
+    playing = OpenAI(keys=None, token_s=0.05)
+    playing.call("html", {"html": "x" * 240})  # 20 pieces, a second in all
+    async with thinking(playing, sign_within_s=0.4) as mind:
+        await mind.ask()
+        async with asyncio.timeout(WITHIN_S):
+            while not playing.asked[0].finished:
+                await asyncio.sleep(0.02)
+        assert mind.came.empty()
+
+
+async def test_answers_that_break_off_three_times_in_a_row_are_no_use(
+    session: Any, told: Any
+) -> None:
+    playing = OpenAI(keys=None)
+    playing.order(Fault(500, after_tokens=1, times=MOST_FAILURES))
+    async with thinking(playing, sign_within_s=WITHIN_S) as mind:
+        came = []
+        for _ in range(MOST_FAILURES):
+            playing.say("It is sunny today.")
+            await mind.ask()
+            came.append(await mind.came.get())
+    assert came == ["failed", "failed", "gave up"]
+
+
+async def test_an_answer_is_under_way_until_it_is_heard(session: Any, told: Any) -> None:
+    playing = OpenAI(keys=None)
+    playing.say("It is sunny today.")
+    async with thinking(playing, sign_within_s=WITHIN_S) as mind:
+        await mind.ask()
+        await mind.worker.flush_pipeline()
+        assert playing.asked[0].finished
+        assert mind.watch.thinks  # of the words a voice has not made a sound yet
+        await mind.worker.queue_frame(BotStartedSpeakingFrame())
+        await mind.worker.flush_pipeline()
+        assert not mind.watch.thinks

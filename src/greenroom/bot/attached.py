@@ -198,18 +198,26 @@ class Inside(Attached):
         """What was typed is a turn of the user's: it interrupts, and is answered at once."""
         if self._session.paused or self._farewell is not None:
             return
-        await self._worker.queue_frame(InterruptionFrame())
         if self._has_mind:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(INTERRUPTED_WITHIN_S):
-                    await self._worker.flush_pipeline()
+            if not await self._interrupt():
+                # It came before an answer that was asked for just before it: two messages at once.
+                await self._interrupt()
             await self._worker.queue_frame(
                 LLMMessagesAppendFrame([message("user", data["text"])], run_llm=True)
             )
         else:
+            await self._worker.queue_frame(InterruptionFrame())
             heard = TranscriptionFrame(data["text"], "user", time_now_iso8601(), finalized=True)
             heard.metadata[TYPED] = True
             await self._worker.queue_frame(heard)
+
+    async def _interrupt(self) -> bool:
+        """Whether nothing more came out of the pipeline in good time."""
+        await self._worker.queue_frame(InterruptionFrame())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(INTERRUPTED_WITHIN_S):
+                return await self._worker.flush_pipeline()
+        return False
 
     @property
     def _has_mind(self) -> bool:

@@ -10,6 +10,8 @@ from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import FunctionCallResultProperties
 from pipecat.services.llm_service import FunctionCallParams, LLMService
 
+from greenroom.bot.cut_off import Calls
+
 if TYPE_CHECKING:
     from greenroom.bot.tools import Toolbox
 
@@ -32,8 +34,9 @@ def offer(
     Returns:
         What the context is to offer; None if there are no tools.
     """
+    calls = Calls(toolbox.call)
     for function in toolbox.functions:
-        handler = _handler(toolbox, function.name, parting)
+        handler = _handler(calls, function.name, parting)
         for model in models:
             model.register_function(function.name, handler, timeout_secs=WITHIN_S)
     schemas = [
@@ -48,12 +51,12 @@ def offer(
     return ToolsSchema(standard_tools=list(schemas)) if schemas else None
 
 
-def _handler(toolbox: Toolbox, name: str, parting: Callable[[], bool]) -> Handler:
+def _handler(calls: Calls, name: str, parting: Callable[[], bool]) -> Handler:
     async def call(params: FunctionCallParams) -> None:
         from greenroom.bot.tools import ToolError
 
         try:
-            result: Any = await toolbox.call(name, params.arguments)
+            result: Any = await calls.result(name, params.arguments)
         except ToolError as error:
             result = {"error": str(error)}
         if not result:

@@ -26,6 +26,7 @@ from pipecat.services.tts_service import TTSService
 from greenroom.bot.attached import Attached
 from greenroom.bot.context import BotSession
 from greenroom.bot.failing import was_replaced
+from greenroom.bot.owing import Owing
 from greenroom.bot.own_voice import OwnVoice
 from greenroom.bot.parting import GOODBYE, EndPhrases
 from greenroom.bot.parts import message
@@ -46,6 +47,13 @@ _GREET = "The user is here now. Greet them in one short sentence, and let them s
 _EMPTY = (
     "Your last answer was empty, or the arguments of the tool that it called were no JSON. Answer "
     "the user in words."
+)
+_GO_ON = (
+    "Your last answer broke off. What is here of it was heard. Finish it, and do not begin again."
+)
+_MISSED = (
+    "The user was away for a moment and is back. They have not heard what you said last. Welcome "
+    "them back in two or three words, and say the last of it again, in short."
 )
 _WRAP_UP = (
     "The conversation ends in {seconds} seconds, whatever is said. Tell the user so in a few "
@@ -73,6 +81,7 @@ class Manners:
         self._name = name_of(session.spec.body)
         self._phrases = EndPhrases(record.end_phrases)
         self._worker: PipelineWorker | None = None
+        self._thinking: Thinking | None = None
         self._attached: Attached | None = None
         self._llm = services.llm[0]
         self._met = False
@@ -80,6 +89,8 @@ class Manners:
         self._user_said_something = False
         self._speaking: set[str] = set()
         self._unheard: list[str] = []
+        self._missed_something = False
+        self._owing = Owing(session, self._thinks, self._speaks, self._ask)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._reconnecting: Reconnecting | None = None
         self.own_voice: OwnVoice | None = None
@@ -102,16 +113,21 @@ class Manners:
     ) -> None:
         """Behave in this pipeline, which has not begun. Side effect: the worker is attached."""
         self._worker = worker
+        self._thinking = thinking
         # Before `attach`: what ends the conversation is not to be answered.
         self._session.on_command(CommandKind.MESSAGE, self._read)
+        if self.own_voice is None:
+            self._owing.look_before()
         self._attached = attached = attach(worker)
-        self._session.on_command(CommandKind.PAUSE, self._resumed)
+        if self.own_voice is None:
+            self._owing.look_after()
+        self._session.on_command(CommandKind.PAUSE, self._paused)
         self._session.overhear(self._reported)
         attached.on_return(self._returned)
         attached.on_warning(self._wrap_up)
         attached.on_adjust(self._adjust)
         for voice in self._services.tts:
-            voice.add_event_handler("on_tts_request", self._speaks)
+            voice.add_event_handler("on_tts_request", self._requested)
 
         if self.own_voice is not None:
             self._reconnecting = Reconnecting(
@@ -119,11 +135,11 @@ class Manners:
             )
 
         async def erred(llm: LLMService[Any], frame: ErrorFrame) -> None:
-            thinking.erred()
             if self._reconnecting is not None and llm is self._llm:
                 self._reconnecting.failed(frame)
 
         for model in self.models:
+            thinking.listen_to(model)
             model.add_event_handler("on_error", erred)
 
         @worker.event_handler("on_pipeline_error")
@@ -155,15 +171,34 @@ class Manners:
         if not self.parting:
             await self._queue(TTSSpeakFrame(text))
 
-    async def _resumed(self, data: dict[str, Any]) -> None:
-        if not data["paused"] and self._session.user_present:
-            await self.meet()
+    def is_asked(self) -> bool:
+        """Whether the model may be asked now; in a pause the question waits for its end."""
+        if self.parting:
+            return False
+        if self._session.paused and self.own_voice is None:
+            self._owing.hold()
+            return False
+        return True
+
+    async def _paused(self, data: dict[str, Any]) -> None:
+        assert self._thinking is not None
+        if not data["paused"]:
+            if self._session.user_present:
+                await self.meet()
+        elif not self._record.turns.interruptible and not self.parting:
+            await self._thinking.interrupt()
 
     async def _returned(self) -> None:
         now_s = time.monotonic()
         if not self._met:
             await self.meet()
-        elif not self._session.paused and now_s - self._welcomed_s > WELCOME_AGAIN_AFTER_S:
+        elif self._session.paused:
+            return
+        elif self._missed_something:
+            self._missed_something = False
+            self._welcomed_s = now_s
+            self._do(self._prompt_when_said(_MISSED))
+        elif now_s - self._welcomed_s > WELCOME_AGAIN_AFTER_S:
             self._welcomed_s = now_s
             await self.say(welcome_back(self._name))
 
@@ -187,24 +222,33 @@ class Manners:
 
     async def _read(self, data: dict[str, Any]) -> None:
         self._user_said_something = True
-        if self._phrases.said_in(data["text"]) and not self._session.paused:
+        listens = not (self._session.paused or self.parting)
+        if listens and self._phrases.said_in(data["text"]):
             await self._interrupt_and_part()
 
     async def _wrap_up(self, ends_in_s: float) -> None:
         told = message("developer", _WRAP_UP.format(seconds=round(ends_in_s)))
-        quiet = not self._speaking and not self.parting
+        # Asked in the midst of an answer, which it does not know yet, it would give that again.
+        busy = bool(self._speaking) or self._thinks()
+        quiet = not (busy or self.parting or self._session.paused)
         await self._queue(LLMMessagesAppendFrame([told], run_llm=quiet))
 
     def _reported(self, kind: ReportKind, data: dict[str, Any]) -> None:
         match kind:
             case ReportKind.USER_SPEECH | ReportKind.BOT_SPEECH:
                 (self._speaking.add if data["speaking"] else self._speaking.discard)(kind.value)
-                if kind is ReportKind.BOT_SPEECH and data["speaking"]:
-                    self._unheard.clear()
+                if kind is ReportKind.BOT_SPEECH:
+                    self._note_speech(data)
             case ReportKind.TRANSCRIPT if data["role"] == "user":
                 self._user_said_something = True
             case ReportKind.TRANSCRIPT:
                 self._assistant_said(data["text"])
+
+    def _note_speech(self, data: dict[str, Any]) -> None:
+        if data["speaking"]:
+            self._unheard.clear()
+        elif not (self._session.user_present or data["interrupted"]):
+            self._missed_something = True
 
     def _assistant_said(self, text: str) -> None:
         """What ends the conversation ends it in the assistant's mouth, too, but not in prompts."""
@@ -253,11 +297,18 @@ class Manners:
         log.warning("service.fallback", failed=type(failed).__name__, now=type(service).__name__)
         if service in self._services.llm:
             self._llm = service
-            await self._queue(LLMRunFrame())
+            await self._ask_again()
         elif service in self._services.tts:
             lost, self._unheard = " ".join(self._unheard), []
             if lost:
                 await self._queue(TTSSpeakFrame(lost, append_to_context=False))
+
+    async def _ask_again(self) -> None:
+        assert self._thinking is not None
+        if self._thinking.has_words:
+            self._do(self._prompt_when_said(_GO_ON))
+        else:
+            await self._ask(None)
 
     async def cannot_think(self, hopeless: bool) -> None:
         """The model failed, and nothing took its place: say so, or end."""
@@ -290,7 +341,7 @@ class Manners:
         elif any(part in self._services.stt for part in parts) and not _usable(frame):
             await self.say(CANNOT_HEAR)
 
-    async def _speaks(self, voice: TTSService, context_id: str, text: str) -> None:
+    async def _requested(self, voice: TTSService, context_id: str, text: str) -> None:
         self._unheard.append(text)
 
     # ---- helpers
@@ -301,6 +352,23 @@ class Manners:
 
     async def _prompt(self, text: str) -> None:
         await self._queue(LLMMessagesAppendFrame([message("developer", text)], run_llm=True))
+
+    async def _prompt_when_said(self, text: str) -> None:
+        """Once the model knows what it has said; unless the user goes first, and is answered."""
+        assert self._worker is not None
+        await self._worker.flush_pipeline()
+        user_speaks = ReportKind.USER_SPEECH.value in self._speaking
+        if not (user_speaks or self._thinks() or self.parting):
+            await self._prompt(text)
+
+    async def _ask(self, told: str | None) -> None:
+        await (self._queue(LLMRunFrame()) if told is None else self._prompt(told))
+
+    def _thinks(self) -> bool:
+        return self._thinking is not None and self._thinking.thinks
+
+    def _speaks(self) -> bool:
+        return ReportKind.BOT_SPEECH.value in self._speaking
 
     async def _queue(self, frame: Any) -> None:
         assert self._worker is not None

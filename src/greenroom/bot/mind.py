@@ -37,6 +37,7 @@ from pipecat.workers.runner import WorkerRunner
 
 from greenroom.bot import attach, warm
 from greenroom.bot.context import BotSession, current
+from greenroom.bot.cut_off import CutOff
 from greenroom.bot.manners import Manners
 from greenroom.bot.nudging import Nudging
 from greenroom.bot.own_voice import OwnVoice
@@ -50,7 +51,7 @@ from greenroom.bot.sphinx import SphinxSTTService
 from greenroom.bot.thinking import Thinking
 from greenroom.bot.turns import AskAgain, StopAfterSilence, StopByModel
 from greenroom.wire.assistants import BotRecord, ContextRecord, TurnRecord
-from greenroom.wire.link import BotLevel, ReportKind
+from greenroom.wire.link import BotLevel, CommandKind, ReportKind
 
 GREENROOM_LEVEL = BotLevel.ATTACHED
 
@@ -128,8 +129,9 @@ async def _talk(
     else:
         hearing = [VADProcessor(vad_analyzer=warm.vad()), *_one_of(services.stt, manners)]
         ears = [*hearing, end_words, user]
-        mouth = _one_of(services.tts, manners)
-    silencer = Silencer(lambda: manners.parting)
+        # What a tool has come to is asked from behind.
+        mouth = [Silencer(manners.is_asked), *_one_of(services.tts, manners)]
+    silencer = Silencer(manners.is_asked)
     worker = PipelineWorker(
         Pipeline(
             [
@@ -142,6 +144,7 @@ async def _talk(
                 thinking,
                 *mouth,
                 transport.output(),
+                *([CutOff(context)] if record.tools else []),
                 assistant,
             ]
         ),
@@ -236,9 +239,12 @@ def _nudging(
         return None
 
     def may() -> bool:
-        return not (session.muted or session.paused or manners.parting or thinking.thinks)
+        listens = session.user_present and not (session.muted or session.paused)
+        return listens and not (manners.parting or thinking.thinks)
 
-    return Nudging(record.idle_prompts, manners.say, may)
+    nudging = Nudging(record.idle_prompts, manners.say, may)
+    session.on_command(CommandKind.MESSAGE, nudging.typed)
+    return nudging
 
 
 @contextlib.asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
@@ -60,6 +61,11 @@ class Nudging(FrameProcessor):
             case BotStoppedSpeakingFrame():
                 self._note("bot", speaks=False)
         await self.push_frame(frame, direction)
+
+    async def typed(self, data: dict[str, Any]) -> None:
+        """The user has typed: as good as spoken. Takes the command of that kind."""
+        self._said = 0
+        self._stirred.set()
 
     async def run(self) -> None:
         """Say a prompt whenever nobody has spoken for long enough; until cancelled."""

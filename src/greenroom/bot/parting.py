@@ -46,16 +46,20 @@ class EndWords(FrameProcessor):
 
 
 class Silencer(FrameProcessor):
-    """Stands before the model: once the farewell is being said, it is asked nothing more."""
+    """Stands before the model, and keeps from it what is not to be answered.
 
-    def __init__(self, parting: Callable[[], bool]) -> None:
+    Args:
+        may: Whether a question may go to the model now.
+    """
+
+    def __init__(self, may: Callable[[], bool]) -> None:
         super().__init__()
-        self._parting = parting
+        self._may = may
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Pass everything on but questions that come too late."""
+        """Pass everything on but questions that are not to be asked."""
         await super().process_frame(frame, direction)
-        if not (isinstance(frame, LLMContextFrame) and self._parting()):
+        if not isinstance(frame, LLMContextFrame) or self._may():
             await self.push_frame(frame, direction)
 
 

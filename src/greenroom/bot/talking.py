@@ -118,7 +118,9 @@ def _nudging(session: BotSession, conversation: Conversation, record: BotRecord)
     """Asks again, if the record has words for it; a user who is muted is not expected to answer."""
     if record.idle_prompts is None:
         return None
-    return Nudging(record.idle_prompts, conversation.remark, may=lambda: not session.muted)
+    nudging = Nudging(record.idle_prompts, conversation.remark, may=lambda: not session.muted)
+    session.on_command(CommandKind.MESSAGE, nudging.typed)
+    return nudging
 
 
 def _gate(session: BotSession) -> Gate:
