@@ -70,7 +70,7 @@ LONGEST = (
     *("tests/e2e/test_survival.py", "tests/e2e/test_stock_client.py"),
     *("tests/e2e/test_reloads.py", "tests/e2e/test_applications.py", "tests/e2e/test_bad_bots.py"),
     *("tests/e2e/test_note.py", "tests/e2e/test_panels.py", "tests/e2e/test_sandbox.py"),
-    *("tests/e2e/test_once.py", "tests/e2e/test_bad_input.py", "tests/e2e/test_attached_bot.py"),
+    *("tests/e2e/test_once.py", "tests/e2e/test_bad_input.py"),
     *("tests/e2e/test_group_call.py", "tests/e2e/test_vapi_sdk.py"),
 )
 

@@ -43,6 +43,7 @@ def start_example(request: pytest.FixtureRequest) -> Iterator[StartExample]:
     shutil.rmtree(state_dir)
 
 
+@pytest.mark.long  # tests/test_minimum.py is its form without a browser
 async def test_the_minimum_talks_and_is_told_of_the_end(
     browser: Browser, start_example: StartExample, tmp_path: Path
 ) -> None:

@@ -19,7 +19,8 @@ from tests.e2e.reloads import note_connections, reload
 from tests.e2e.server import Server, eventually
 from tests.e2e.speech import speech_ms
 
-pytestmark = pytest.mark.e2e
+# Its parts are in make test: what such a bot obeys in tests/bot, and what the page asks in web.
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 BOT = Path(__file__).parents[2] / "examples" / "attached" / "bot.py"
 REPLY_WITHIN_S = 5.0

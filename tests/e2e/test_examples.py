@@ -12,20 +12,13 @@ from tests.e2e.conftest import StartServer
 from tests.e2e.server import eventually
 from tests.e2e.visitor import a_visitor
 
-pytestmark = pytest.mark.e2e
+# What each of them does in a call is in make test: tests/bot/test_examples.py.
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-# What each level can do, without a server, tries tests/bot/test_examples.py.
-@pytest.mark.parametrize(
-    "level",
-    [
-        "observed",
-        pytest.param("attached", marks=pytest.mark.long),
-        pytest.param("launched", marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.parametrize("level", ["observed", "attached", "launched"])
 async def test_an_example_is_heard_and_ended(start_server: StartServer, level: str) -> None:
     async with (
         start_server(

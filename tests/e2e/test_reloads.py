@@ -39,6 +39,14 @@ async def test_reloads_in_mid_utterance(server: Server, person: Person, measured
         assert server.bots() == [bot]
     connected_ms = statistics.median(each.connected_ms for each in took)
     measured("reload in mid-utterance → connected again", connected_ms, "ms")
+
+    # Also by the browser's own button, from wherever else.
+    await person.page.goto(f"{server.url}/healthz")
+    await person.page.go_back()
+    await person.see("status", status="active", timeout_s=AUDIBLE_WITHIN_S)
+    assert server.bots() == [bot]
+    await person.click("stop")
+    await person.see("notice", code="user")
     assert "Traceback" not in server.log
 
 
@@ -66,18 +74,6 @@ async def test_a_reload_finds_the_same_bot_and_goes_on(server: Server, person: P
     await person.see("notice", code="user")
     await eventually(lambda: not server.bots(), 5, "the bot still lives")
     assert "Traceback" not in server.log
-
-
-async def test_back_in_the_conversation_by_the_back_button(server: Server, person: Person) -> None:
-    await person.click("talk")
-    await person.ears.wait_for_speech(AUDIBLE_WITHIN_S)
-    (bot,) = server.bots()
-    await person.page.goto(f"{server.url}/healthz")
-    await person.page.go_back()
-    await person.see("status", status="active", timeout_s=AUDIBLE_WITHIN_S)
-    assert server.bots() == [bot]
-    await person.click("stop")
-    await person.see("notice", code="user")
 
 
 async def be_able_to_hear(person: Person) -> None:

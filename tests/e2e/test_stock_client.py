@@ -58,9 +58,17 @@ def elsewhere(person: Person, server: Server, origin: str) -> list[str]:
     return [url for url in person.requests.elsewhere(origin) if not url.startswith(server.url)]
 
 
-async def test_a_stock_client_talks_and_hangs_up(
+async def test_a_stock_client_is_refused_in_words_then_talks_and_hangs_up(
     server: Server, person: Person, origin: str, measured: Measured
 ) -> None:
+    address = person.page.url
+    await person.page.goto(f"{address}&transport=daily")
+    await person.click("start")
+    await person.page.get_by_text("error: ").wait_for()
+    assert "“daily” is not configured here" in await person.part("messages").inner_text()
+    assert server.bots() == []
+
+    await person.page.goto(address)
     talk = Talk(person)
     clicked_ms = await person.click("start")
     card = await talk.hear_question()
@@ -85,20 +93,10 @@ async def test_a_stock_client_talks_and_hangs_up(
     assert "Traceback" not in server.log
 
 
-async def test_a_stock_client_ends_the_bot(server: Server, person: Person) -> None:
-    talk = Talk(person)
-    await person.click("start")
-    await talk.hear_question()
-    await person.click("end the bot")
-    await eventually(lambda: not server.bots(), GONE_WITHIN_S, "the bot still lives")
-    assert await ended_as(server, "user")
-    assert "Traceback" not in server.log
-
-
 async def test_a_stock_client_changes_its_connection_and_the_talk_goes_on(
     server: Server, person: Person
 ) -> None:
-    """FAILURES 14: the network changes."""
+    """FAILURES 14: the network changes. At its end the client ends the bot."""
     talk = Talk(person)
     await person.click("start")
     await talk.hear_question()
@@ -116,13 +114,10 @@ async def test_a_stock_client_changes_its_connection_and_the_talk_goes_on(
     await person.page.get_by_text("bot: Welcome back").first.wait_for()
     assert server.bots() == [bot]
 
-
-async def test_a_stock_client_shows_why_it_was_refused(server: Server, person: Person) -> None:
-    await person.page.goto(f"{person.page.url}&transport=daily")
-    await person.click("start")
-    await person.page.get_by_text("error: ").wait_for()
-    assert "“daily” is not configured here" in await person.part("messages").inner_text()
-    assert server.bots() == []
+    await person.click("end the bot")
+    await eventually(lambda: not server.bots(), GONE_WITHIN_S, "the bot still lives")
+    assert await ended_as(server, "user")
+    assert "Traceback" not in server.log
 
 
 # That they pass on what the doors above do, is tried in tests/api and with Pipecat Cloud's own SDK.
