@@ -217,9 +217,9 @@ async def test_a_model_that_fails_is_told_of_in_words_and_in_the_end_ends_the_ca
     # A key that is refused is no good next time either.
     call.openai.keys = set()
     await call.types("hello")
-    await call.error("model_failed")
     await call.hears("I cannot think any more.")
-    await call.greenroom.report(ReportKind.FAREWELL, within_s=30.0)
+    failed = await call.error("model_failed")
+    assert failed.data["fatal"], "it is no goodbye of the user's"
 
 
 @pytest.mark.long

@@ -28,7 +28,13 @@ from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.utils.time import time_now_iso8601
 
 from greenroom.bot.context import BotSession, ReturnHandler, current
-from greenroom.bot.farewell import LAST_WORDS, FarewellEndFrame, leave, until_heard
+from greenroom.bot.farewell import (
+    LAST_WORDS,
+    Failure,
+    FarewellEndFrame,
+    leave,
+    until_heard,
+)
 from greenroom.bot.gate import CLOSING_SILENCE_S, FAR_CLOSING_SILENCE_S, Shutter, guard, hush
 from greenroom.bot.observe import TYPED
 from greenroom.bot.parts import message, parts_of
@@ -48,7 +54,7 @@ class Attached(ABC):
     """What an attached bot may do beside obeying."""
 
     @abstractmethod
-    def goodbye(self, text: str) -> asyncio.Task[bool]:
+    def goodbye(self, text: str, failure: Failure | None = None) -> asyncio.Task[bool]:
         """Say a farewell, wait until it was heard to its end, and end the session.
 
         It begins at once, awaited or not. Await it wherever the pipeline is not kept waiting
@@ -57,6 +63,8 @@ class Attached(ABC):
         Args:
             text: What to say. It cannot be interrupted. Nothing is listened to any more. Empty
                 if what is being said already is the farewell.
+            failure: Why the bot cannot go on, if that is why it goes: the session has failed then
+                (``bot_crashed``), and did not end by a goodbye.
 
         Returns:
             A task with whether somebody heard it to its end. A second call gets the same task.
@@ -127,10 +135,10 @@ class Inside(Attached):
         session.on_parting(self._say_last)
         self._caller = caller(session, worker, self)
 
-    def goodbye(self, text: str) -> asyncio.Task[bool]:
+    def goodbye(self, text: str, failure: Failure | None = None) -> asyncio.Task[bool]:
         """See `Attached.goodbye`."""
         if self._farewell is None:
-            self._farewell = asyncio.create_task(self._part(text))
+            self._farewell = asyncio.create_task(self._part(text, failure))
         return self._farewell
 
     def on_return(self, handler: ReturnHandler) -> ReturnHandler:
@@ -236,9 +244,11 @@ class Inside(Attached):
             await self._worker.queue_frame(InterruptionFrame())
             await self._speak_to_the_end(LAST_WORDS[reason])
 
-    async def _part(self, text: str) -> bool:
+    async def _part(self, text: str, failure: Failure | None) -> bool:
         heard = await self._speak_to_the_end(text)
-        self._leaving = asyncio.create_task(leave(self._session, self._worker, heard=heard))
+        self._leaving = asyncio.create_task(
+            leave(self._session, self._worker, heard=heard, failure=failure)
+        )
         return heard
 
     async def _speak_to_the_end(self, text: str) -> bool:
@@ -264,7 +274,7 @@ class Outside(Attached):
         self._worker = worker
         self._farewell: asyncio.Task[bool] | None = None
 
-    def goodbye(self, text: str) -> asyncio.Task[bool]:
+    def goodbye(self, text: str, failure: Failure | None = None) -> asyncio.Task[bool]:
         """Say it, and end the pipeline as Pipecat does; whether it was heard is not known."""
         if self._farewell is None:
             self._farewell = asyncio.create_task(self._part(text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from pipecat.frames.frames import ControlFrame
 from pipecat.pipeline.worker import PipelineWorker
@@ -26,6 +26,14 @@ END_WITHIN_S = 3.0
 LAST_WORDS = {"budget": "The budget is spent. Goodbye!"}
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a bot cannot go on. ``code``: for programs; ``message``: for people."""
+
+    code: str
+    message: str
+
+
 @dataclass
 class FarewellEndFrame(ControlFrame):
     """The farewell has been played when this frame has passed the output."""
@@ -44,8 +52,13 @@ async def until_heard(session: BotSession, played: asyncio.Event, text: str = ""
     return session.user_present
 
 
-async def leave(session: BotSession, worker: PipelineWorker, *, heard: bool) -> None:
+async def leave(
+    session: BotSession, worker: PipelineWorker, *, heard: bool, failure: Failure | None = None
+) -> None:
     """Tell Greenroom, which ends this process; if it does not, go without being asked."""
-    session.report(ReportKind.FAREWELL, {"heard": heard})
+    if failure is None:
+        session.report(ReportKind.FAREWELL, {"heard": heard})
+    else:
+        session.report(ReportKind.ERROR, {**asdict(failure), "fatal": True})
     await asyncio.sleep(END_WITHIN_S)
     await worker.cancel(reason="nobody ended the bot after its farewell")

@@ -26,6 +26,7 @@ from pipecat.services.tts_service import TTSService
 from greenroom.bot.attached import Attached
 from greenroom.bot.context import BotSession
 from greenroom.bot.failing import was_replaced
+from greenroom.bot.farewell import Failure
 from greenroom.bot.owing import Owing
 from greenroom.bot.own_voice import OwnVoice
 from greenroom.bot.parting import GOODBYE, EndPhrases
@@ -59,6 +60,8 @@ _WRAP_UP = (
     "The conversation ends in {seconds} seconds, whatever is said. Tell the user so in a few "
     "words, and bring it to an end."
 )
+
+_NO_MODEL = Failure("model_failed", "The language model does not answer.")
 
 
 class Manners:
@@ -204,11 +207,11 @@ class Manners:
 
     # ---- the end
 
-    def goodbye(self, text: str) -> asyncio.Task[bool]:
+    def goodbye(self, text: str, failure: Failure | None = None) -> asyncio.Task[bool]:
         """Say this to its end, and end the session; see `Attached.goodbye`."""
         self.parting = True
         assert self._attached is not None
-        return self._attached.goodbye(text)
+        return self._attached.goodbye(text, failure)
 
     def end_by_user(self) -> None:
         """The user has said that it is over."""
@@ -317,8 +320,7 @@ class Manners:
         if self.own_voice is not None:
             self.own_voice.lost = True
         if hopeless:
-            self._report_error("model_failed", "The language model does not answer.")
-            self.goodbye(GIVING_UP)
+            self.goodbye(GIVING_UP, _NO_MODEL)
         else:
             await self._queue(TTSSpeakFrame(SORRY, append_to_context=False))
 
