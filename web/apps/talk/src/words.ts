@@ -5,7 +5,7 @@ import type { Card } from './game.ts';
 import type { Assistant } from './useAssistant.ts';
 
 /** One short line for the moment that the session is in. */
-export function statusLine(state: VoiceState, card: Card | null): string {
+export function statusLine(state: VoiceState, card: Card | null, who: string): string {
   if (isAsked(state)) return 'Please allow the microphone';
   switch (state.sessionStatus) {
     case 'inactive':
@@ -19,9 +19,9 @@ export function statusLine(state: VoiceState, card: Card | null): string {
     case 'disconnecting':
       return 'Closing the conversation';
     case 'paused':
-      return 'Paused';
+      return 'Paused: nobody hears you';
     case 'active':
-      return activeLine(state, card);
+      return activeLine(state, card, who);
   }
 }
 
@@ -30,17 +30,22 @@ export function isAsked({ microphone, sessionStatus }: VoiceState): boolean {
   return microphone === 'asking' && (sessionStatus === 'connecting' || sessionStatus === 'active');
 }
 
+/** Somebody speaks, and there is a line on which that is heard. */
+export function isHeard({ isSpeaking, media }: VoiceState): boolean {
+  return isSpeaking && media === 'connected';
+}
+
 function queueLine(position: number | null): string {
   if (position === null) return 'All places are taken, one moment';
   return position === 1 ? 'All places are taken, you are next' : `All places are taken, you are number ${position}`;
 }
 
-function activeLine(state: VoiceState, card: Card | null): string {
+function activeLine(state: VoiceState, card: Card | null, who: string): string {
   if (state.microphone === 'lost') return 'The microphone is gone';
   if (state.media === 'lost') return 'The sound broke off, reconnecting';
   if (state.connection !== 'online') return 'The server is out of reach, trying again';
   if (state.media === 'connecting') return 'Connecting the sound';
-  if (state.isSpeaking) return 'Greenroom is speaking';
+  if (state.isSpeaking) return `${who} is speaking`;
   if (state.muted) return 'Your microphone is off';
   if (state.isUserSpeaking) return 'Hearing you';
   if (!card) return 'Listening';
@@ -156,6 +161,16 @@ export function scoreSentence(right: number, asked: number): string {
 export function timeLeft(seconds: number): string {
   if (seconds < 90) return `Ends in ${Math.round(seconds)} seconds`;
   return `Ends in about ${Math.round(seconds / 60)} minutes`;
+}
+
+/** A name that fits into a line. */
+const LONGEST_NAME_CHARS = 32;
+
+/** As whom the assistant is spoken of. A name without a title is the server's, as of a file. */
+export function speaker(assistant: Assistant | null): string {
+  if (!assistant || assistant.assistant === 'cards') return 'Greenroom';
+  const { title, assistant: name } = assistant;
+  return title === name || title.length > LONGEST_NAME_CHARS ? 'The assistant' : title;
 }
 
 /** What stands on the deck before the first card. Only the built-in assistant plays cards. */
