@@ -26,7 +26,7 @@ from greenroom.ports.launcher import BotExit, ExitCause
 from greenroom.ports.store import PendingEffect, Store
 from greenroom.service.admission import Admission
 from greenroom.service.assistants import Assistant, Catalogue
-from greenroom.service.exits import describe_exit
+from greenroom.service.exits import describe_exit, where_it_broke
 from greenroom.service.flags import Flags
 from greenroom.service.links import Link, Links
 from greenroom.service.metrics import Metrics
@@ -453,12 +453,14 @@ class Sessions:
             log.warning("bot.exit.unknown_session", session=exit_.session_id)
             return
         self._metrics.bot_exits.labels(cause=exit_.cause.value).inc()
-        log.info(
+        broke = where_it_broke(exit_.last_words) if exit_.exit_code else None
+        (log.error if broke else log.info)(
             "bot.exited",
             **{**ids_of(session), "launch": exit_.launch_id},
             cause=exit_.cause.value,
             exit_code=exit_.exit_code,
             signal=exit_.signal,
+            **({"broke": broke} if broke else {}),
             # Before a session there is nothing confidential to a program's last words.
             **({"last_words": exit_.last_words} if exit_.cause in _BEFORE_ANY_SESSION else {}),
         )

@@ -101,6 +101,10 @@ const TROUBLES: Record<string, string> = {
   moved: 'You moved',
   launch_failed: 'No assistant today',
   bot_silent: 'Nobody came',
+  assistant_not_ready: 'Something is missing',
+  assistant_disabled: 'Not here now',
+  rate_limited: 'One moment',
+  rooms_unavailable: 'No room',
   limit_live: 'A full house',
   limit_tenant_live: 'A full house',
   limit_assistant_live: 'A full house',
@@ -166,11 +170,14 @@ export function timeLeft(seconds: number): string {
 /** A name that fits into a line. */
 const LONGEST_NAME_CHARS = 32;
 
-/** As whom the assistant is spoken of. A name without a title is the server's, as of a file. */
+/**
+ * As whom the assistant is spoken of: by its title, as far as that names it (“Mary, the teacher”).
+ * A name without a title is the server's, as of a file.
+ */
 export function speaker(assistant: Assistant | null): string {
   if (!assistant || assistant.assistant === 'cards') return 'Greenroom';
-  const { title, assistant: name } = assistant;
-  return title === name || title.length > LONGEST_NAME_CHARS ? 'The assistant' : title;
+  const [name = ''] = assistant.title.split(',');
+  return name === assistant.assistant || name.length > LONGEST_NAME_CHARS ? 'The assistant' : name;
 }
 
 /** What stands on the deck before the first card. Only the built-in assistant plays cards. */

@@ -163,7 +163,7 @@ test('whoever speaks on a line that is gone is not said to speak', async () => {
 
 test.each([
   [{ assistant: 'cards', title: 'Multiplication cards' }, 'Greenroom'],
-  [{ assistant: 'mary', title: 'Mary, the teacher' }, 'Mary, the teacher'],
+  [{ assistant: 'mary', title: 'Mary, the teacher' }, 'Mary'],
   [{ assistant: 'bot', title: 'bot' }, 'The assistant'],
   [{ assistant: 'mary', title: 'Mary '.repeat(20) }, 'The assistant'],
   [null, 'Greenroom'],
