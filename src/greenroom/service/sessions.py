@@ -14,6 +14,7 @@ from greenroom.errors import (
     AgentsFull,
     BadRequest,
     BotSilent,
+    CannotRead,
     Forbidden,
     GreenroomError,
     LaunchFailed,
@@ -387,9 +388,12 @@ class Sessions:
 
         Raises:
             NotActive: Nobody is in conversation right now.
+            CannotRead: The bot would never see it.
             SessionEnded: The session is over.
         """
         session = await self.get(session_id, user_id, tenant=tenant)
+        if session.stage is Stage.ACTIVE and not self._links.reads(session.launch_id):
+            raise CannotRead("This assistant cannot read: say it.", session=session.id)
         return await self._obey(session_id, i.Message(text), session)
 
     async def _obey(self, session_id: str, command: i.Command, known: Session | None) -> Session:
@@ -444,6 +448,10 @@ class Sessions:
     async def by_launch(self, launch_id: str) -> Session:
         """The session of a launch. Raises `NotFound`."""
         return await self._store.by_launch(launch_id)
+
+    def bot_joined(self, session: Session, level: object) -> None:
+        """A session's bot has said what can be done with it."""
+        self._links.joined(session.launch_id, level)
 
     async def exited(self, exit_: BotExit) -> None:
         """A bot's process is no more."""

@@ -96,6 +96,7 @@ const PROBLEMS: Record<string, [message: string, whatToDo: string]> = {
   unauthorized: ['The server does not know who you are.', 'Sign in again, then reload this page.'],
   forbidden: ['The server does not let you talk here.', 'Open this page by its usual address.'],
   no_session: ['There is no conversation in which this could be said.', 'Press Talk first.'],
+  cannot_read: ['This assistant cannot read: say it.', ''],
   not_found: ['That conversation is not there any more.', 'Press Talk to begin a new one.'],
   // The server's message says which part, and what to do about it: the conversation goes on.
   service_fallback: ['A part of the assistant failed, and another took over.', ''],
