@@ -9,6 +9,7 @@ export function statusLine(state: VoiceState, card: Card | null, who: string): s
   if (isAsked(state)) return 'Please allow the microphone';
   switch (state.sessionStatus) {
     case 'inactive':
+      if (state.error) return 'Nobody is listening';
       return state.end ? 'The room is quiet again' : 'Ready when you are';
     case 'unavailable':
       return state.intent === 'none' ? 'Nobody is here right now' : 'Out of reach, still trying';
