@@ -75,6 +75,24 @@ def test_a_limit_whose_name_has_a_typo_is_told_at_start_up(
 
 
 @pytest.mark.parametrize(
+    ("bot", "said"),
+    [
+        ("no/such.py", "There is no bot file no/such.py"),
+        ("README.md", "README.md is no bot"),
+        ("examples/observed", "examples/observed is no bot"),
+    ],
+)
+def test_a_bot_whose_name_has_a_typo_is_refused_at_start_up(
+    environment: pytest.MonkeyPatch, bot: str, said: str
+) -> None:
+    environment.setenv("GREENROOM_PRICES", "nowhere.toml")  # so that it does not start
+    done = runner.invoke(app, ["serve", bot, "--port", "0"])
+    assert done.exit_code == 1
+    assert said in done.output
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
     "words",
     [["serve", "--port", "0"], ["token", "ada"], ["sessions"], ["reap"], ["stop-all"], ["resume"]],
     ids=" ".join,

@@ -35,3 +35,20 @@ def test_a_traceback_shows_no_local_variables(as_json: bool) -> None:
     assert "ValueError: broken" in ran.stderr
     assert "failing" in ran.stderr
     assert "whatwassaid" not in ran.stderr
+
+
+_LAST_WORDS = """
+import structlog
+from greenroom.logs import configure_logs
+
+configure_logs("info", as_json=False)
+last_words = "Traceback:\\n  in bot.py\\nKeyError"
+structlog.get_logger("greenroom.test").error("bot.broke", last_words=last_words)
+"""
+
+
+def test_last_words_are_lines_for_people() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", _LAST_WORDS], capture_output=True, check=True, text=True, timeout=60
+    )
+    assert ran.stderr.splitlines()[1:] == ["Traceback:", "  in bot.py", "KeyError"]

@@ -1,4 +1,4 @@
-"""Pipecat Cloud's own Python SDK and ``pcc`` command, unmodified, with Greenroom as their host."""
+"""Pipecat Cloud's own Python SDK and command, unmodified, with Greenroom as their host."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def bot(runner_args):
 
 @dataclass(frozen=True)
 class Cloud:
-    """A Greenroom that plays the cloud. ``private``: the key by which ``pcc`` is logged in."""
+    """A Greenroom that plays the cloud. ``private``: the key by which the command is logged in."""
 
     folder: Path
     public: str
@@ -45,7 +45,7 @@ class Cloud:
         return started
 
     async def pcc(self, *arguments: str) -> Any:
-        """What ``pcc`` prints as JSON; None if it prints none."""
+        """What ``pipecat cloud`` prints as JSON; None if it prints none."""
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("GREENROOM_")},
             "PIPECAT_TOKEN": self.private,

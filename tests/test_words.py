@@ -20,6 +20,9 @@ REFUSALS: list[type[e.GreenroomError]] = [
     e.LaunchFailed,
     e.BotSilent,
     e.ConsentNeeded,
+    e.AssistantNotReady,
+    e.AssistantDisabled,
+    e.RoomsUnavailable,
 ]
 
 

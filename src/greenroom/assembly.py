@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from openfeature.provider import FeatureProvider
@@ -114,6 +115,7 @@ class Plan:
         tool_servers: Which addresses HTTP tools may call, and what signs it; none, unless said.
         redaction: What is taken out of people's words before they are kept.
         keeping: How long is kept what.
+        state_dir: Where the server and its bots write; None: readiness does not look there.
     """
 
     secret: str
@@ -139,6 +141,7 @@ class Plan:
     tool_servers: ToolServers = field(default_factory=ToolServers)
     redaction: Redaction = field(default_factory=Redaction)
     keeping: Keeping = field(default_factory=Keeping)
+    state_dir: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +263,7 @@ def assemble(adapters: Adapters, plan: Plan) -> House:
         rates=Rates(plan.rates),
         call_servers=plan.call_servers,
         call_door=plan.call_door,
+        state_dir=plan.state_dir,
         hosts=plan.hosts,
         origins=plan.origins,
         metrics_open=plan.metrics_open,

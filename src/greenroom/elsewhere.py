@@ -69,7 +69,7 @@ class CloudSettings:
         if public_key is None:
             raise BadSetting(
                 "GREENROOM_LAUNCHER is pipecat-cloud, and GREENROOM_PIPECAT_CLOUD_PUBLIC_KEY is "
-                "not set. Make one: pcc organizations keys create"
+                "not set. Make one: pipecat cloud organizations keys create"
             )
         if not has_link_url and not is_loopback(urlsplit(url).hostname or ""):
             raise BadSetting(

@@ -155,6 +155,13 @@ class NotActive(GreenroomError):
     retryable = True
 
 
+class CannotRead(GreenroomError):
+    """The bot takes no typed words: it has not called `greenroom.bot.attach`."""
+
+    code = "cannot_read"
+    status = 409
+
+
 class VoiceFixed(GreenroomError):
     """The assistant's model speaks by itself, and keeps the voice that it has begun with."""
 

@@ -34,7 +34,7 @@ def configure_logs(level: str, *, as_json: bool) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info if as_json else _keep,
+            structlog.processors.format_exc_info if as_json else _last_words_below,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -62,7 +62,10 @@ class _IfAnybodyReads(io.TextIOBase):
             sys.stderr.flush()
 
 
-def _keep(
+def _last_words_below(
     logger: structlog.typing.WrappedLogger, name: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
+    """A process's last words are lines, mostly a traceback, and are set as such."""
+    if last_words := str(event.pop("last_words", "")).strip():
+        event["stack"] = last_words
     return event

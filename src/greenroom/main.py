@@ -73,6 +73,8 @@ async def build(
     endpoints = _endpoints(settings, sender, serving=address is not None)
     # What an agent elsewhere is called is all that is known of it here.
     cloud = settings.pipecat_cloud()
+    if bot is not None and cloud is None:
+        _expect_bot(bot)
     assistants = _assistants(settings, bot or (cloud.agent if cloud else None))
     # A price list with a typo must keep nobody from ending what runs.
     money = _money(settings, assistants) if address else Money()
@@ -109,6 +111,7 @@ async def build(
         tool_servers=_tool_servers(settings, tool_sender) if address else ToolServers(),
         redaction=redaction_by(settings.redact) if address else Redaction(),
         keeping=keeping_of(settings.keep_words_days, settings.keep_sessions_days),
+        state_dir=settings.state_dir,
     )
     rooms = _rooms(settings, account, clock)
     workbench = LocalWorkbench() if cloud is None else None
@@ -244,6 +247,20 @@ def _assistants(settings: Settings, bot: str | None) -> list[Assistant]:
         return [Assistant("cards", BUILT_IN_BOT, "Multiplication cards", limits, ceilings)]
     name = bot.removesuffix(".py").replace("\\", "/").rsplit("/", 1)[-1]
     return [Assistant(name, bot, name, limits, ceilings)]
+
+
+def _expect_bot(bot: str) -> None:
+    """What a typo makes of a bot's name is said at once, and not to the first who wants to talk.
+
+    Whether a module can be imported is known only when it is: see `greenroom.serving`.
+    """
+    if bot.endswith(".py"):
+        if not Path(bot).is_file():
+            raise BadSetting(f"There is no bot file {bot} (looked for in {Path.cwd()}).")
+    elif Path(bot).is_file() or not all(part.isidentifier() for part in bot.split(".")):
+        raise BadSetting(
+            f"{bot} is no bot: name a Python file (my/bot.py) or a module (my_package.bot)."
+        )
 
 
 def bounds_of(settings: Settings) -> Bounds:

@@ -280,3 +280,24 @@ async def test_health_readiness_metrics_and_description(server: House) -> None:
         server.launcher.broken = True
         refused = await client.get("/readyz")
         assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+
+
+@pytest.mark.parametrize(
+    ("level", "status"), [("launched", 409), ("observed", 409), ("attached", 202), (None, 202)]
+)
+async def test_a_bot_that_cannot_read_is_not_written_to(
+    server: House, level: str | None, status: int
+) -> None:
+    async with server.client() as client:
+        started = (await client.post("/api/voice/session", json={})).json()["session"]
+        bot = await FakeBot.join(server, await the_order(server))
+        await bot.report(ReportKind.BOT_JOINED, **({"level": level} if level else {}))
+        await bot.report(ReportKind.USER_JOINED, participant="page-0001")
+        path = f"/api/voice/session/{started['sessionId']}"
+        answer = await client.post(f"{path}/message", json={"text": "hello"})
+        assert answer.status_code == status
+        words = (await client.get(f"{path}/transcript")).json()
+        assert ("hello" in str(words)) == (status == 202)
+        if status == 409:
+            assert answer.json()["code"] == "cannot_read"
+        await bot.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -114,6 +115,7 @@ class Parts:
     rates: Rates
     call_servers: CallServers
     call_door: Door
+    state_dir: Path | None
     hosts: Sequence[str]
     origins: Sequence[str]
     metrics_open: bool = False

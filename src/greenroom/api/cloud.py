@@ -1,8 +1,8 @@
 """Pipecat Cloud's own wire, served here: whoever leaves it changes one host name.
 
 A *public* key is an API key that may start sessions; a *private* one may see and end them. Agents
-are this server's assistants. The doors of ``pcc`` (``/v1/organizations/…``) are the same again; an
-organization is a tenant. What differs, and why, stands in ARCHITECTURE.md.
+are this server's assistants. The doors of ``pipecat cloud`` (``/v1/organizations/…``) are the
+same again; an organization is a tenant. What differs, and why, stands in ARCHITECTURE.md.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ async def agent_details(
 async def service_details(
     agent: str, server: Reads, request: Request, sessions: SessionsDep
 ) -> w.WrappedService:
-    """The same as ``pcc`` takes it."""
+    """The same as ``pipecat cloud`` takes it."""
     return w.WrappedService(body=await _details(await sessions.assistant(agent), server, request))
 
 

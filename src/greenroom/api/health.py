@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
+from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -18,6 +20,8 @@ from greenroom.wire.keys import Scope
 router = APIRouter(tags=["operations"])
 
 CHECK_WITHIN_S = 2.0
+# Less room than this is none: a conversation's events, its bot's log and its journal go there.
+ROOM_BYTES = 64 * 1024
 
 
 @router.get("/healthz")
@@ -28,17 +32,28 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses=refusals(Unavailable))
 async def readyz(request: Request) -> dict[str, str]:
-    """New sessions can be taken: store and launcher answer."""
+    """New sessions can be taken: store and launcher answer, and what they keep finds room."""
     state = request.app.state
     try:
         async with asyncio.timeout(CHECK_WITHIN_S):
             await state.store.ping()
+            if state.state_dir is not None:
+                await asyncio.to_thread(_find_room, state.state_dir)
             await outside(Outside.LIVING, state.launcher.living)
     except GreenroomError:
         raise
     except (OSError, TimeoutError) as error:
         raise Unavailable("Something that Greenroom needs does not answer.") from error
     return {"status": "ready"}
+
+
+def _find_room(folder: Path) -> None:
+    """Write as much as there has to be room for: only that finds quotas and read-only disks."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(ROOM_BYTES))
+    except OSError as error:
+        raise Unavailable(f"The state folder takes nothing more: {error.strerror}.") from error
 
 
 @router.get(

@@ -21,6 +21,7 @@ from greenroom.errors import (
     BotSilent,
     BudgetUsedUp,
     CallFull,
+    CannotRead,
     Conflict,
     ConsentNeeded,
     Draining,
@@ -268,7 +269,7 @@ async def ticket(session_id: str, who: Follows, sessions: SessionsDep) -> w.Tick
 @router.post(
     "/session/{session_id}/message",
     status_code=202,
-    responses=refusals(*OF_A_COMMAND, NotActive, SessionEnded),
+    responses=refusals(*OF_A_COMMAND, NotActive, CannotRead, SessionEnded),
 )
 async def message(
     session_id: str, body: w.MessageBody, who: Writes, sessions: SessionsDep, rooms: RoomsDep

@@ -71,7 +71,7 @@ async def _pool(cloud: CloudSettings, agent: str) -> Finding:
         pool = await client.pool()
     except CannotTell:
         what = f"The private key does not open the deployment “{agent}”, or there is none."
-        return problem(AGENTS, what, "See: pcc agent list, pcc organizations keys list")
+        return problem(AGENTS, what, "See: pipecat cloud agent list")
     except GreenroomError as error:
         return problem(AGENTS, error.message, "Try again; no conversation can begin meanwhile.")
     finally:

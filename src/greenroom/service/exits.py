@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from greenroom.ports.launcher import BotExit, ExitCause
 from greenroom.session.inputs import BotExited
 
@@ -33,6 +35,21 @@ def describe_exit(exit_: BotExit) -> BotExited:
         still_runs_s=exit_.still_runs_s,
         deaf=exit_.deaf,
     )
+
+
+# As Python writes a traceback: the innermost frame last, and then the exception.
+_FRAME = re.compile(r'^ {2}File "(?P<file>[^"\n]+)", line (?P<line>\d+)', re.MULTILINE)
+_RAISED = re.compile(r"^(?P<name>[A-Za-z_][\w.]*)(?:: .*)?$", re.MULTILINE)
+
+
+def where_it_broke(last_words: str) -> str | None:
+    """The exception that a program ended by, and the line that raised it; None: it tells of none.
+
+    By name and place alone: what an exception says may be somebody's words.
+    """
+    frame = next(iter([*_FRAME.finditer(last_words)][-1:]), None)
+    raised = _RAISED.search(last_words, frame.end()) if frame else None
+    return f"{raised['name']}, {frame['file']}:{frame['line']}" if frame and raised else None
 
 
 def _code(exit_: BotExit, *, clean: bool) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from greenroom.errors import BadOffer, BotSilent, Unavailable
 from greenroom.wire.base import WireModel
-from greenroom.wire.link import Answer, Candidates, Command, Offer, OfferRefused
+from greenroom.wire.link import Answer, BotLevel, Candidates, Command, Offer, OfferRefused
 
 REMEMBERED_LAUNCHES = 1_000
 
@@ -118,6 +118,7 @@ class Links:
         self._links: dict[str, Link] = {}
         self._launched_s: dict[str, float] = {}
         self._wanted: Counter[str] = Counter()
+        self._without_reading: dict[str, None] = {}  # in the order in which they came
 
     def __len__(self) -> int:
         return len(self._links)
@@ -146,6 +147,17 @@ class Links:
         self._launched_s[launch_id] = time.monotonic()
         while len(self._launched_s) > REMEMBERED_LAUNCHES:  # those that never came
             del self._launched_s[next(iter(self._launched_s))]
+
+    def joined(self, launch_id: str, level: object) -> None:
+        """A bot has said what it turned out to be."""
+        if level in (BotLevel.LAUNCHED, BotLevel.OBSERVED):
+            self._without_reading[launch_id] = None
+        while len(self._without_reading) > REMEMBERED_LAUNCHES:
+            del self._without_reading[next(iter(self._without_reading))]
+
+    def reads(self, launch_id: str) -> bool:
+        """Whether a bot may be told what somebody typed; of an unknown one it is hoped."""
+        return launch_id not in self._without_reading
 
     def opened(self, link: Link) -> float | None:
         """A bot was welcomed; an older connection of the same launch is replaced.

@@ -15,7 +15,7 @@ from greenroom.service.tracing import ids_of
 from greenroom.session import inputs as i
 from greenroom.session.facts import Change, Outcome
 from greenroom.session.model import Session, Stage
-from greenroom.wire.link import Report
+from greenroom.wire.link import Report, ReportKind
 from greenroom.wire.translate import report_of, shown_kind
 
 log = structlog.get_logger("greenroom.reports")
@@ -117,6 +117,8 @@ class Reports:
             log.warning("report.malformed", **ids_of(after), kind=shown_kind(report))
         elif change.outcome not in _NOT_NEW:
             self._metrics.note_report(report)
+            if report.kind == ReportKind.BOT_JOINED:
+                self._sessions.bot_joined(after, report.data.get("level"))
         self._note_both_there(before, after)
 
     def _note_both_there(self, before: Session, after: Session) -> None:

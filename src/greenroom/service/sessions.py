@@ -14,6 +14,7 @@ from greenroom.errors import (
     AgentsFull,
     BadRequest,
     BotSilent,
+    CannotRead,
     Forbidden,
     GreenroomError,
     LaunchFailed,
@@ -29,7 +30,7 @@ from greenroom.ports.store import (
 )
 from greenroom.service.admission import Admission
 from greenroom.service.assistants import Assistant, Catalogue
-from greenroom.service.exits import describe_exit
+from greenroom.service.exits import describe_exit, where_it_broke
 from greenroom.service.flags import Flags
 from greenroom.service.links import Link, Links
 from greenroom.service.metrics import Metrics
@@ -390,9 +391,12 @@ class Sessions:
 
         Raises:
             NotActive: Nobody is in conversation right now.
+            CannotRead: The bot would never see it.
             SessionEnded: The session is over.
         """
         session = await self.get(session_id, user_id, tenant=tenant)
+        if session.stage is Stage.ACTIVE and not self._links.reads(session.launch_id):
+            raise CannotRead("This assistant cannot read: say it.", session=session.id)
         return await self._obey(session_id, i.Message(text), session)
 
     async def _obey(self, session_id: str, command: i.Command, known: Session | None) -> Session:
@@ -448,6 +452,10 @@ class Sessions:
         """The session of a launch. Raises `NotFound`."""
         return await self._store.by_launch(launch_id)
 
+    def bot_joined(self, session: Session, level: object) -> None:
+        """A session's bot has said what can be done with it."""
+        self._links.joined(session.launch_id, level)
+
     async def exited(self, exit_: BotExit) -> None:
         """A bot's process is no more."""
         try:
@@ -456,12 +464,14 @@ class Sessions:
             log.warning("bot.exit.unknown_session", session=exit_.session_id)
             return
         self._metrics.bot_exits.labels(cause=exit_.cause.value).inc()
-        log.info(
+        broke = where_it_broke(exit_.last_words) if exit_.exit_code else None
+        (log.error if broke else log.info)(
             "bot.exited",
             **{**ids_of(session), "launch": exit_.launch_id},
             cause=exit_.cause.value,
             exit_code=exit_.exit_code,
             signal=exit_.signal,
+            **({"broke": broke} if broke else {}),
             # Before a session there is nothing confidential to a program's last words.
             **({"last_words": exit_.last_words} if exit_.cause in _BEFORE_ANY_SESSION else {}),
         )

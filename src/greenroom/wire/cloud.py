@@ -1,8 +1,8 @@
 """Pipecat Cloud's words over HTTP: agents, their sessions, how one ended, and what is refused.
 
-Source: Pipecat Cloud's REST reference (OpenAPI, August 2026) and its Python SDK 1.4, whose ``pcc``
-asks the same things below ``/v1/organizations/{tenant}/services``. Names are theirs: camelCase,
-but for ``session_id`` and ``total_count``.
+Source: Pipecat Cloud's REST reference (OpenAPI, August 2026) and its Python SDK 1.4, whose command
+(``pipecat cloud``) asks the same things below ``/v1/organizations/{tenant}/services``. Names are
+theirs: camelCase, but for ``session_id`` and ``total_count``.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class StartType(StrEnum):
 
 
 class EndState(StrEnum):
-    """How a session ended, in the words that ``pcc agent sessions --end-state`` knows."""
+    """How a session ended, in the words that ``pipecat cloud agent sessions --end-state`` knows."""
 
     ACTIVE = "active"
     COMPLETED = "completed"
@@ -169,7 +169,7 @@ class ServiceDetails(_Body):
 
 
 class WrappedService(BaseModel):
-    """The same as ``pcc`` takes it."""
+    """The same as ``pipecat cloud`` takes it."""
 
     body: ServiceDetails
 

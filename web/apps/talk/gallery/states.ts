@@ -118,6 +118,16 @@ export const STATES: Record<string, BringAbout> = {
     scene.server.emit('voice.bot.speaking', { speaking: true, interrupted: false });
   },
   'answered-right': (scene) => played(scene, 2).then(() => turn(scene, 56)),
+  'long-sum': async (scene) => {
+    await talk(scene);
+    scene.server.emit('app.question', { question: '11 × 12', number: 1 });
+    scene.server.emit('voice.session.warning', { endsInS: 120 });
+  },
+  'long-sum-answered': async (scene) => {
+    await talk(scene);
+    scene.server.emit('app.question', { question: '11 × 12', number: 1 });
+    scene.server.emit('app.answer', { question: '11 × 12', value: 132, correct: true, expected: 132, right: 1, asked: 1 });
+  },
   'answered-wrong': (scene) => played(scene, 2).then(() => turn(scene, 54)),
   muted: async (scene) => {
     await played(scene, 1);

@@ -16,7 +16,7 @@ import { ToolCard } from './parts/ToolCard.tsx';
 import type { Game } from './game.ts';
 import { useAssistant, type Assistant } from './useAssistant.ts';
 import { useGame, useShownCard } from './useGame.ts';
-import { statusLine, timeLeft } from './words.ts';
+import { isHeard, speaker, statusLine, timeLeft } from './words.ts';
 
 interface AppProps {
   /** Who was chosen before this page was shown, and who is to be told of another choice. */
@@ -34,6 +34,7 @@ export function App({ chosen: chosenFirst = null, onChoose }: AppProps) {
   const panels = usePanels();
   const question = useOpenPage();
   const isLive = session.intent !== 'none';
+  const who = speaker(assistant);
 
   const choose = (name: string | null) => {
     onChoose?.(name);
@@ -61,7 +62,7 @@ export function App({ chosen: chosenFirst = null, onChoose }: AppProps) {
         <PanelSwitches panels={panels} />
         <Score right={game.right} asked={game.asked} />
       </header>
-      <div className="lamp" data-lit={session.isSpeaking} aria-hidden="true" />
+      <div className="lamp" data-lit={isHeard(session)} aria-hidden="true" />
       <main className="stage">
         {asksConsent && !isLive ? (
           <RecordingConsent onAgree={() => begin(true)} onRefuse={() => setAsksConsent(false)} />
@@ -75,14 +76,14 @@ export function App({ chosen: chosenFirst = null, onChoose }: AppProps) {
           ) : null}
           {question ? <OpenPage question={question} /> : null}
           <p className="status" data-testid="status" data-status={session.sessionStatus}>
-            {session.isSpeaking ? <Waves /> : null}
-            {statusLine(session, card)}
+            {isHeard(session) ? <Waves /> : null}
+            {statusLine(session, card, who)}
           </p>
           {isLive || !onChoose ? null : <Chooser chosen={chosen} onChoose={choose} />}
           <Controls session={session} onToggle={toggle} />
         </div>
       </main>
-      <Beside panels={panels} />
+      <Beside panels={panels} who={who} />
       <Announcer session={session} card={card} />
     </div>
   );

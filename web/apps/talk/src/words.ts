@@ -5,10 +5,11 @@ import type { Card } from './game.ts';
 import type { Assistant } from './useAssistant.ts';
 
 /** One short line for the moment that the session is in. */
-export function statusLine(state: VoiceState, card: Card | null): string {
+export function statusLine(state: VoiceState, card: Card | null, who: string): string {
   if (isAsked(state)) return 'Please allow the microphone';
   switch (state.sessionStatus) {
     case 'inactive':
+      if (state.error) return 'Nobody is listening';
       return state.end ? 'The room is quiet again' : 'Ready when you are';
     case 'unavailable':
       return state.intent === 'none' ? 'Nobody is here right now' : 'Out of reach, still trying';
@@ -19,9 +20,9 @@ export function statusLine(state: VoiceState, card: Card | null): string {
     case 'disconnecting':
       return 'Closing the conversation';
     case 'paused':
-      return 'Paused';
+      return 'Paused: nobody hears you';
     case 'active':
-      return activeLine(state, card);
+      return activeLine(state, card, who);
   }
 }
 
@@ -30,17 +31,22 @@ export function isAsked({ microphone, sessionStatus }: VoiceState): boolean {
   return microphone === 'asking' && (sessionStatus === 'connecting' || sessionStatus === 'active');
 }
 
+/** Somebody speaks, and there is a line on which that is heard. */
+export function isHeard({ isSpeaking, media }: VoiceState): boolean {
+  return isSpeaking && media === 'connected';
+}
+
 function queueLine(position: number | null): string {
   if (position === null) return 'All places are taken, one moment';
   return position === 1 ? 'All places are taken, you are next' : `All places are taken, you are number ${position}`;
 }
 
-function activeLine(state: VoiceState, card: Card | null): string {
+function activeLine(state: VoiceState, card: Card | null, who: string): string {
   if (state.microphone === 'lost') return 'The microphone is gone';
   if (state.media === 'lost') return 'The sound broke off, reconnecting';
   if (state.connection !== 'online') return 'The server is out of reach, trying again';
   if (state.media === 'connecting') return 'Connecting the sound';
-  if (state.isSpeaking) return 'Greenroom is speaking';
+  if (state.isSpeaking) return `${who} is speaking`;
   if (state.muted) return 'Your microphone is off';
   if (state.isUserSpeaking) return 'Hearing you';
   if (!card) return 'Listening';
@@ -96,6 +102,10 @@ const TROUBLES: Record<string, string> = {
   moved: 'You moved',
   launch_failed: 'No assistant today',
   bot_silent: 'Nobody came',
+  assistant_not_ready: 'Something is missing',
+  assistant_disabled: 'Not here now',
+  rate_limited: 'One moment',
+  rooms_unavailable: 'No room',
   limit_live: 'A full house',
   limit_tenant_live: 'A full house',
   limit_assistant_live: 'A full house',
@@ -156,6 +166,19 @@ export function scoreSentence(right: number, asked: number): string {
 export function timeLeft(seconds: number): string {
   if (seconds < 90) return `Ends in ${Math.round(seconds)} seconds`;
   return `Ends in about ${Math.round(seconds / 60)} minutes`;
+}
+
+/** A name that fits into a line. */
+const LONGEST_NAME_CHARS = 32;
+
+/**
+ * As whom the assistant is spoken of: by its title, as far as that names it (“Mary, the teacher”).
+ * A name without a title is the server's, as of a file.
+ */
+export function speaker(assistant: Assistant | null): string {
+  if (!assistant || assistant.assistant === 'cards') return 'Greenroom';
+  const [name = ''] = assistant.title.split(',');
+  return name === assistant.assistant || name.length > LONGEST_NAME_CHARS ? 'The assistant' : name;
 }
 
 /** What stands on the deck before the first card. Only the built-in assistant plays cards. */

@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { STATES } from '../gallery/states.ts';
 import { App } from '../src/App.tsx';
 import { LOOK_MS } from '../src/useGame.ts';
+import { speaker } from '../src/words.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {
@@ -119,7 +120,7 @@ test('a screen reader hears the question and the result, and no running text', a
 test('the meter names silent, noise and speaking, and that the microphone is off', async () => {
   const { server } = await talking();
   const hear = (level: number) => act(() => [1, 2, 3, 4, 5].forEach(() => server.microphone.hear(level)));
-  for (const [level, state, label] of [[0, 'silent', 'Silent'], [0.1, 'noise', 'Some noise'], [0.5, 'speaking', 'You are speaking']] as const) {
+  for (const [level, state, label] of [[0, 'silent', 'You are silent'], [0.1, 'noise', 'Some noise'], [0.5, 'speaking', 'You are speaking']] as const) {
     hear(level);
     expect(data('meter')).toMatchObject({ voiceState: state });
     expect(screen.getByTestId('meter').textContent).toBe(label);
@@ -143,6 +144,31 @@ describe('every state of the gallery', () => {
     const notice = screen.queryByTestId('notice');
     if (notice) expect(notice.textContent).toMatch(/[.!?]/);
   });
+});
+
+test('whoever speaks on a line that is gone is not said to speak', async () => {
+  const { server } = await talking();
+  act(() => server.emit('voice.bot.speaking', { speaking: true, interrupted: false }));
+  await pass();
+  expect(screen.getByTestId('status').textContent).toBe('Greenroom is speaking');
+  expect(document.querySelector('.waves')).not.toBeNull();
+  act(() => server.voice?.handlers.onInterrupted());
+  await pass();
+  expect(screen.getByTestId('status').textContent).toBe('The sound broke off, reconnecting');
+  expect(document.querySelector('.waves, .lamp[data-lit=true]')).toBeNull();
+  act(() => server.voice?.connect());
+  await pass();
+  expect(screen.getByTestId('status').textContent).toBe('Greenroom is speaking');
+});
+
+test.each([
+  [{ assistant: 'cards', title: 'Multiplication cards' }, 'Greenroom'],
+  [{ assistant: 'mary', title: 'Mary, the teacher' }, 'Mary'],
+  [{ assistant: 'bot', title: 'bot' }, 'The assistant'],
+  [{ assistant: 'mary', title: 'Mary '.repeat(20) }, 'The assistant'],
+  [null, 'Greenroom'],
+])('an assistant is spoken of by a name that people know: %j', (assistant, name) => {
+  expect(speaker(assistant && { ...assistant, records: false })).toBe(name);
 });
 
 test('a cold start says that it takes a while', async () => {

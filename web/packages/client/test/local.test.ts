@@ -24,6 +24,9 @@ class Line extends EventTarget {
 
 class Peer extends EventTarget {
   static line: Line;
+  static received = 0;
+  connectionState: RTCPeerConnectionState = 'connected';
+  getStats = async () => new Map([['p', { type: 'candidate-pair', bytesReceived: Peer.received }]]);
   addTransceiver = () => ({});
   createDataChannel = () => (Peer.line = new Line());
   close = () => undefined;
@@ -41,8 +44,10 @@ afterEach(() => {
 function connected() {
   const onMessage = vi.fn();
   const onMoved = vi.fn();
-  const link = open([], { onMessage, onMoved } as unknown as MediaHandlers);
-  return { link, line: Peer.line, onMessage, onMoved };
+  const onInterrupted = vi.fn();
+  const onConnected = vi.fn();
+  const link = open([], { onMessage, onMoved, onInterrupted, onConnected } as unknown as MediaHandlers);
+  return { link, line: Peer.line, onMessage, onMoved, onInterrupted, onConnected };
 }
 
 test('what the bot sends is handed on; what the connection says to itself is not', () => {
@@ -66,5 +71,27 @@ test('what the page sends goes over an open line, and is refused before', () => 
   line.open();
   link.send({ card: 7 });
   expect(line.sent).toEqual(['ping', '{"card":7}']);
+  link.close();
+});
+
+test('a line on which nothing comes any more is interrupted within three seconds, and may come back', async () => {
+  const { link, line, onInterrupted, onConnected } = connected();
+  const seconds = async (count: number, bytes: number) => {
+    for (; count > 0; count--) {
+      Peer.received += bytes;
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
+  };
+  line.open();
+  await seconds(5, 80);
+  expect(onInterrupted).not.toHaveBeenCalled();
+  await seconds(3, 0);
+  expect(onInterrupted).toHaveBeenCalledOnce();
+  expect(onConnected).not.toHaveBeenCalled();
+  await seconds(2, 80);
+  expect(onConnected).toHaveBeenCalledOnce();
+  await seconds(1, 0);
+  await seconds(1, 80);
+  expect(onInterrupted).toHaveBeenCalledOnce();
   link.close();
 });

@@ -31,7 +31,7 @@ export function isBesideShown({ shows }: PanelsInUse): boolean {
   return shows('notes') || shows('html') || shows('messages');
 }
 
-export function Beside({ panels }: { panels: PanelsInUse }) {
+export function Beside({ panels, who }: { panels: PanelsInUse; who: string }) {
   const { shows, html, set, messages, isActive } = panels;
   if (!isBesideShown(panels)) return null;
   return (
@@ -48,7 +48,7 @@ export function Beside({ panels }: { panels: PanelsInUse }) {
       ) : null}
       {shows('messages') ? (
         <div className="script">
-          <Transcript messages={messages} />
+          <Transcript messages={messages} who={who} />
           {isActive ? <Compose /> : null}
         </div>
       ) : null}

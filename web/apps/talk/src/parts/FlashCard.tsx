@@ -1,5 +1,6 @@
 /** The card: it is dealt face up with a question, and turns in space when it is answered. */
 
+import type { CSSProperties } from 'react';
 import type { Card } from '../game.ts';
 import type { Assistant } from '../useAssistant.ts';
 import { invitation } from '../words.ts';
@@ -26,7 +27,7 @@ export function FlashCard({ card, assistant }: FlashCardProps) {
       <div className="card-body">
         <div className="face front" aria-hidden={card.state !== 'question'}>
           <Corner number={card.number} />
-          <p className="sum">{card.question}</p>
+          <p className="sum" style={fitting(card.question)}>{card.question}</p>
           <p className="hint">Say the answer</p>
         </div>
         <div className="face rear" aria-hidden={card.state === 'question'}>
@@ -38,6 +39,11 @@ export function FlashCard({ card, assistant }: FlashCardProps) {
   );
 }
 
+/** A longer sum is set smaller, so that it stays on the card in every font. */
+function fitting(sum: string): CSSProperties {
+  return { '--chars': sum.length } as CSSProperties;
+}
+
 function Result({ card, answer }: { card: Card; answer: NonNullable<Card['answer']> }) {
   const isRight = card.state === 'right';
   return (
@@ -46,7 +52,7 @@ function Result({ card, answer }: { card: Card; answer: NonNullable<Card['answer
         <span className="seal">{isRight ? <CheckIcon /> : <CrossIcon />}</span>
         {isRight ? 'Right' : 'Not quite'}
       </p>
-      <p className="sum solved">
+      <p className="sum solved" style={fitting(`${card.question} = ${answer.expected}`)}>
         <span className="asked">{card.question} =</span> {answer.expected}
       </p>
       <p className="hint">{isRight ? 'Well heard.' : `You said ${answer.value}.`}</p>

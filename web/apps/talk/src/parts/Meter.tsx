@@ -9,7 +9,7 @@ const FULL_LEVEL = 0.6;
 /** How far the string hangs through, and where it is nailed, in hundredths of its box. */
 const SAG = 52;
 const NAIL = 4;
-const LABELS = { silent: 'Silent', noise: 'Some noise', speaking: 'You are speaking' } as const;
+const LABELS = { silent: 'You are silent', noise: 'Some noise', speaking: 'You are speaking' } as const;
 
 export function Meter({ isLive }: { isLive: boolean }) {
   const { voiceState, muted } = useVoiceSession();

@@ -6,7 +6,13 @@ import { useLayoutEffect, useRef } from 'react';
 /** As near to the end as this counts as being at the end. */
 const NEAR_END_PX = 48;
 
-export function Transcript({ messages }: { messages: readonly VoiceMessage[] }) {
+interface TranscriptProps {
+  messages: readonly VoiceMessage[];
+  /** As whom the assistant is spoken of. */
+  who: string;
+}
+
+export function Transcript({ messages, who }: TranscriptProps) {
   const lines = useRef<HTMLOListElement>(null);
   const follows = useRef(true);
 
@@ -37,7 +43,7 @@ export function Transcript({ messages }: { messages: readonly VoiceMessage[] }) 
             data-final={message.final}
             data-goes-on={messages[index - 1]?.role === message.role}
           >
-            <b>{message.role === 'user' ? 'You' : 'Greenroom'}</b>
+            <b>{message.role === 'user' ? 'You' : who}</b>
             <span>{message.text}</span>
           </li>
         ))}

@@ -6,6 +6,8 @@ import { VoiceError, problem } from '../words.ts';
 
 /** A bot that hears nothing of a page for three seconds takes it for dead. */
 const PING_EVERY_MS = 1_000;
+/** Each ping is acknowledged at once. After so many of which nothing came back, the line is interrupted. */
+const UNHEARD_PINGS = 2;
 /** Trickled candidates are sent together when several come at once. */
 const TRICKLE_AFTER_MS = 20;
 /** A connection that says `disconnected` often recovers by itself; this long it may. */
@@ -58,7 +60,10 @@ export const open: OpenMedia = (iceServers, handlers) => {
     () => {
       clearTimeout(recovery);
       if (peer.connectionState === 'connected') handlers.onConnected();
-      else if (peer.connectionState === 'disconnected') recovery = setTimeout(lost, RECOVERY_MS);
+      else if (peer.connectionState === 'disconnected') {
+        handlers.onInterrupted();
+        recovery = setTimeout(lost, RECOVERY_MS);
+      }
       else if (peer.connectionState === 'failed') lost();
     },
     { signal },
@@ -66,8 +71,12 @@ export const open: OpenMedia = (iceServers, handlers) => {
   data.addEventListener(
     'open',
     () => {
+      const listen = createListener(peer, handlers, signal);
       data.send('ping');
-      ping = setInterval(() => data.send('ping'), PING_EVERY_MS);
+      ping = setInterval(() => {
+        void listen();
+        data.send('ping');
+      }, PING_EVERY_MS);
     },
     { signal },
   );
@@ -106,6 +115,33 @@ export const open: OpenMedia = (iceServers, handlers) => {
     close,
   };
 };
+
+/**
+ * Looks whether anything came since it was asked last. ICE takes some five seconds longer to miss the
+ * other side, and until then a page would show somebody speaking whom nobody hears.
+ */
+function createListener(peer: RTCPeerConnection, handlers: MediaHandlers, signal: AbortSignal) {
+  let received = 0;
+  let unheard = 0;
+  return async () => {
+    const now = await bytesReceived(peer);
+    if (signal.aborted) return;
+    if (now !== received) {
+      if (unheard >= UNHEARD_PINGS && peer.connectionState === 'connected') handlers.onConnected();
+      unheard = 0;
+    } else if (++unheard === UNHEARD_PINGS) handlers.onInterrupted();
+    received = now;
+  };
+}
+
+/** All that the other side has sent, the acknowledgements of our own messages included. */
+async function bytesReceived(peer: RTCPeerConnection): Promise<number> {
+  let bytes = 0;
+  (await peer.getStats()).forEach(({ type, bytesReceived }) => {
+    if (type === 'candidate-pair') bytes += bytesReceived ?? 0;
+  });
+  return bytes;
+}
 
 /** Resolves when all candidates are found, or after so long. */
 function gathered(peer: RTCPeerConnection, ms: number): Promise<void> {
