@@ -49,6 +49,10 @@ class CallFailed(Exception):
     """The call did not come about; the message says how far it came."""
 
 
+# The last line of a traceback says what was wrong; what is logged of it says less.
+_RAISED = re.compile(r"[A-Za-z_][\w.]*: \S")
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """From the click to the first sound, in ms: when all is cold, and once models are loaded."""
@@ -187,11 +191,12 @@ class _Server:
             await self._process.wait()
 
     def last_words(self) -> str:
-        """The last line of the server's log that tells of an error; else its last line."""
+        """The last exception in the server's log; else its last line of an error, or its last."""
         text = self._log.read_text(errors="replace") if self._log.exists() else ""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
+        raised = [line for line in lines if _RAISED.match(line)]
         errors = [line for line in lines if "error" in line.lower() or line.startswith("✗")]
-        return (errors or lines or ["nothing"])[-1]
+        return (raised or errors or lines or ["nothing"])[-1]
 
     @property
     def _log(self) -> Path:
